@@ -1,0 +1,33 @@
+// What the processor can do, as a value: tests pass another machine's value to see what would be chosen there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/base/status.h"
+
+namespace quadlane {
+
+// Instruction sets the generators know, weakest first. Each one includes those before it.
+enum class Isa : uint8_t {
+  reference,    // no generated code: the scalar reference of every operator
+  avx2,         // 8 pixels a register, exact int8 by vpmaddwd on widened pairs
+  avx512_vnni,  // 16 pixels a register, vpdpbusd
+};
+const char* to_string(Isa);
+Result<Isa> parse_isa(std::string_view);
+
+struct CpuInfo {
+  std::string vendor;  // "AuthenticAMD"
+  std::string name;    // brand string
+  bool avx2 = false, fma = false;
+  bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false, avx512_vnni = false, avx512_vbmi = false;
+  uint32_t l1d_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;
+
+  Isa best_isa() const;
+  bool runs(Isa isa) const { return isa <= best_isa(); }
+};
+// Reads CPUID (and XGETBV: the system must save the registers too) of the machine this runs on.
+CpuInfo detect_cpu();
+
+}  // namespace quadlane

@@ -1,0 +1,141 @@
+// Errors as values. A Result<T> holds a T or an Error; an Error carries a code, one sentence and the trail of
+// contexts it rose through. Messages are lower case, without a period, and name the thing and both values:
+//   "weights have 64 input channels, the input has 48".
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace quadlane {
+
+enum class Code : uint8_t { invalid_argument, invalid_model, unsupported, out_of_memory, io, internal };
+const char* to_string(Code);
+
+struct Error {
+  Code code = Code::internal;
+  std::string message;
+  std::vector<std::string> trail;  // innermost first
+
+  // "node 'up2/conv' (Conv): weights have 64 input channels, the input has 48"
+  std::string text() const {
+    std::string s;
+    for (auto it = trail.rbegin(); it != trail.rend(); ++it) s += *it + ": ";
+    return s + message;
+  }
+};
+
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+
+  bool ok() const { return state_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+  T& value() & { return std::get<0>(state_); }
+  const T& value() const& { return std::get<0>(state_); }
+  T&& value() && { return std::get<0>(std::move(state_)); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+  const Error& error() const& { return std::get<1>(state_); }
+  Error&& error() && { return std::get<1>(std::move(state_)); }
+
+  // Adds a context to the error's trail; a value passes through unchanged.
+  Result context(std::string where) && {
+    if (!ok()) std::get<1>(state_).trail.push_back(std::move(where));
+    return std::move(*this);
+  }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Error error) : error_(std::move(error)) {}  // NOLINT: implicit by design
+
+  bool ok() const { return !error_; }
+  explicit operator bool() const { return ok(); }
+  const Error& error() const& { return *error_; }
+  Error&& error() && { return std::move(*error_); }
+  Status context(std::string where) && {
+    if (error_) error_->trail.push_back(std::move(where));
+    return std::move(*this);
+  }
+
+ private:
+  std::optional<Error> error_;
+};
+
+inline Status ok_status() { return {}; }
+
+namespace detail {
+inline void append(std::string& s, std::string_view v) { s += v; }
+inline void append(std::string& s, char v) { s += v; }
+template <class T>
+  requires std::is_arithmetic_v<T>
+void append(std::string& s, T v) {
+  if constexpr (std::is_same_v<T, bool>) {
+    s += v ? "true" : "false";
+  } else if constexpr (std::is_integral_v<T>) {
+    s += std::to_string(v);
+  } else {
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%.9g", static_cast<double>(v));
+    s += buffer;
+  }
+}
+}  // namespace detail
+
+// Concatenates strings and numbers: cat("found ", 3, ", expected ", 4).
+template <class... Ts>
+std::string cat(const Ts&... parts) {
+  std::string s;
+  (detail::append(s, parts), ...);
+  return s;
+}
+
+template <class... Ts>
+Error make_error(Code code, const Ts&... parts) {
+  return Error{code, cat(parts...), {}};
+}
+template <class... Ts>
+Error unsupported(const Ts&... parts) {
+  return make_error(Code::unsupported, parts...);
+}
+template <class... Ts>
+Error invalid_model(const Ts&... parts) {
+  return make_error(Code::invalid_model, parts...);
+}
+template <class... Ts>
+Error invalid_argument(const Ts&... parts) {
+  return make_error(Code::invalid_argument, parts...);
+}
+
+}  // namespace quadlane
+
+#define QL_CONCAT_(a, b) a##b
+#define QL_CONCAT(a, b) QL_CONCAT_(a, b)
+
+// QL_TRY(auto x, f()): binds the value of a Result, or returns its error from the enclosing function.
+#define QL_TRY(decl, expr) QL_TRY_(QL_CONCAT(ql_result_, __LINE__), decl, expr)
+#define QL_TRY_(tmp, decl, expr)                  \
+  auto tmp = (expr);                              \
+  if (!tmp.ok()) return std::move(tmp).error();   \
+  decl = std::move(tmp).value()
+
+// QL_CHECK_OK(f()): returns the error of a Status from the enclosing function.
+#define QL_CHECK_OK(expr)                                                      \
+  do {                                                                         \
+    if (auto ql_status = (expr); !ql_status.ok()) return std::move(ql_status).error(); \
+  } while (false)
