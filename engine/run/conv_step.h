@@ -1,0 +1,36 @@
+// Launch code of the convolution kernels (engine/base/abi/conv.h): walks images, blocks of output channels and tiles.
+//
+// Order: bands of tiles, inside a band the blocks of output channels: the band's pixels stay in L2 (and the rows a tile
+// touches in L1) while every block reads them.
+#pragma once
+
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+class ConvStep final : public Step {
+ public:
+  struct Block {
+    size_t weights, bias, mult, clamp_lo, clamp_hi;  // offsets into the plan's weights
+    int64_t section_planes[kMaxConvSections] = {};
+    uint32_t first_src;       // into src_planes
+    uint32_t first_dst;       // into dst_planes
+    std::vector<KernelFn> kernels;  // [v - 1]: a tile of v vectors, v = 1..pv
+  };
+
+  Geometry src, dst;  // equal pitch
+  std::vector<int64_t> src_planes, dst_planes, residual_planes;  // arena offsets of pixel (0, 0) of image 0
+  std::vector<uint32_t> dst_pads;
+  size_t lanes = 0;   // offset of valid_lanes(dst) in the weights
+  ConvEpilogue epilogue;
+  std::vector<Block> blocks;
+  int pv = 1;
+  int64_t band_tiles = 64;  // tiles in a band
+
+  void run(const RunContext&, int part, int parts) const noexcept override;
+
+ private:
+  void run_band(const RunContext&, int image, const Block&, int64_t first_vector, int64_t end_vector) const noexcept;
+};
+
+}  // namespace quadlane::run

@@ -1,0 +1,21 @@
+#include "engine/run/plan.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace quadlane::run {
+
+void AlignedBytes::Free::operator()(std::byte* p) const { std::free(p); }
+
+Result<AlignedBytes> AlignedBytes::allocate(size_t bytes) {
+  constexpr size_t kPage = 4096;
+  size_t rounded = (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0);
+  AlignedBytes result;
+  result.bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, rounded)));
+  if (!result.bytes_) return make_error(Code::out_of_memory, "no memory for ", rounded, " bytes");
+  std::memset(result.data(), 0, rounded);
+  result.size_ = bytes;
+  return result;
+}
+
+}  // namespace quadlane::run

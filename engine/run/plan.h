@@ -1,0 +1,56 @@
+// A plan: everything one network needs at run time, immutable and shared by all streams. It keeps nothing of the graph.
+#pragma once
+
+#include <map>
+#include <mutex>
+
+#include "engine/base/tensor.h"
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+struct TensorInfo {
+  std::string name;
+  TensorType type;  // dense, as the user passes it
+};
+
+// Kept alive by a plan and never looked into: code pages, mapped files.
+struct Resource {
+  virtual ~Resource() = default;
+};
+
+// Where a buffer lies in the arena and when it is alive; printed by inspect and checked by tests.
+struct Slot {
+  std::string name;
+  size_t offset, bytes;
+  int first_step, last_step;
+};
+
+class AlignedBytes {
+ public:
+  AlignedBytes() = default;
+  static Result<AlignedBytes> allocate(size_t bytes);  // zeroed, 4 KiB aligned
+  std::byte* data() const { return bytes_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte*) const;
+  };
+  std::unique_ptr<std::byte, Free> bytes_;
+  size_t size_ = 0;
+};
+
+struct Plan {
+  std::string isa;                                  // "avx2"
+  std::string code_method;                          // how the code became executable
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<std::unique_ptr<const Step>> steps;   // in order
+  std::vector<Slot> slots;
+  size_t arena_bytes = 0;
+  AlignedBytes weights;                             // packed; steps hold offsets
+  std::vector<std::shared_ptr<Resource>> resources;
+  double compile_ms = 0;
+};
+
+}  // namespace quadlane::run

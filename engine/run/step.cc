@@ -1,0 +1,20 @@
+#include "engine/run/step.h"
+
+#include <algorithm>
+
+namespace quadlane::run {
+
+void fill_padding(std::byte* arena, const Geometry& g, std::span<const int64_t> planes, std::span<const uint32_t> pads,
+                  int part, int parts) noexcept {
+  const int64_t above = int64_t{g.pad_top} * g.pitch + g.gap;
+  const int64_t covered = int64_t{g.vectors()} * kVectorPixels;  // kernels store up to here
+  const int64_t below = int64_t{g.h + g.pad_bottom} * g.pitch + g.gap;
+  for (int n = 0; n < g.n; ++n)
+    for (size_t i = 0; i < planes.size(); ++i) {
+      auto* image = reinterpret_cast<uint32_t*>(arena + planes[i] + n * g.image_bytes());
+      if (part == 0) std::fill(image - above, image, pads[i]);
+      if (part == parts - 1 && below > covered) std::fill(image + covered, image + below, pads[i]);
+    }
+}
+
+}  // namespace quadlane::run

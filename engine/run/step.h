@@ -1,0 +1,69 @@
+// A step of a plan: one operator's launch code. Steps are immutable, know where their planes lie in the arena, and call
+// generated kernels. run() never allocates, never fails, makes no system call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/base/abi/conv.h"
+#include "engine/base/geometry.h"
+
+namespace quadlane::run {
+
+// What one inference hands to every step. `weights` is the copy on the stream's NUMA node.
+struct RunContext {
+  std::byte* arena;
+  const std::byte* weights;
+  std::span<const void* const> inputs;  // dense user tensors
+  std::span<void* const> outputs;
+  // Replaces kernel calls; null: call directly. Tests interpret AVX-512 code with it on machines that have none.
+  void (*invoke)(void* user, KernelFn fn, const void* args) = nullptr;
+  void* invoke_user = nullptr;
+
+  void call(KernelFn fn, const void* args) const {
+    if (invoke) [[unlikely]]
+      invoke(invoke_user, fn, args);
+    else
+      fn(args);
+  }
+};
+
+// What a step is and costs; filled at compile time, printed by inspect, bench and profile.
+struct StepInfo {
+  std::string name;    // of the node
+  std::string op;      // "ql.Conv"
+  std::string kernel;  // describe() of problem and schedule, or "reference"
+  double gmac = 0;            // in the original graph at this shape, inserted zeros not counted
+  double gmac_executed = 0;   // after rewrites, padding lanes not counted
+  int64_t bytes_read = 0, bytes_written = 0;
+  bool reference = false;     // runs the scalar reference, not generated code
+  std::string note;           // why a copy, a requantization or a fallback exists
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  // Does part `part` of `parts` equal shares. Parts of one step may run at the same time on different threads; the same
+  // part covers the same rows in successive steps of equal shape. A part may be empty.
+  virtual void run(const RunContext&, int part, int parts) const noexcept = 0;
+
+  StepInfo info;
+};
+
+// [begin, end) of share `part` of `count` items.
+struct Share {
+  int64_t begin, end;
+  Share(int64_t count, int part, int parts) : begin(count * part / parts), end(count * (part + 1) / parts) {}
+  bool empty() const { return begin == end; }
+};
+
+// Fills what no kernel stores of freshly produced planes: the rows above and below each image and the gap before row 0.
+// `pads` holds the padding bits of each plane. Part 0 fills above, the last part below.
+void fill_padding(std::byte* arena, const Geometry&, std::span<const int64_t> planes, std::span<const uint32_t> pads,
+                  int part, int parts) noexcept;
+
+}  // namespace quadlane::run

@@ -1,0 +1,198 @@
+#include "engine/run/stream.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_scheduler_observer.h>
+#include <sched.h>
+#include <xmmintrin.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+namespace quadlane::run {
+namespace {
+
+// Kernels round to nearest-even and need no denormals kept apart; whatever mode the caller set is restored.
+class FloatMode {
+ public:
+  FloatMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
+  ~FloatMode() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+};
+
+std::vector<int> allowed_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int c = 0; c < CPU_SETSIZE; ++c)
+    if (CPU_ISSET(c, &set)) cores.push_back(c);
+  return cores;
+}
+
+// Binds each worker that enters the arena to its own core; a failure leaves it where it was.
+class Pinner : public tbb::task_scheduler_observer {
+ public:
+  Pinner(tbb::task_arena& arena, std::vector<int> cores, int first) : task_scheduler_observer(arena), cores_(std::move(cores)), first_(first) {
+    observe(true);
+  }
+  ~Pinner() override { observe(false); }
+  void on_scheduler_entry(bool is_worker) override {
+    if (!is_worker || cores_.empty()) return;
+    int index = tbb::this_task_arena::current_thread_index();
+    if (index < 0) return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cores_[static_cast<size_t>(first_ + index) % cores_.size()], &set);
+    sched_setaffinity(0, sizeof set, &set);
+  }
+
+ private:
+  std::vector<int> cores_;
+  int first_;
+};
+
+// Progress of one step: parts are claimed, by preference the part of one's own number, so that a run completes with
+// however many threads the scheduler provides, and the same thread meets the same rows again.
+struct StepProgress {
+  std::atomic<int> done{0};  // parts
+};
+
+}  // namespace
+
+struct Stream::State {
+  std::shared_ptr<const Plan> plan;
+  StreamOptions options;
+  AlignedBytes arena;
+  std::unique_ptr<tbb::task_arena> workers;
+  std::unique_ptr<Pinner> pinner;
+  std::unique_ptr<StepProgress[]> progress;
+  std::unique_ptr<std::atomic<bool>[]> taken;  // [step * threads + part]
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  void (*invoke)(void*, KernelFn, const void*) = nullptr;
+  void* invoke_user = nullptr;
+
+  Status check(std::span<const View>, std::span<const MutView>) const;
+  void run_steps(const RunContext&, int member, StepObserver*) noexcept;
+  void run_alone(const RunContext&, StepObserver*) noexcept;
+};
+
+Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
+  if (options.threads < 1 || options.threads > 1024)
+    return invalid_argument("a stream of ", options.threads, " threads, expected 1 to 1024");
+  auto state = std::make_unique<State>();
+  QL_TRY(state->arena, AlignedBytes::allocate(plan->arena_bytes));
+  state->options = options;
+  state->inputs.resize(plan->inputs.size());
+  state->outputs.resize(plan->outputs.size());
+  const size_t threads = static_cast<size_t>(options.threads), steps = plan->steps.size();
+  if (threads > 1) {
+    tbb::task_arena::constraints where;
+    where.max_concurrency = options.threads;
+    if (options.numa_node >= 0) where.numa_id = options.numa_node;
+    state->workers = std::make_unique<tbb::task_arena>(where, 1);
+    state->workers->initialize();
+    if (options.pin) state->pinner = std::make_unique<Pinner>(*state->workers, allowed_cores(), options.first_core);
+    state->progress = std::make_unique<StepProgress[]>(steps);
+    state->taken = std::make_unique<std::atomic<bool>[]>(steps * threads);
+  }
+  state->plan = std::move(plan);
+  return Stream(std::move(state));
+}
+
+Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+Stream::~Stream() = default;
+
+size_t Stream::arena_bytes() const { return state_->plan->arena_bytes; }
+const Plan& Stream::plan() const { return *state_->plan; }
+void Stream::set_invoke(void (*invoke)(void*, KernelFn, const void*), void* user) {
+  state_->invoke = invoke;
+  state_->invoke_user = user;
+}
+
+Status Stream::State::check(std::span<const View> in, std::span<const MutView> out) const {
+  if (in.size() != plan->inputs.size())
+    return invalid_argument(in.size(), " inputs given, the model has ", plan->inputs.size());
+  if (out.size() != plan->outputs.size())
+    return invalid_argument(out.size(), " outputs given, the model has ", plan->outputs.size());
+  for (size_t i = 0; i < in.size(); ++i)
+    if (*in[i].type != plan->inputs[i].type)
+      return invalid_argument("input '", plan->inputs[i].name, "' is ", to_string(*in[i].type), ", expected ",
+                              to_string(plan->inputs[i].type));
+  for (size_t i = 0; i < out.size(); ++i)
+    if (*out[i].type != plan->outputs[i].type)
+      return invalid_argument("output '", plan->outputs[i].name, "' is ", to_string(*out[i].type), ", expected ",
+                              to_string(plan->outputs[i].type));
+  return {};
+}
+
+void Stream::State::run_alone(const RunContext& ctx, StepObserver* observer) noexcept {
+  using Clock = std::chrono::steady_clock;
+  for (size_t s = 0; s < plan->steps.size(); ++s) {
+    if (!observer) {
+      plan->steps[s]->run(ctx, 0, 1);
+      continue;
+    }
+    auto start = Clock::now();
+    plan->steps[s]->run(ctx, 0, 1);
+    observer->step_done(s, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+}
+
+void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* observer) noexcept {
+  using Clock = std::chrono::steady_clock;
+  FloatMode mode;
+  const int parts = options.threads;
+  auto start = Clock::now();
+  for (size_t s = 0; s < plan->steps.size(); ++s) {
+    const Step& step = *plan->steps[s];
+    StepProgress& p = progress[s];
+    auto try_part = [&](int part) {
+      if (taken[s * static_cast<size_t>(parts) + static_cast<size_t>(part)].exchange(true, std::memory_order_relaxed)) return;
+      step.run(ctx, part, parts);
+      p.done.fetch_add(1, std::memory_order_release);
+    };
+    try_part(member);
+    // Whatever nobody has come for is done by whoever is here.
+    for (int i = 1; i < parts && p.done.load(std::memory_order_relaxed) < parts; ++i) try_part((member + i) % parts);
+    for (int spins = 0; p.done.load(std::memory_order_acquire) < parts; ++spins) {
+      if (spins < 4096) _mm_pause();
+      else std::this_thread::yield();
+    }
+    if (observer && member == 0) {
+      auto now = Clock::now();
+      observer->step_done(s, std::chrono::duration<double>(now - start).count());
+      start = now;
+    }
+  }
+}
+
+Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepObserver* observer) noexcept {
+  State& s = *state_;
+  QL_CHECK_OK(s.check(in, out));
+  for (size_t i = 0; i < in.size(); ++i) s.inputs[i] = in[i].data;
+  for (size_t i = 0; i < out.size(); ++i) s.outputs[i] = out[i].data;
+  RunContext ctx{s.arena.data(), s.plan->weights.data(), s.inputs, s.outputs, s.invoke, s.invoke_user};
+  if (s.options.threads == 1) {
+    FloatMode mode;
+    s.run_alone(ctx, observer);
+    return {};
+  }
+  const size_t threads = static_cast<size_t>(s.options.threads), steps = s.plan->steps.size();
+  for (size_t i = 0; i < steps; ++i) s.progress[i].done.store(0, std::memory_order_relaxed);
+  for (size_t i = 0; i < steps * threads; ++i) s.taken[i].store(false, std::memory_order_relaxed);
+  s.workers->execute([&] {
+    tbb::parallel_for(0, s.options.threads, [&](int member) { s.run_steps(ctx, member, observer); }, tbb::static_partitioner());
+  });
+  return {};
+}
+
+}  // namespace quadlane::run

@@ -1,0 +1,43 @@
+// A stream: a group of threads on one NUMA node with its own activation arena. One request at a time; open one stream
+// for each request that shall run at the same time. Inside a stream the threads split every step by rows.
+#pragma once
+
+#include "engine/run/plan.h"
+
+namespace quadlane::run {
+
+struct StreamOptions {
+  int threads = 1;
+  int numa_node = -1;  // -1: wherever the caller runs
+  bool pin = false;    // bind the workers to cores of the affinity mask, from `first_core` on
+  int first_core = 0;
+};
+
+// Called after every step, on the calling thread, with the seconds it took; only used by instrumented runs.
+struct StepObserver {
+  virtual ~StepObserver() = default;
+  virtual void step_done(size_t step, double seconds) noexcept = 0;
+};
+
+class Stream {
+ public:
+  static Result<Stream> open(std::shared_ptr<const Plan>, const StreamOptions& = {});
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  ~Stream();
+
+  // Dense tensors in the plan's order and types. Never allocates. An error means the arguments do not fit.
+  Status run(std::span<const View> inputs, std::span<const MutView> outputs, StepObserver* = nullptr) noexcept;
+
+  size_t arena_bytes() const;
+  const Plan& plan() const;
+  // Replaces every kernel call, see RunContext.
+  void set_invoke(void (*invoke)(void* user, KernelFn, const void* args), void* user);
+
+ private:
+  struct State;
+  explicit Stream(std::unique_ptr<State>);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quadlane::run
