@@ -1,0 +1,27 @@
+// The operator groups: each function appends the definitions of one file. table.cc calls all of them.
+#pragma once
+
+#include <vector>
+
+#include "graph/op_table.h"
+
+namespace quadlane {
+
+void append_conv_ops(std::vector<OpDef>&);      // Conv, ConvTranspose
+void append_pool_ops(std::vector<OpDef>&);      // MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool
+void append_norm_ops(std::vector<OpDef>&);      // BatchNormalization, InstanceNormalization
+void append_resize_ops(std::vector<OpDef>&);    // Resize
+void append_softmax_ops(std::vector<OpDef>&);   // Softmax, LogSoftmax
+void append_matmul_ops(std::vector<OpDef>&);    // Gemm, MatMul
+void append_quantize_ops(std::vector<OpDef>&);  // QuantizeLinear, DequantizeLinear
+
+void append_elementwise_ops(std::vector<OpDef>&);  // arithmetic, comparison and activation with broadcasting, Cast
+void append_shape_ops(std::vector<OpDef>&);        // Reshape, Transpose, Concat, Slice, Gather, Pad, Shape, ...
+void append_reduce_ops(std::vector<OpDef>&);       // ReduceMean, ReduceSum, ArgMax, ...
+
+void append_ql_conv_ops(std::vector<OpDef>&);    // ql.Conv, ql.ConvTranspose
+void append_ql_pixel_ops(std::vector<OpDef>&);   // ql.Quantize, ql.Dequantize, ql.Requantize, ql.Lut, ql.Add, ql.Mul
+void append_ql_pool_ops(std::vector<OpDef>&);    // ql.AveragePool, ql.GlobalAveragePool
+void append_ql_resize_ops(std::vector<OpDef>&);  // ql.Resize
+
+}  // namespace quadlane
