@@ -89,7 +89,8 @@ void Graph::rename(ValueId id, std::string name) {
     std::string base = name;
     for (size_t i = 1; names_.count(name); ++i) name = cat(base, "_", i);
   }
-  names_.erase(current);
+  auto taken = names_.find(current);
+  if (taken != names_.end() && taken->second == id) names_.erase(taken);  // an erased value's name may be another's now
   names_[name] = id;
   current = std::move(name);
 }

@@ -111,6 +111,8 @@ class Graph {
   // Live nodes, producers before consumers; stable: of two ready nodes the one added first comes first.
   std::vector<NodeId> order() const;
   size_t node_count() const;  // live
+  bool is_live(NodeId id) const { return nodes_[static_cast<uint32_t>(id)].alive; }
+  size_t node_capacity() const { return nodes_.size(); }    // ids are below this
   size_t value_capacity() const { return values_.size(); }  // ids are below this
 
   // The constant behind a value, or null.

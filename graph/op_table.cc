@@ -18,6 +18,7 @@ namespace {
 std::string where(const Node& node) { return cat("node '", node.name, "' (", node.op, ")"); }
 
 bool lists(std::string_view words, std::string_view word) {
+  if (word.empty()) return false;
   for (size_t at = 0; (at = words.find(word, at)) != words.npos; at += word.size())
     if ((at == 0 || words[at - 1] == ' ') && (at + word.size() == words.size() || words[at + word.size()] == ' '))
       return true;

@@ -7,7 +7,7 @@ namespace quadlane {
 //   3. use lists equal the inputs of the live nodes;
 //   4. there is no cycle;
 //   5. value names are unique and not empty;
-//   6. the type of every output equals what inference says;
+//   6. the type of every output equals what inference says (trailing optional outputs may be absent);
 //   7. a constant's tensor has the value's type.
 Status verify(const Graph&, const OpTable&);
 }  // namespace quadlane
