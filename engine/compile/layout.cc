@@ -55,7 +55,12 @@ Status Layouts::resolve() {
 const Geometry& Layouts::geometry(LayoutId id) const { return items_[static_cast<uint32_t>(id)].geometry; }
 
 BufferId Layouts::add_buffer(DType dtype, LayoutId layout, size_t planes) {
-  buffers_.push_back({dtype, layout, planes, std::vector<PadRange>(planes * 4)});
+  buffers_.push_back({dtype, layout, planes, std::vector<PadRange>(planes * 4), 0});
+  return BufferId{static_cast<uint32_t>(buffers_.size() - 1)};
+}
+
+BufferId Layouts::add_dense(size_t bytes) {
+  buffers_.push_back({DType::u8, LayoutId{}, 0, {}, bytes});
   return BufferId{static_cast<uint32_t>(buffers_.size() - 1)};
 }
 
@@ -81,6 +86,7 @@ uint32_t Layouts::pad_bits(BufferId id, uint32_t plane) const {
 
 size_t Layouts::bytes(BufferId id) const {
   const Buffer& buffer = buffers_[static_cast<size_t>(id)];
+  if (buffer.planes == 0) return buffer.dense_bytes;
   return buffer.planes * static_cast<size_t>(geometry(buffer.layout).plane_bytes());
 }
 

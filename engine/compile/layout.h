@@ -57,6 +57,9 @@ class Layouts {
   size_t bytes(BufferId id) const;
   size_t buffer_count() const { return buffers_.size(); }
 
+  // Room for a dense tensor.
+  BufferId add_dense(size_t bytes);
+
   // A fresh buffer for `channels` channels in consecutive planes.
   PlanarValue fresh(DType dtype, LayoutId layout, int64_t channels);
 
@@ -72,6 +75,7 @@ class Layouts {
     LayoutId layout;
     size_t planes;
     std::vector<PadRange> pads;  // [plane * 4 + lane]
+    size_t dense_bytes = 0;      // no planes: a dense tensor
   };
   uint32_t find(uint32_t id, uint32_t Item::*parent) const;
   std::vector<Item> items_;

@@ -32,6 +32,23 @@ struct RunContext {
   }
 };
 
+// Where a dense tensor is during a run: in the caller's memory, in the arena, or constant.
+enum class Place : uint8_t { user_input, user_output, arena, constant };
+struct DenseAddress {
+  Place place;
+  size_t index_or_offset;  // which input or output, or the offset in the arena or the weights
+
+  void* at(const RunContext& ctx) const {
+    switch (place) {
+      case Place::user_input: return const_cast<void*>(ctx.inputs[index_or_offset]);
+      case Place::user_output: return ctx.outputs[index_or_offset];
+      case Place::arena: return ctx.arena + index_or_offset;
+      case Place::constant: return const_cast<std::byte*>(ctx.weights + index_or_offset);
+    }
+    return nullptr;
+  }
+};
+
 // What a step is and costs; filled at compile time, printed by inspect, bench and profile.
 struct StepInfo {
   std::string name;    // of the node

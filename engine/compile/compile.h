@@ -1,0 +1,23 @@
+// Graph -> Plan: chooses kernels and layouts, packs weights, places memory, generates code.
+#pragma once
+
+#include <memory>
+
+#include "engine/base/cpu.h"
+#include "engine/run/plan.h"
+#include "graph/op_table.h"
+
+namespace quadlane::compile {
+
+struct CompileOptions {
+  CpuInfo cpu = detect_cpu();
+  Isa isa = Isa::avx512_vnni;  // lowered to what `cpu` runs unless `generate_only`
+  bool generate_only = false;  // code for an instruction set this machine may lack: to look at or to emulate
+  bool tune = true;            // false: schedules by the model alone
+  bool perf_map = false;
+};
+
+// The graph must be in its final form: every convolution a ql.Conv, quantization lowered (see graph/passes/pass.h).
+Result<std::shared_ptr<const run::Plan>> compile(const Graph&, const OpTable&, const CompileOptions& = {});
+
+}  // namespace quadlane::compile

@@ -1,0 +1,128 @@
+// Operators on dense tensors by their scalar reference, and the copies between dense tensors and planes.
+#include "engine/compile/lowering.h"
+#include "engine/run/dense_steps.h"
+
+namespace quadlane::compile {
+namespace {
+
+// Holds everything the reference needs for one node; its inputs and outputs are dense.
+class ReferenceStep final : public run::Step {
+ public:
+  ReferenceStep(const OpDef& def, Node node, std::vector<TensorType> in_types, std::vector<TensorType> out_types,
+                std::vector<DenseAddress> in, std::vector<bool> present, std::vector<DenseAddress> out)
+      : def_(def), node_(std::move(node)), in_types_(std::move(in_types)), out_types_(std::move(out_types)),
+        in_(std::move(in)), present_(std::move(present)), out_(std::move(out)) {}
+
+  // The reference runs on one thread: part 0 does it all.
+  void run(const run::RunContext& ctx, int part, int) const noexcept override {
+    if (part != 0) return;
+    std::vector<View> inputs(in_.size());
+    for (size_t i = 0; i < in_.size(); ++i)
+      if (present_[i]) inputs[i] = {&in_types_[i], in_[i].at(ctx)};
+    std::vector<MutView> outputs(out_.size());
+    for (size_t i = 0; i < out_.size(); ++i) outputs[i] = {&out_types_[i], out_[i].at(ctx)};
+    (void)def_.eval({node_, inputs}, outputs).ok();  // types were inferred: nothing is left to refuse
+  }
+
+ private:
+  const OpDef& def_;
+  Node node_;
+  std::vector<TensorType> in_types_, out_types_;
+  std::vector<DenseAddress> in_;
+  std::vector<bool> present_;
+  std::vector<DenseAddress> out_;
+};
+
+std::vector<run::PlaneLanes> plane_lanes(const PlanarValue& value, const Addresses& addresses, const Layouts& layouts) {
+  std::vector<run::PlaneLanes> lanes;
+  for (const PlaneRef& p : value.planes) {
+    run::PlaneLanes entry{addresses.plane(p), {}, layouts.pad_bits(p.buffer, p.index)};
+    std::copy(p.channels.begin(), p.channels.end(), entry.channels);
+    lanes.push_back(entry);
+  }
+  return lanes;
+}
+
+std::vector<BufferId> touched_by(const PlanarValue& planes, const DenseRef& dense) {
+  std::vector<BufferId> touched = buffers_of({&planes});
+  if (dense.place == Place::arena) touched.push_back(BufferId(dense.index));
+  return touched;
+}
+
+}  // namespace
+
+Emit emit_pack(Lowering& l, const std::string& name, DenseRef from, PlanarValue to) {
+  return [&l, name, from, to](Emitter& e) -> Status {
+    run::StepInfo info;
+    info.name = name;
+    info.op = "pack";
+    info.kernel = "copy rows";
+    info.note = "a dense tensor becomes planes";
+    info.bytes_read = static_cast<int64_t>(from.type.bytes());
+    info.bytes_written = static_cast<int64_t>(to.planes.size()) * e.geometry(to).n * e.geometry(to).h * e.geometry(to).w * kPixelBytes;
+    e.step(std::move(info), touched_by(to, from), [&l, from, to](const Addresses& a) {
+      return std::make_unique<run::PackStep>(a.dense(from), from.type.dtype, from.type.shape[1], l.layouts.geometry(to.layout),
+                                             plane_lanes(to, a, l.layouts));
+    });
+    return {};
+  };
+}
+
+Emit emit_unpack(Lowering& l, const std::string& name, PlanarValue from, DenseRef to) {
+  return [&l, name, from, to](Emitter& e) -> Status {
+    run::StepInfo info;
+    info.name = name;
+    info.op = "unpack";
+    info.kernel = "copy rows";
+    info.note = "planes become a dense tensor";
+    info.bytes_read = static_cast<int64_t>(from.planes.size()) * e.geometry(from).n * e.geometry(from).h * e.geometry(from).w * kPixelBytes;
+    info.bytes_written = static_cast<int64_t>(to.type.bytes());
+    e.step(std::move(info), touched_by(from, to), [&l, from, to](const Addresses& a) {
+      return std::make_unique<run::UnpackStep>(plane_lanes(from, a, l.layouts), l.layouts.geometry(from.layout), to.type.dtype,
+                                               to.type.shape[1], a.dense(to));
+    });
+    return {};
+  };
+}
+
+Status lower_reference(Lowering& l, const Node& node, const std::string& why) {
+  const OpDef* def = l.ops.find(node.op);
+  if (!def) return unsupported("operator '", node.op, "' is not supported");
+  std::vector<DenseRef> in(node.inputs.size()), out;
+  std::vector<bool> present(node.inputs.size(), false);
+  std::vector<TensorType> in_types(node.inputs.size()), out_types;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    QL_TRY(in[i], l.dense(node.inputs[i]));
+    in_types[i] = in[i].type;
+    present[i] = true;
+  }
+  for (ValueId id : node.outputs) {
+    out.push_back(l.define_dense(id));
+    out_types.push_back(out.back().type);
+  }
+  run::StepInfo info = make_info(node);
+  info.kernel = "reference";
+  info.reference = true;
+  info.note = why;
+  for (size_t i = 0; i < in.size(); ++i)
+    if (present[i]) info.bytes_read += static_cast<int64_t>(in[i].type.bytes());
+  for (const TensorType& t : out_types) info.bytes_written += static_cast<int64_t>(t.bytes());
+  l.emit([=, &node](Emitter& e) -> Status {
+    std::vector<BufferId> touched;
+    for (size_t i = 0; i < in.size(); ++i)
+      if (present[i] && in[i].place == Place::arena) touched.push_back(BufferId(in[i].index));
+    for (const DenseRef& ref : out)
+      if (ref.place == Place::arena) touched.push_back(BufferId(ref.index));
+    e.step(info, touched, [=, node = node](const Addresses& a) {
+      std::vector<DenseAddress> in_at, out_at;
+      for (size_t i = 0; i < in.size(); ++i) in_at.push_back(present[i] ? a.dense(in[i]) : DenseAddress{});
+      for (const DenseRef& ref : out) out_at.push_back(a.dense(ref));
+      return std::make_unique<ReferenceStep>(*def, node, in_types, out_types, in_at, present, out_at);
+    });
+    return {};
+  });
+  return {};
+}
+
+}  // namespace quadlane::compile

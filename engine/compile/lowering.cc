@@ -1,0 +1,237 @@
+#include "engine/compile/lowering.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/run/dense_steps.h"
+
+namespace quadlane::compile {
+namespace {
+
+using LowerFn = Result<Verdict> (*)(Lowering&, const Node&);
+struct Entry {
+  const char* op;
+  LowerFn lower;
+};
+constexpr Entry kLowerings[] = {
+    {"ql.Conv", lower_conv},
+    {"ql.ConvTranspose", lower_conv_transpose},
+    {"Concat", lower_concat},
+    {"Slice", lower_slice},
+    {"Split", lower_split},
+    {"ql.Quantize", lower_quantize},
+    {"ql.Dequantize", lower_dequantize},
+    {"MaxPool", lower_pool},
+    {"AveragePool", lower_pool},
+    {"ql.AveragePool", lower_pool},
+    {"GlobalAveragePool", lower_global_pool},
+    {"ql.GlobalAveragePool", lower_global_pool},
+    {"Resize", lower_resize},
+    {"ql.Resize", lower_resize},
+    {"ql.Add", lower_elementwise},
+    {"ql.Mul", lower_elementwise},
+    {"ql.Requantize", lower_elementwise},
+    {"ql.Lut", lower_elementwise},
+    {"Add", lower_elementwise},
+    {"Sub", lower_elementwise},
+    {"Mul", lower_elementwise},
+    {"Div", lower_elementwise},
+    {"Min", lower_elementwise},
+    {"Max", lower_elementwise},
+    {"Relu", lower_elementwise},
+    {"Clip", lower_elementwise},
+    {"LeakyRelu", lower_elementwise},
+    {"BatchNormalization", lower_elementwise},
+};
+
+}  // namespace
+
+bool can_be_planar(const TensorType& type) {
+  return type.shape.size() == 4 && (type.dtype == DType::u8 || type.dtype == DType::f32) && type.count() > 0;
+}
+
+run::StepInfo make_info(const Node& node) {
+  run::StepInfo info;
+  info.name = node.name;
+  info.op = node.op;
+  return info;
+}
+
+const PlanarValue* Lowering::find_planar(ValueId id) const {
+  auto it = planar_.find(id);
+  return it == planar_.end() ? nullptr : &it->second;
+}
+
+const DenseRef* Lowering::find_dense(ValueId id) const {
+  auto it = dense_.find(id);
+  return it == dense_.end() ? nullptr : &it->second;
+}
+
+DenseRef Lowering::define_dense(ValueId id) {
+  DenseRef ref{Place::arena, graph.at(id).type, 0};
+  auto out = std::find(graph.outputs().begin(), graph.outputs().end(), id);
+  if (out != graph.outputs().end()) {
+    ref.place = Place::user_output;
+    ref.index = static_cast<size_t>(out - graph.outputs().begin());
+  } else {
+    ref.index = static_cast<size_t>(layouts.add_dense(ref.type.bytes()));
+  }
+  dense_.insert_or_assign(id, ref);
+  return ref;
+}
+
+Result<std::optional<PlanarValue>> Lowering::planar(ValueId id) {
+  if (const PlanarValue* found = find_planar(id)) return std::optional(*found);
+  const TensorType& type = graph.at(id).type;
+  if (!can_be_planar(type)) return std::optional<PlanarValue>();
+  QL_TRY(DenseRef from, dense(id));
+  PlanarValue value = layouts.fresh(type.dtype, layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+  emit(emit_pack(*this, graph.at(id).name, from, value));
+  define(id, value);
+  return std::optional(value);
+}
+
+Result<DenseRef> Lowering::dense(ValueId id) {
+  if (const DenseRef* found = find_dense(id)) return *found;
+  const Value& value = graph.at(id);
+  if (value.constant) {
+    DenseRef ref{Place::constant, value.type, 0};
+    // The offset is known when the constant is written down: the recipe of the consumer asks for it by value.
+    size_t buffer = static_cast<size_t>(layouts.add_dense(value.type.bytes()));
+    ref = {Place::arena, value.type, buffer};
+    dense_.insert_or_assign(id, ref);
+    emit([this, id, ref](Emitter& e) -> Status {
+      const Tensor& tensor = *graph.at(id).constant;
+      size_t offset = e.constant(tensor.data(), tensor.type().bytes());
+      run::StepInfo info;
+      info.name = graph.at(id).name;
+      info.op = "copy constant";
+      info.note = "a constant that is read like an activation";
+      info.bytes_read = info.bytes_written = static_cast<int64_t>(tensor.type().bytes());
+      e.step(std::move(info), {BufferId(ref.index)}, [=](const Addresses& a) {
+        return std::make_unique<run::CopyStep>(DenseAddress{Place::constant, offset}, a.dense(ref), ref.type.bytes());
+      });
+      return {};
+    });
+    return ref;
+  }
+  const PlanarValue* planes = find_planar(id);
+  if (!planes) return make_error(Code::internal, "value '", value.name, "' is used before it is produced");
+  PlanarValue from = *planes;
+  DenseRef ref = define_dense(id);
+  emit(emit_unpack(*this, value.name, from, ref));
+  return ref;
+}
+
+Status Lowering::lower_node(NodeId id) {
+  const Node& node = graph.at(id);
+  std::string why = "no kernel for this operator";
+  if (isa == Isa::reference) {
+    why = "instruction set 'reference' has no generated code";
+  } else {
+    for (const Entry& entry : kLowerings)
+      if (node.op == entry.op) {
+        QL_TRY(Verdict verdict, entry.lower(*this, node));
+        if (verdict.lowered) return {};
+        why = verdict.why_not;
+      }
+  }
+  return lower_reference(*this, node, why);
+}
+
+Status Lowering::lower_outputs() {
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    ValueId id = graph.outputs()[i];
+    QL_TRY(DenseRef from, dense(id));
+    if (from.place == Place::user_output && from.index == i) continue;
+    DenseRef to{Place::user_output, from.type, i};
+    emit([this, id, from, to](Emitter& e) -> Status {
+      run::StepInfo info;
+      info.name = graph.at(id).name;
+      info.op = "copy output";
+      info.note = "the output is an input, a constant or another output";
+      info.bytes_read = info.bytes_written = static_cast<int64_t>(from.type.bytes());
+      std::vector<BufferId> touched;
+      if (from.place == Place::arena) touched.push_back(BufferId(from.index));
+      e.step(std::move(info), touched, [=](const Addresses& a) {
+        return std::make_unique<run::CopyStep>(a.dense(from), a.dense(to), from.type.bytes());
+      });
+      return {};
+    });
+  }
+  return {};
+}
+
+Status Lowering::run() {
+  for (size_t i = 0; i < graph.inputs().size(); ++i) {
+    ValueId id = graph.inputs()[i];
+    dense_.insert_or_assign(id, DenseRef{Place::user_input, graph.at(id).type, i});
+  }
+  for (NodeId id : graph.order()) {
+    const Node& node = graph.at(id);
+    QL_CHECK_OK(lower_node(id).context(cat("node '", node.name, "' (", node.op, ")")));
+  }
+  return lower_outputs();
+}
+
+Result<Verdict> lower_concat(Lowering& l, const Node& node) {
+  const Shape& shape = l.shape(node.output());
+  int64_t axis = node.attrs.int_or("axis", 1);
+  if (axis < 0) axis += static_cast<int64_t>(shape.size());
+  if (!can_be_planar(l.graph.at(node.output()).type)) return declined("only 4-dimensional u8 and f32 values have planes");
+  if (axis != 1) return declined(cat("axis ", axis, ", planes concatenate along axis 1 only"));
+  PlanarValue all{l.dtype(node.output()), {}, {}};
+  int64_t channels = 0;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (l.shape(node.inputs[i])[1] == 0) continue;
+    QL_TRY(auto part, l.planar(node.inputs[i]));
+    if (!part) return declined("a part is neither u8 nor f32");
+    if (all.planes.empty()) all.layout = part->layout;
+    l.layouts.same_geometry(all.layout, part->layout);
+    append_channels(all, *part, channels);
+    channels += l.shape(node.inputs[i])[1];
+  }
+  l.define(node.output(), std::move(all));
+  return Verdict{};
+}
+
+Result<Verdict> lower_slice(Lowering& l, const Node& node) {
+  const Shape& in = l.shape(node.input(0));
+  const PlanarValue* x = l.find_planar(node.input(0));
+  if (!x) return declined("the input has no planes");
+  const Shape& out = l.shape(node.output());
+  const Tensor *starts = l.graph.constant(node.input(1)), *axes = l.graph.constant(node.input(3)), *steps = l.graph.constant(node.input(4));
+  if (!starts || (node.input(3) != kNoValue && !axes) || (node.input(4) != kNoValue && !steps)) return declined("starts, axes or steps are not constants");
+  for (size_t d = 0; d < 4; ++d)
+    if (d != 1 && out[d] != in[d]) return declined("slices another axis than the channels");
+  if (steps)
+    for (int64_t s : to_ints(steps->view()))
+      if (s != 1) return declined(cat("a step of ", s, ", planes slice with step 1 only"));
+  int64_t begin = 0;
+  for (int64_t i = 0; i < starts->count(); ++i) {
+    int64_t axis = axes ? element_as_int(axes->view(), i) : i;
+    if (axis < 0) axis += 4;
+    if (axis != 1) continue;
+    int64_t start = element_as_int(starts->view(), i);
+    begin = std::clamp<int64_t>(start < 0 ? start + in[1] : start, 0, in[1]);
+  }
+  l.define(node.output(), slice_channels(*x, begin, begin + out[1]));
+  return Verdict{};
+}
+
+Result<Verdict> lower_split(Lowering& l, const Node& node) {
+  const PlanarValue* found = l.find_planar(node.input(0));
+  if (!found) return declined("the input has no planes");
+  int64_t axis = node.attrs.int_or("axis", 0);
+  if (axis < 0) axis += 4;
+  if (axis != 1) return declined(cat("axis ", axis, ", planes split along axis 1 only"));
+  PlanarValue x = *found;
+  int64_t begin = 0;
+  for (ValueId out : node.outputs) {
+    l.define(out, slice_channels(x, begin, begin + l.shape(out)[1]));
+    begin += l.shape(out)[1];
+  }
+  return Verdict{};
+}
+
+}  // namespace quadlane::compile

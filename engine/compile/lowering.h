@@ -1,0 +1,93 @@
+// First half of a compilation: walks the graph once, decides for each operator how it runs, states its demands on
+// layouts, and leaves an Emit behind that writes its steps once the geometries are fixed.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "engine/base/cpu.h"
+#include "engine/compile/emitter.h"
+#include "engine/compile/layout.h"
+#include "graph/op_table.h"
+
+namespace quadlane::compile {
+
+using Emit = std::function<Status(Emitter&)>;
+
+// Whether an operator was lowered to generated code; if not, the sentence that says why, shown by `inspect --plan`.
+struct Verdict {
+  bool lowered = true;
+  std::string why_not;
+};
+inline Verdict declined(std::string why) { return {false, std::move(why)}; }
+
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const OpTable& ops, const CpuInfo& cpu, Isa isa, bool tune)
+      : graph(graph), ops(ops), cpu(cpu), isa(isa), tune(tune) {}
+
+  const Graph& graph;
+  const OpTable& ops;
+  const CpuInfo& cpu;
+  const Isa isa;
+  const bool tune;
+  Layouts layouts;
+
+  // Lowers the whole graph.
+  Status run();
+  std::vector<Emit>& emits() { return emits_; }
+
+  // The planes of a value; a dense one is packed first (once). Declines (nullopt) what has no planes: other ranks than
+  // 4, other element types than u8 and f32.
+  Result<std::optional<PlanarValue>> planar(ValueId);
+  // The planes of a value that already has some, or null.
+  const PlanarValue* find_planar(ValueId) const;
+  // A value as a dense tensor; a planar one is unpacked first (once).
+  Result<DenseRef> dense(ValueId);
+  // The dense place of a graph input or of a value produced dense, or null.
+  const DenseRef* find_dense(ValueId) const;
+
+  void define(ValueId id, PlanarValue value) { planar_.insert_or_assign(id, std::move(value)); }
+  // Room for a value that is produced dense: the caller's memory when it is an output.
+  DenseRef define_dense(ValueId);
+  void emit(Emit e) { emits_.push_back(std::move(e)); }
+
+  const Shape& shape(ValueId id) const { return graph.at(id).type.shape; }
+  DType dtype(ValueId id) const { return graph.at(id).type.dtype; }
+
+ private:
+  Status lower_node(NodeId);
+  Status lower_outputs();
+
+  std::map<ValueId, PlanarValue> planar_;
+  std::map<ValueId, DenseRef> dense_;
+  std::map<ValueId, BufferId> constants_;
+  std::vector<Emit> emits_;
+};
+
+// True for values planes can hold.
+bool can_be_planar(const TensorType&);
+run::StepInfo make_info(const Node&);
+
+// One function for each family of operators; the table in lowering.cc maps operator names to them.
+Result<Verdict> lower_conv(Lowering&, const Node&);            // ql.Conv
+Result<Verdict> lower_conv_transpose(Lowering&, const Node&);  // ql.ConvTranspose
+Result<Verdict> lower_concat(Lowering&, const Node&);          // Concat along channels
+Result<Verdict> lower_slice(Lowering&, const Node&);           // Slice along channels
+Result<Verdict> lower_split(Lowering&, const Node&);           // Split along channels
+Result<Verdict> lower_quantize(Lowering&, const Node&);        // ql.Quantize
+Result<Verdict> lower_dequantize(Lowering&, const Node&);      // ql.Dequantize
+Result<Verdict> lower_pool(Lowering&, const Node&);            // MaxPool, AveragePool, ql.AveragePool
+Result<Verdict> lower_global_pool(Lowering&, const Node&);     // GlobalAveragePool, ql.GlobalAveragePool
+Result<Verdict> lower_resize(Lowering&, const Node&);          // Resize, ql.Resize
+Result<Verdict> lower_elementwise(Lowering&, const Node&);     // ql.Add, ql.Mul, ql.Requantize, ql.Lut, Add, Relu, ...
+// Any operator, by its scalar reference on dense tensors. Never declines.
+Status lower_reference(Lowering&, const Node&, const std::string& why);
+
+// Copies between dense tensors and planes.
+Emit emit_pack(Lowering&, const std::string& name, DenseRef from, PlanarValue to);
+Emit emit_unpack(Lowering&, const std::string& name, PlanarValue from, DenseRef to);
+// A copy of planes into a private buffer with padding of its own, for a consumer whose demand the others refuse.
+PlanarValue private_copy(Lowering&, const std::string& name, const PlanarValue&, const std::string& why);
+
+}  // namespace quadlane::compile
