@@ -86,6 +86,16 @@ Status read_conv(const Node& node, const Shape& x, const Shape& w, ConvAttrs& a)
   return {};
 }
 
+// Tables of kernel * out entries describe a convolution's taps (conv_core.h).
+Status check_taps(const ConvAttrs& a) {
+  constexpr int64_t kMaxTaps = int64_t{1} << 28;
+  for (size_t i = 0; i < a.axes(); ++i)
+    if (a.out[i] > kMaxTaps / a.kernel[i])
+      return unsupported("kernel ", a.kernel[i], " over an output extent of ", a.out[i], " exceeds ", kMaxTaps,
+                         " taps");
+  return {};
+}
+
 }  // namespace
 
 Result<int64_t> output_extent(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad_begin,
@@ -112,6 +122,7 @@ Result<ConvAttrs> conv_attrs(const Node& node, const Shape& x, const Shape& w) {
                          " groups");
   if (w[0] % a.group != 0) return invalid_model("weights have ", w[0], " output channels for ", a.group, " groups");
   QL_CHECK_OK(slide(node, x, false, a));
+  QL_CHECK_OK(check_taps(a));
   return a;
 }
 
@@ -144,6 +155,7 @@ Result<ConvAttrs> conv_transpose_attrs(const Node& node, const Shape& x, const S
       return invalid_model("pads ", a.pad_begin(i), ", ", a.pad_end(i), " leave nothing of an output extent of ", full);
     a.out.push_back(out);
   }
+  QL_CHECK_OK(check_taps(a));
   return a;
 }
 

@@ -1,0 +1,156 @@
+// ql.Conv and ql.ConvTranspose (QL_OPS.md): convolution with everything that can be merged into it. Before the sum a
+// clamp and an offset per input channel; behind it scale, residual, rounding to u8, or an activation in f32.
+//
+// The sums are doubles: exact for the integers, whatever the int32 accumulator of a kernel holds comes out.
+#include "ops/attr.h"
+#include "ops/check.h"
+#include "ops/conv_core.h"
+#include "ops/defs.h"
+#include "ops/ql_attrs.h"
+#include "ops/rounding.h"
+
+namespace quadlane {
+
+namespace {
+
+enum Input : size_t { kX, kW, kBias, kMult, kZ, kLo, kHi, kResidual };
+
+struct Epilogue {
+  DType dtype = DType::f32;
+  U8Range range;
+  float residual_mult = 0;
+  int32_t residual_zero = 0;
+  F32Activation act;
+};
+
+Result<Epilogue> read_epilogue(const OpContext& ctx) {
+  Epilogue e;
+  QL_TRY(std::string dtype, string_attr(ctx.attrs(), "dtype", ctx.type(kX).dtype == DType::u8 ? "u8" : "f32"));
+  if (dtype != "u8" && dtype != "f32") return invalid_model("dtype is '", dtype, "', expected u8 or f32");
+  if (dtype == "u8" && ctx.type(kX).dtype == DType::f32) return unsupported("dtype is u8 for an f32 input");
+  e.dtype = dtype == "u8" ? DType::u8 : DType::f32;
+  QL_TRY(e.range, u8_range_attr(ctx.attrs()));
+  QL_TRY(e.residual_mult, float_attr(ctx.attrs(), "residual_mult", 0));
+  QL_TRY(e.residual_zero, u8_attr(ctx.attrs(), "residual_zero", 0));
+  QL_TRY(e.act, f32_activation(ctx.attrs()));
+  return e;
+}
+
+Status check_operands(const OpContext& ctx, int64_t in_channels, int64_t out_channels) {
+  DType x = ctx.type(kX).dtype;
+  QL_CHECK_OK(expect_dtype(ctx, kX, {DType::u8, DType::f32}));
+  QL_CHECK_OK(expect_dtype(ctx, kW, x == DType::u8 ? DType::s8 : DType::f32));
+  QL_CHECK_OK(expect_dtype(ctx, kBias, x == DType::u8 ? DType::s32 : DType::f32));
+  QL_CHECK_OK(expect_shape(ctx, kBias, {out_channels}));
+  if (ctx.has(kMult) != (x == DType::u8))
+    return invalid_model(x == DType::u8 ? "input 3 (mult) is absent" : "input 3 (mult) is given for an f32 input");
+  QL_CHECK_OK(expect_dtype(ctx, kMult, DType::f32));
+  QL_CHECK_OK(expect_shape(ctx, kMult, {out_channels}));
+  for (size_t i : {kZ, kLo, kHi}) {
+    QL_CHECK_OK(expect_dtype(ctx, i, x));
+    QL_CHECK_OK(expect_shape(ctx, i, {in_channels}));
+  }
+  return {};
+}
+
+Result<std::vector<TensorType>> infer(const OpContext& ctx, bool transposed) {
+  const Shape &x = ctx.shape(kX), &w = ctx.shape(kW);
+  QL_CHECK_OK(expect_rank(ctx, kX, 4, 4));
+  QL_TRY(ConvAttrs a, transposed ? conv_transpose_attrs(ctx.node, x, w) : conv_attrs(ctx.node, x, w));
+  int64_t channels = transposed ? w[1] * a.group : w[0];
+  QL_CHECK_OK(check_operands(ctx, x[1], channels));
+  QL_TRY(Epilogue e, read_epilogue(ctx));
+  Shape y = window_output_shape(a, x[0], channels);
+  QL_CHECK_OK(expect_dtype(ctx, kResidual, e.dtype));
+  QL_CHECK_OK(expect_shape(ctx, kResidual, y));
+  return std::vector<TensorType>{{e.dtype, y}};
+}
+
+// clamp(x, lo[c], hi[c]) - z[c]
+template <class X>
+struct Load {
+  const X *z = nullptr, *lo = nullptr, *hi = nullptr;
+  explicit Load(const OpContext& ctx) {
+    if (ctx.has(kZ)) z = ctx.inputs[kZ].as<X>();
+    if (ctx.has(kLo)) lo = ctx.inputs[kLo].as<X>();
+    if (ctx.has(kHi)) hi = ctx.inputs[kHi].as<X>();
+  }
+  double operator()(X x, int64_t c) const {
+    if (lo && x < lo[c]) x = lo[c];
+    if (hi && x > hi[c]) x = hi[c];
+    return static_cast<double>(x) - (z ? static_cast<double>(z[c]) : 0.0);
+  }
+};
+
+void run_f32(const TapSum& t, const OpContext& ctx, const Epilogue& e, float* y) {
+  const float* bias = ctx.inputs[kBias].as<float>();
+  const float* residual = ctx.has(kResidual) ? ctx.inputs[kResidual].as<float>() : nullptr;
+  int64_t channels = t.group * t.group_o, pixels = t.out_pixels();
+  sum_taps(t, ctx.inputs[kX].as<float>(), ctx.inputs[kW].as<float>(), Load<float>(ctx),
+           [&](int64_t image, int64_t o, int64_t first, int64_t count, const double* sums) {
+             int64_t at = (image * channels + o) * pixels + first;
+             for (int64_t i = 0; i < count; ++i, ++at) {
+               float v = static_cast<float>(sums[i] + double{bias[o]});
+               y[at] = e.act(residual ? v + residual[at] : v);
+             }
+           });
+}
+
+void run_u8(const TapSum& t, const OpContext& ctx, const Epilogue& e, void* y) {
+  const int32_t* bias = ctx.inputs[kBias].as<int32_t>();
+  const float* mult = ctx.inputs[kMult].as<float>();
+  const View* residual = ctx.known(kResidual);
+  int64_t channels = t.group * t.group_o, pixels = t.out_pixels();
+  auto finish = [&](int64_t image, int64_t o, int64_t first, int64_t count, const double* sums) {
+    int64_t at = (image * channels + o) * pixels + first;
+    for (int64_t i = 0; i < count; ++i, ++at) {
+      // Through uint32: a sum that left int32 wraps around here as it does in the kernels.
+      int32_t acc = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(sums[i]) + bias[o]));
+      if (e.dtype == DType::f32) {
+        float v = conv_scaled(acc, mult[o]);
+        static_cast<float*>(y)[at] = e.act(residual ? v + residual->as<float>()[at] : v);
+      } else {
+        float v = residual ? conv_scaled(acc, mult[o], residual->as<uint8_t>()[at], e.residual_mult, e.residual_zero)
+                           : conv_scaled(acc, mult[o]);
+        static_cast<uint8_t*>(y)[at] = rq(v, e.range);
+      }
+    }
+  };
+  sum_taps(t, ctx.inputs[kX].as<uint8_t>(), ctx.inputs[kW].as<int8_t>(), Load<uint8_t>(ctx), finish);
+}
+
+Status eval(const OpContext& ctx, const MutView& y, const TapSum& t) {
+  QL_TRY(Epilogue e, read_epilogue(ctx));
+  if (ctx.type(kX).dtype == DType::f32) {
+    run_f32(t, ctx, e, y.as<float>());
+  } else {
+    run_u8(t, ctx, e, y.data);
+  }
+  return {};
+}
+
+Result<std::vector<TensorType>> infer_conv(const OpContext& ctx) { return infer(ctx, false); }
+Result<std::vector<TensorType>> infer_conv_transpose(const OpContext& ctx) { return infer(ctx, true); }
+
+Status eval_conv(const OpContext& ctx, std::span<const MutView> out) {
+  QL_TRY(ConvAttrs a, conv_attrs(ctx.node, ctx.shape(kX), ctx.shape(kW)));
+  return eval(ctx, out[0], conv_taps(a, ctx.shape(kX), ctx.shape(kW)));
+}
+Status eval_conv_transpose(const OpContext& ctx, std::span<const MutView> out) {
+  QL_TRY(ConvAttrs a, conv_transpose_attrs(ctx.node, ctx.shape(kX), ctx.shape(kW)));
+  return eval(ctx, out[0], conv_transpose_taps(a, ctx.shape(kX), ctx.shape(kW)));
+}
+
+}  // namespace
+
+void append_ql_conv_ops(std::vector<OpDef>& defs) {
+  defs.push_back({"ql.Conv", 3, 8, 1,
+                  "act act_hi act_lo alpha dilations dtype group out_hi out_lo out_zero pads residual_mult "
+                  "residual_zero strides",
+                  infer_conv, eval_conv});
+  defs.push_back({"ql.ConvTranspose", 3, 7, 1,
+                  "act act_hi act_lo alpha dilations dtype group out_hi out_lo out_zero output_padding pads strides",
+                  infer_conv_transpose, eval_conv_transpose});
+}
+
+}  // namespace quadlane
