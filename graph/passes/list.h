@@ -1,0 +1,38 @@
+// The passes, one for each file of this folder; pipeline.cc puts them in order.
+#pragma once
+#include "graph/passes/pass.h"
+
+namespace quadlane {
+
+// Standard operators to standard operators.
+extern const Pass kResolvePads;
+extern const Pass kFoldConstants;
+extern const Pass kRemoveIdentities;
+extern const Pass kMergeIdentical;
+extern const Pass kMergeReshapes;
+extern const Pass kMergeActivations;
+extern const Pass kMergeConcats;
+extern const Pass kMergePads;
+extern const Pass kMergeAffine;
+extern const Pass kFoldBatchNorm;
+extern const Pass kFoldBatchNormForward;
+extern const Pass kHoistPointwise;
+
+// To ql.* operators on floats.
+extern const Pass kFoldDequantized;
+extern const Pass kFusePreActivation;
+extern const Pass kLowerConv;
+extern const Pass kFuseResidual;
+extern const Pass kFuseActivation;
+
+// To ql.* operators on bytes.
+extern const Pass kIntegerConv;
+extern const Pass kIntegerMove;
+extern const Pass kIntegerPool;
+extern const Pass kIntegerResize;
+extern const Pass kIntegerArithmetic;
+extern const Pass kIntegerAffine;
+extern const Pass kIntegerLut;
+extern const Pass kIntegerEdges;
+
+}  // namespace quadlane
