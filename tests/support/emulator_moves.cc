@@ -1,0 +1,427 @@
+// Loads, stores, broadcasts, permutes, lane extraction, narrowing, and opmask instructions.
+#include <limits>
+
+#include "tests/support/emulator_machine.h"
+
+namespace quadlane::emulation {
+namespace {
+
+using M = Machine;
+using I = Instruction;
+using Kind = Operand::Kind;
+
+template <int element>
+void move(M& m, const I& i) {
+  Vector s;
+  Vector a = m.source(i, 1, s, element);
+  m.write(i, a, element);
+}
+// vmovd, vmovq, vmovss between memory, integer registers and element 0; the rest of a vector becomes 0.
+template <int bytes>
+void move_scalar(M& m, const I& i) {
+  Vector s, r{};
+  if (i.operands == 3) {  // vmovss x, y, z
+    r = m.source(i, 1, s, bytes);
+    std::memcpy(r.bytes, m.source(i, 2, s, bytes).bytes, bytes);
+    return m.write(i, r, bytes);
+  }
+  uint64_t value = 0;
+  if (i.operand[1].kind == Kind::vector)
+    std::memcpy(&value, m.v[i.operand[1].index].bytes, bytes);
+  else
+    value = m.read_general(i.operand[1]);
+  if (i.operand[0].kind != Kind::vector) return m.write_general(i.operand[0], value);
+  std::memcpy(r.bytes, &value, bytes);
+  m.write(i, r, bytes);
+}
+
+template <class T>
+void broadcast(M& m, const I& i) {
+  T value{};
+  const Operand& from = i.operand[1];
+  if (from.kind == Kind::vector) {
+    value = m.v[from.index].get<T>(0);
+  } else if (from.kind == Kind::general) {
+    value = static_cast<T>(m.r[from.index]);
+  } else if (uint8_t* p = m.memory(m.address(from), sizeof(T), false)) {
+    std::memcpy(&value, p, sizeof(T));
+  }
+  Vector r{};
+  for (int e = 0; e < i.operand[0].bytes / static_cast<int>(sizeof(T)); ++e) r.set<T>(e, value);
+  m.write(i, r, sizeof(T));
+}
+template <int part, int element>  // parts of 16 or 32 bytes, repeated
+void broadcast_part(M& m, const I& i) {
+  Vector s, r{};
+  const Vector& a = m.source(i, 1, s, part);
+  for (int at = 0; at < i.operand[0].bytes; at += part) std::memcpy(r.bytes + at, a.bytes, part);
+  m.write(i, r, element);
+}
+template <int part, int element>
+void extract(M& m, const I& i) {
+  Vector r{};
+  int n = i.operand[1].bytes / part;
+  std::memcpy(r.bytes, m.v[i.operand[1].index].bytes + (i.operand[2].value % n) * part, part);
+  m.write(i, r, element);
+}
+template <int part, int element>
+void insert(M& m, const I& i) {
+  Vector s, t;
+  Vector r = m.source(i, 1, s, element);
+  int n = i.operand[0].bytes / part;
+  std::memcpy(r.bytes + (i.operand[3].value % n) * part, m.source(i, 2, t, part).bytes, part);
+  m.write(i, r, element);
+}
+
+// result[e] = data[indices[e]], across the whole register.
+template <class T>
+void permute(M& m, const I& i) {
+  Vector s, t, r{};
+  const Vector &indices = m.source(i, 1, s, sizeof(T)), &data = m.source(i, 2, t, sizeof(T));
+  int n = i.vector_bytes / static_cast<int>(sizeof(T));
+  for (int e = 0; e < n; ++e) r.set<T>(e, data.get<T>(static_cast<int>(indices.get<T>(e) & static_cast<T>(n - 1))));
+  m.write(i, r, sizeof(T));
+}
+// Two tables; bit log2(n) of an index chooses. vpermt2*: the destination is the first table, else the indices.
+template <class T, bool destination_is_table>
+void permute_two(M& m, const I& i) {
+  Vector s, t, r{};
+  const Vector &destination = m.v[i.operand[0].index], &a = m.source(i, 1, s, sizeof(T));
+  const Vector& second = m.source(i, 2, t, sizeof(T));
+  const Vector &first = destination_is_table ? destination : a, &indices = destination_is_table ? a : destination;
+  int n = i.vector_bytes / static_cast<int>(sizeof(T));
+  for (int e = 0; e < n; ++e) {
+    int index = static_cast<int>(indices.get<T>(e) & static_cast<T>(2 * n - 1));
+    r.set<T>(e, (index & n ? second : first).get<T>(index & (n - 1)));
+  }
+  m.write(i, r, sizeof(T));
+}
+template <class T, int per_lane>  // vpshufd (4 dwords a lane), vpermq (4 qwords, 256 bits a lane)
+void shuffle_immediate(M& m, const I& i) {
+  if (i.operand[2].kind != Kind::immediate) return permute<T>(m, i);
+  Vector s, r{};
+  const Vector& a = m.source(i, 1, s, sizeof(T));
+  for (int e = 0; e < i.vector_bytes / static_cast<int>(sizeof(T)); ++e)
+    r.set<T>(e, a.get<T>(e / per_lane * per_lane + (static_cast<int>(i.operand[2].value) >> 2 * (e % 4) & 3)));
+  m.write(i, r, sizeof(T));
+}
+void shuffle_bytes(M& m, const I& i) {
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, 1), &order = m.source(i, 2, t, 1);
+  for (int e = 0; e < i.vector_bytes; ++e)
+    r.bytes[e] = order.bytes[e] & 128 ? 0 : a.bytes[(e & ~15) | (order.bytes[e] & 15)];
+  m.write(i, r, 1);
+}
+void shuffle_floats(M& m, const I& i) {  // vshufps: two from each source
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, 4), &b = m.source(i, 2, t, 4);
+  for (int e = 0; e < i.vector_bytes / 4; ++e)
+    r.set<uint32_t>(
+        e, (e & 2 ? b : a).get<uint32_t>((e & ~3) | (static_cast<int>(i.operand[3].value) >> 2 * (e & 3) & 3)));
+  m.write(i, r, 4);
+}
+void permute_halves(M& m, const I& i) {  // vperm2i128
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, 16), &b = m.source(i, 2, t, 16);
+  for (int half = 0; half < 2; ++half) {
+    int64_t pick = i.operand[3].value >> 4 * half;
+    if (pick & 8) continue;
+    std::memcpy(r.bytes + 16 * half, (pick & 2 ? b : a).bytes + 16 * (pick & 1), 16);
+  }
+  m.write(i, r, 16);
+}
+void align_bytes(M& m, const I& i) {  // vpalignr: within 128-bit lanes
+  Vector s, t, r{};
+  const Vector &high = m.source(i, 1, s, 1), &low = m.source(i, 2, t, 1);
+  int n = static_cast<int>(i.operand[3].value & 255);
+  for (int e = 0; e < i.vector_bytes; ++e) {
+    int lane = e & ~15, from = (e & 15) + n;
+    r.bytes[e] = from < 16 ? low.bytes[lane + from] : from < 32 ? high.bytes[lane + from - 16] : uint8_t{0};
+  }
+  m.write(i, r, 1);
+}
+void align_dwords(M& m, const I& i) {  // valignd: across the register
+  Vector s, t, r{};
+  const Vector &high = m.source(i, 1, s, 4), &low = m.source(i, 2, t, 4);
+  int n = i.vector_bytes / 4, by = static_cast<int>(i.operand[3].value) & (n - 1);
+  for (int e = 0; e < n; ++e)
+    r.set<uint32_t>(e, e + by < n ? low.get<uint32_t>(e + by) : high.get<uint32_t>(e + by - n));
+  m.write(i, r, 4);
+}
+
+template <class T>
+void blend_by_sign(M& m, const I& i) {  // vpblendvb, vblendvps
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, sizeof(T)), &b = m.source(i, 2, t, sizeof(T)), &c = m.v[i.operand[3].index];
+  for (int e = 0; e < i.vector_bytes / static_cast<int>(sizeof(T)); ++e)
+    r.set<T>(e, c.get<T>(e) < 0 ? b.get<T>(e) : a.get<T>(e));
+  m.write(i, r, sizeof(T));
+}
+template <class T, int period>
+void blend_by_immediate(M& m, const I& i) {
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, sizeof(T)), &b = m.source(i, 2, t, sizeof(T));
+  for (int e = 0; e < i.vector_bytes / static_cast<int>(sizeof(T)); ++e)
+    r.set<T>(e, (i.operand[3].value >> e % period & 1 ? b : a).template get<T>(e));
+  m.write(i, r, sizeof(T));
+}
+template <class T>
+void blend_by_mask(M& m, const I& i) {  // vpblendm*
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, sizeof(T)), &b = m.source(i, 2, t, sizeof(T));
+  uint64_t k = m.read_mask(i);
+  for (int e = 0; e < i.vector_bytes / static_cast<int>(sizeof(T)); ++e)
+    r.set<T>(e, k >> e & 1 ? b.get<T>(e) : i.zeroing ? T{0} : a.get<T>(e));
+  m.write(i, r, sizeof(T));
+}
+void move_by_vector_mask(M& m, const I& i) {  // vpmaskmovd: bit 31 of each dword
+  bool store = i.operand[0].kind == Kind::memory;
+  const Operand& memory = i.operand[store ? 0 : 2];
+  const Vector& mask = m.v[i.operand[1].index];
+  Vector r{};
+  for (int e = 0; e < i.vector_bytes / 4; ++e) {
+    if (mask.get<int32_t>(e) >= 0) continue;
+    uint8_t* p = m.memory(m.address(memory) + 4 * static_cast<uint64_t>(e), 4, store);
+    if (!p) return;
+    store ? std::memcpy(p, m.v[i.operand[2].index].bytes + 4 * e, 4) : std::memcpy(r.bytes + 4 * e, p, 4);
+  }
+  if (!store) m.write(i, r, 4);
+}
+
+// vpmov*, vpmovus*, vpmovs*: From elements cut or saturated to To.
+enum class Narrow { cut, saturate };
+template <class From, class To, Narrow kind>
+void narrow(M& m, const I& i) {
+  const Vector& a = m.v[i.operand[1].index];
+  Vector r{};
+  for (int e = 0; e < i.vector_bytes / static_cast<int>(sizeof(From)); ++e) {
+    From x = a.get<From>(e);
+    if (kind == Narrow::saturate) {
+      if (x > static_cast<From>(std::numeric_limits<To>::max())) x = static_cast<From>(std::numeric_limits<To>::max());
+      if (x < static_cast<From>(std::numeric_limits<To>::min())) x = static_cast<From>(std::numeric_limits<To>::min());
+    }
+    r.set<To>(e, static_cast<To>(x));
+  }
+  m.write(i, r, sizeof(To));
+}
+
+void zero_upper(M& m, const I&) {
+  for (int n = 0; n < 16; ++n) std::memset(m.v[n].bytes + 16, 0, 48);
+}
+template <class T>
+void sign_bits(M& m, const I& i) {  // vpmovmskb, vmovmskps
+  uint64_t bits = 0;
+  const Vector& a = m.v[i.operand[1].index];
+  for (int e = 0; e < i.operand[1].bytes / static_cast<int>(sizeof(T)); ++e)
+    if (a.get<T>(e) < 0) bits |= uint64_t{1} << e;
+  m.write_general(i.operand[0], bits);
+}
+
+// --- opmasks
+// -----------------------------------------------------------------------------------------------------------
+template <int bits>
+void move_mask(M& m, const I& i) {
+  uint64_t value = 0;
+  if (i.operand[1].kind == Kind::mask)
+    value = m.k[i.operand[1].index];
+  else {
+    Operand from = i.operand[1];
+    from.bytes = bits / 8;
+    value = m.read_general(from);
+  }
+  value &= low_bits(bits);
+  if (i.operand[0].kind == Kind::mask) {
+    m.k[i.operand[0].index] = value;
+  } else {
+    Operand to = i.operand[0];
+    if (to.kind == Kind::memory) to.bytes = bits / 8;
+    m.write_general(to, value);
+  }
+}
+template <int bits, auto F>
+void combine_masks(M& m, const I& i) {
+  uint64_t b = i.operands > 2 ? m.k[i.operand[2].index] : 0;
+  m.k[i.operand[0].index] = F(m.k[i.operand[1].index] & low_bits(bits), b & low_bits(bits)) & low_bits(bits);
+}
+template <int bits, bool left>
+void shift_mask(M& m, const I& i) {
+  uint64_t a = m.k[i.operand[1].index] & low_bits(bits);
+  auto n = static_cast<uint64_t>(i.operand[2].value) & 255;
+  m.k[i.operand[0].index] = n >= bits ? 0 : (left ? a << n : a >> n) & low_bits(bits);
+}
+template <int bits>
+void test_or(M& m, const I& i) {  // kortest
+  uint64_t a = (m.k[i.operand[0].index] | m.k[i.operand[1].index]) & low_bits(bits);
+  m.zf = a == 0;
+  m.cf = a == low_bits(bits);
+  m.sf = m.of = false;
+}
+
+#define QL_FN(expr) [](uint64_t a, [[maybe_unused]] uint64_t b) { return (expr); }
+void add_masks(Handlers& h) {
+#define QL_MASK(suffix, bits)                                             \
+  h[ZYDIS_MNEMONIC_KMOV##suffix] = move_mask<bits>;                       \
+  h[ZYDIS_MNEMONIC_KAND##suffix] = combine_masks<bits, QL_FN(a& b)>;      \
+  h[ZYDIS_MNEMONIC_KANDN##suffix] = combine_masks<bits, QL_FN(~a& b)>;    \
+  h[ZYDIS_MNEMONIC_KOR##suffix] = combine_masks<bits, QL_FN(a | b)>;      \
+  h[ZYDIS_MNEMONIC_KXOR##suffix] = combine_masks<bits, QL_FN(a ^ b)>;     \
+  h[ZYDIS_MNEMONIC_KXNOR##suffix] = combine_masks<bits, QL_FN(~(a ^ b))>; \
+  h[ZYDIS_MNEMONIC_KNOT##suffix] = combine_masks<bits, QL_FN(~a)>;        \
+  h[ZYDIS_MNEMONIC_KSHIFTL##suffix] = shift_mask<bits, true>;             \
+  h[ZYDIS_MNEMONIC_KSHIFTR##suffix] = shift_mask<bits, false>;            \
+  h[ZYDIS_MNEMONIC_KORTEST##suffix] = test_or<bits>
+  QL_MASK(B, 8);
+  QL_MASK(W, 16);
+  QL_MASK(D, 32);
+  QL_MASK(Q, 64);
+}
+
+Handlers make_table() {
+  Handlers h = {
+      {ZYDIS_MNEMONIC_VMOVD, move_scalar<4>},
+      {ZYDIS_MNEMONIC_VMOVQ, move_scalar<8>},
+      {ZYDIS_MNEMONIC_VMOVSS, move_scalar<4>},
+      {ZYDIS_MNEMONIC_VPBROADCASTB, broadcast<uint8_t>},
+      {ZYDIS_MNEMONIC_VPBROADCASTW, broadcast<uint16_t>},
+      {ZYDIS_MNEMONIC_VPBROADCASTD, broadcast<uint32_t>},
+      {ZYDIS_MNEMONIC_VPBROADCASTQ, broadcast<uint64_t>},
+      {ZYDIS_MNEMONIC_VBROADCASTSS, broadcast<uint32_t>},
+      {ZYDIS_MNEMONIC_VBROADCASTI128, broadcast_part<16, 16>},
+      {ZYDIS_MNEMONIC_VBROADCASTF128, broadcast_part<16, 16>},
+      {ZYDIS_MNEMONIC_VBROADCASTI32X4, broadcast_part<16, 4>},
+      {ZYDIS_MNEMONIC_VBROADCASTF32X4, broadcast_part<16, 4>},
+      {ZYDIS_MNEMONIC_VBROADCASTI64X4, broadcast_part<32, 8>},
+      {ZYDIS_MNEMONIC_VBROADCASTI32X8, broadcast_part<32, 4>},
+      {ZYDIS_MNEMONIC_VEXTRACTI128, extract<16, 16>},
+      {ZYDIS_MNEMONIC_VEXTRACTF128, extract<16, 16>},
+      {ZYDIS_MNEMONIC_VEXTRACTI32X4, extract<16, 4>},
+      {ZYDIS_MNEMONIC_VEXTRACTI64X4, extract<32, 8>},
+      {ZYDIS_MNEMONIC_VEXTRACTF64X4, extract<32, 8>},
+      {ZYDIS_MNEMONIC_VEXTRACTI32X8, extract<32, 4>},
+      {ZYDIS_MNEMONIC_VINSERTI128, insert<16, 16>},
+      {ZYDIS_MNEMONIC_VINSERTF128, insert<16, 16>},
+      {ZYDIS_MNEMONIC_VINSERTI32X4, insert<16, 4>},
+      {ZYDIS_MNEMONIC_VINSERTI64X4, insert<32, 8>},
+      {ZYDIS_MNEMONIC_VPERMB, permute<uint8_t>},
+      {ZYDIS_MNEMONIC_VPERMW, permute<uint16_t>},
+      {ZYDIS_MNEMONIC_VPERMD, permute<uint32_t>},
+      {ZYDIS_MNEMONIC_VPERMPS, permute<uint32_t>},
+      {ZYDIS_MNEMONIC_VPERMT2W, permute_two<uint16_t, true>},
+      {ZYDIS_MNEMONIC_VPERMT2D, permute_two<uint32_t, true>},
+      {ZYDIS_MNEMONIC_VPERMT2PS, permute_two<uint32_t, true>},
+      {ZYDIS_MNEMONIC_VPERMT2Q, permute_two<uint64_t, true>},
+      {ZYDIS_MNEMONIC_VPERMI2W, permute_two<uint16_t, false>},
+      {ZYDIS_MNEMONIC_VPERMI2D, permute_two<uint32_t, false>},
+      {ZYDIS_MNEMONIC_VPERMI2PS, permute_two<uint32_t, false>},
+      {ZYDIS_MNEMONIC_VPSHUFD, shuffle_immediate<uint32_t, 4>},
+      {ZYDIS_MNEMONIC_VPERMQ, shuffle_immediate<uint64_t, 4>},
+      {ZYDIS_MNEMONIC_VPERMPD, shuffle_immediate<uint64_t, 4>},
+      {ZYDIS_MNEMONIC_VPSHUFB, shuffle_bytes},
+      {ZYDIS_MNEMONIC_VSHUFPS, shuffle_floats},
+      {ZYDIS_MNEMONIC_VPERM2I128, permute_halves},
+      {ZYDIS_MNEMONIC_VPERM2F128, permute_halves},
+      {ZYDIS_MNEMONIC_VPALIGNR, align_bytes},
+      {ZYDIS_MNEMONIC_VALIGND, align_dwords},
+      {ZYDIS_MNEMONIC_VPBLENDVB, blend_by_sign<int8_t>},
+      {ZYDIS_MNEMONIC_VBLENDVPS, blend_by_sign<int32_t>},
+      {ZYDIS_MNEMONIC_VPBLENDD, blend_by_immediate<uint32_t, 8>},
+      {ZYDIS_MNEMONIC_VBLENDPS, blend_by_immediate<uint32_t, 8>},
+      {ZYDIS_MNEMONIC_VPBLENDW, blend_by_immediate<uint16_t, 8>},
+      {ZYDIS_MNEMONIC_VPBLENDMB, blend_by_mask<uint8_t>},
+      {ZYDIS_MNEMONIC_VPBLENDMW, blend_by_mask<uint16_t>},
+      {ZYDIS_MNEMONIC_VPBLENDMD, blend_by_mask<uint32_t>},
+      {ZYDIS_MNEMONIC_VBLENDMPS, blend_by_mask<uint32_t>},
+      {ZYDIS_MNEMONIC_VPMASKMOVD, move_by_vector_mask},
+      {ZYDIS_MNEMONIC_VMASKMOVPS, move_by_vector_mask},
+      {ZYDIS_MNEMONIC_VPMOVDB, narrow<uint32_t, uint8_t, Narrow::cut>},
+      {ZYDIS_MNEMONIC_VPMOVDW, narrow<uint32_t, uint16_t, Narrow::cut>},
+      {ZYDIS_MNEMONIC_VPMOVWB, narrow<uint16_t, uint8_t, Narrow::cut>},
+      {ZYDIS_MNEMONIC_VPMOVUSDB, narrow<uint32_t, uint8_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVUSDW, narrow<uint32_t, uint16_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVUSWB, narrow<uint16_t, uint8_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVSDB, narrow<int32_t, int8_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVSDW, narrow<int32_t, int16_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVSWB, narrow<int16_t, int8_t, Narrow::saturate>},
+      {ZYDIS_MNEMONIC_VPMOVMSKB, sign_bits<int8_t>},
+      {ZYDIS_MNEMONIC_VMOVMSKPS, sign_bits<int32_t>},
+      {ZYDIS_MNEMONIC_VZEROUPPER, zero_upper},
+  };
+  for (ZydisMnemonic op : {ZYDIS_MNEMONIC_VMOVDQU, ZYDIS_MNEMONIC_VMOVDQA, ZYDIS_MNEMONIC_VMOVDQU32,
+                           ZYDIS_MNEMONIC_VMOVDQA32, ZYDIS_MNEMONIC_VMOVUPS, ZYDIS_MNEMONIC_VMOVAPS})
+    h[op] = move<4>;
+  h[ZYDIS_MNEMONIC_VMOVDQU8] = move<1>;
+  h[ZYDIS_MNEMONIC_VMOVDQU16] = move<2>;
+  h[ZYDIS_MNEMONIC_VMOVDQU64] = h[ZYDIS_MNEMONIC_VMOVDQA64] = move<8>;
+  add_masks(h);
+  return h;
+}
+
+}  // namespace
+
+const Handlers& move_handlers() {
+  static const Handlers table = make_table();
+  return table;
+}
+
+const Vector& Machine::source(const Instruction& i, int n, Vector& space, int element_bytes) {
+  const Operand& o = i.operand[n];
+  if (o.kind == Operand::Kind::vector) return v[o.index];
+  std::memset(space.bytes, 0, sizeof space.bytes);
+  if (o.kind != Operand::Kind::memory) {
+    fail("operand is no vector");
+    return space;
+  }
+  uint64_t at = address(o);
+  if (i.broadcast) {
+    if (uint8_t* p = memory(at, i.broadcast, false))
+      for (int b = 0; b < i.vector_bytes; b += i.broadcast) std::memcpy(space.bytes + b, p, i.broadcast);
+  } else if (i.mask == 0 || i.control) {
+    if (uint8_t* p = memory(at, o.bytes, false)) std::memcpy(space.bytes, p, o.bytes);
+  } else {
+    for (int e = 0; e * element_bytes < o.bytes; ++e) {
+      if (!(k[i.mask] >> e & 1)) continue;
+      auto offset = static_cast<size_t>(e * element_bytes);
+      uint8_t* p = memory(at + offset, static_cast<size_t>(element_bytes), false);
+      if (!p) break;
+      std::memcpy(space.bytes + offset, p, static_cast<size_t>(element_bytes));
+    }
+  }
+  return space;
+}
+
+void Machine::write(const Instruction& i, const Vector& value, int element_bytes) {
+  const Operand& to = i.operand[0];
+  bool masked = i.mask != 0 && !i.control;
+  auto element = static_cast<size_t>(element_bytes);
+  if (to.kind == Operand::Kind::memory) {
+    uint64_t at = address(to);
+    if (!masked) {
+      if (uint8_t* p = memory(at, to.bytes, true)) std::memcpy(p, value.bytes, to.bytes);
+      return;
+    }
+    for (size_t e = 0; e * element < to.bytes; ++e) {
+      if (!(k[i.mask] >> e & 1)) continue;
+      uint8_t* p = memory(at + e * element, element, true);
+      if (!p) return;
+      std::memcpy(p, value.bytes + e * element, element);
+    }
+    return;
+  }
+  Vector& reg = v[to.index];
+  size_t bytes = to.bytes;
+  if (!masked) {
+    std::memmove(reg.bytes, value.bytes, bytes);
+  } else {
+    for (size_t e = 0; e * element < bytes; ++e) {
+      if (k[i.mask] >> e & 1)
+        std::memmove(reg.bytes + e * element, value.bytes + e * element, element);
+      else if (i.zeroing)
+        std::memset(reg.bytes + e * element, 0, element);
+    }
+  }
+  std::memset(reg.bytes + bytes, 0, sizeof reg.bytes - bytes);
+}
+
+void Machine::write_mask(const Instruction& i, uint64_t bits) { k[i.operand[0].index] = bits & read_mask(i); }
+
+}  // namespace quadlane::emulation
