@@ -39,6 +39,7 @@ struct PadRange {
 class Layouts {
  public:
   LayoutId add(int64_t n, int64_t h, int64_t w);
+  LayoutId add_like(LayoutId other) { return add(item(other).n, item(other).h, item(other).w); }
   void require(LayoutId, int gap, int pad_top, int pad_bottom);
   void same_pitch(LayoutId, LayoutId);
   void same_geometry(LayoutId, LayoutId);  // equal n, h, w
@@ -77,6 +78,7 @@ class Layouts {
     std::vector<PadRange> pads;  // [plane * 4 + lane]
     size_t dense_bytes = 0;      // no planes: a dense tensor
   };
+  const Item& item(LayoutId id) const { return items_[static_cast<uint32_t>(id)]; }
   uint32_t find(uint32_t id, uint32_t Item::*parent) const;
   std::vector<Item> items_;
   std::vector<Buffer> buffers_;

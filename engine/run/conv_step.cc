@@ -33,7 +33,7 @@ void ConvStep::run_band(const RunContext& ctx, int image, const Block& block, in
 }
 
 void ConvStep::run(const RunContext& ctx, int part, int parts) const noexcept {
-  fill_padding(ctx.arena, dst, dst_planes, dst_pads, part, parts);
+  fill_padding(ctx.arena, dst, dst_planes, dst_pads, Stored::vectors, part, parts);
   const int64_t vectors = dst.vectors();
   const int64_t tiles = (vectors + pv - 1) / pv;
   // Small maps with many output channels are split by blocks, everything else by tiles.

@@ -22,13 +22,11 @@ void interleave(const uint8_t* const* rows, uint8_t* quads, int w) {
 }  // namespace
 
 void PackStep::run(const RunContext& ctx, int part, int parts) const noexcept {
-  fill_padding(ctx.arena, geometry_, offsets_, pads_, part, parts);
+  fill_padding(ctx.arena, geometry_, offsets_, pads_, Stored::rows, part, parts);
   const Geometry& g = geometry_;
   const auto* from = static_cast<const std::byte*>(from_.at(ctx));
   const size_t channel_elements = static_cast<size_t>(g.h) * static_cast<size_t>(g.w);
   const int64_t planes = static_cast<int64_t>(planes_.size());
-  // The rows' gaps are filled here up to where the padding below begins.
-  const int64_t covered = int64_t{g.vectors()} * kVectorPixels;
   Share share(planes * g.n * g.h, part, parts);
   for (int64_t i = share.begin; i < share.end; ++i) {
     const int64_t y = i % g.h, n = i / g.h % g.n;
@@ -45,8 +43,7 @@ void PackStep::run(const RunContext& ctx, int part, int parts) const noexcept {
         rows[lane] = p.channels[lane] < 0 ? nullptr : reinterpret_cast<const uint8_t*>(from) + channel_row(lane);
       interleave(rows, reinterpret_cast<uint8_t*>(row), g.w);
     }
-    const int64_t row_end = y + 1 < g.h ? g.pitch : std::max<int64_t>(covered - y * g.pitch, g.w);
-    std::fill(row + g.w, row + row_end, p.pad);
+    std::fill(row + g.w, row + g.pitch, p.pad);
   }
 }
 

@@ -5,9 +5,9 @@
 namespace quadlane::run {
 
 void fill_padding(std::byte* arena, const Geometry& g, std::span<const int64_t> planes, std::span<const uint32_t> pads,
-                  int part, int parts) noexcept {
+                  Stored stored, int part, int parts) noexcept {
   const int64_t above = int64_t{g.pad_top} * g.pitch + g.gap;
-  const int64_t covered = int64_t{g.vectors()} * kVectorPixels;  // kernels store up to here
+  const int64_t covered = stored == Stored::rows ? int64_t{g.h} * g.pitch : int64_t{g.vectors()} * kVectorPixels;
   const int64_t below = int64_t{g.h + g.pad_bottom} * g.pitch + g.gap;
   for (int n = 0; n < g.n; ++n)
     for (size_t i = 0; i < planes.size(); ++i) {

@@ -78,9 +78,12 @@ struct Share {
   bool empty() const { return begin == end; }
 };
 
-// Fills what no kernel stores of freshly produced planes: the rows above and below each image and the gap before row 0.
-// `pads` holds the padding bits of each plane. Part 0 fills above, the last part below.
+// What a kernel stores of an image itself: whole 16-pixel vectors, or rows with the gap behind each.
+enum class Stored : uint8_t { vectors, rows };
+
+// Fills what no kernel stores of freshly produced planes: the gap before row 0, the rows above and those below each
+// image. `pads` holds the padding bits of each plane. Part 0 fills above, the last part below.
 void fill_padding(std::byte* arena, const Geometry&, std::span<const int64_t> planes, std::span<const uint32_t> pads,
-                  int part, int parts) noexcept;
+                  Stored, int part, int parts) noexcept;
 
 }  // namespace quadlane::run

@@ -24,27 +24,27 @@ struct AffineChannel {
 struct ElementwiseScalars {
   float a_mult = 0, a_zero = 0;  // ql.Add; ql.Mul: a_mult is `mult`
   float b_mult = 0, b_zero = 0;
-  float v_lo = 0, v_hi = 0;      // u8: out_lo - out_zero, out_hi - out_zero; f32 clip: bounds
+  float v_lo = 0, v_hi = 0;  // u8: out_lo - out_zero, out_hi - out_zero; f32 clip: bounds
   int32_t out_zero = 0;
-  float alpha = 0;               // f32 leaky
+  float alpha = 0;  // f32 leaky
 };
 
 struct ElementwiseArgs {
-  const std::byte* a;           // base of a_planes: arena + image + first row or vector
-  const int64_t* a_planes;      // [planes]
-  int64_t a_row_bytes;          // rows form
-  const std::byte* b;           // second operand; [N,C,1,1]: its only pixel
+  const std::byte* a;       // base of a_planes: arena + image + first row or vector
+  const int64_t* a_planes;  // [planes]
+  int64_t a_row_bytes;      // rows form
+  const std::byte* b;       // second operand; [N,C,1,1]: its only pixel
   const int64_t* b_planes;
   int64_t b_row_bytes;
   std::byte* dst;
   const int64_t* dst_planes;
   int64_t dst_row_bytes;
-  const uint32_t* dst_pad;      // [planes]
-  const void* params;           // RequantizeChannels[planes], AffineChannel[planes] or the 256 bytes of pack_lut()
+  const uint32_t* dst_pad;  // [planes]
+  const void* params;       // RequantizeChannels[planes], AffineChannel[planes] or the 256 bytes of pack_lut()
   const ElementwiseScalars* scalars;
-  const uint16_t* lanes;        // flat form: valid_lanes() from the first vector on
+  const uint16_t* lanes;  // flat form: valid_lanes() from the first vector on
   int64_t planes;
-  int64_t count;                // flat form: 16-pixel vectors; rows form: rows
+  int64_t count;  // flat form: 16-pixel vectors; rows form: rows
 };
 
 }  // namespace quadlane

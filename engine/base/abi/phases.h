@@ -1,8 +1,8 @@
 // The calling conventions of generated phase kernels: space to depth for strided convolutions, and back for transposed
 // ones. They move pixels and know nothing of what is in them.
 //
-//   split:       dst_k(y, x) = src(row(y), stride * x + k)     for the wanted column phases k; row phases are row tables
-//   interleave:  dst(y, stride * x + k) = src_k(y, x)
+//   split:       dst_k(y, x) = src(row(y), stride * x + k)     for the wanted column phases k; row phases are row
+//   tables interleave:  dst(y, stride * x + k) = src_k(y, x)
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct PhaseSplitArgs {
   std::byte* dst;             // base of dst_planes: arena + image + first result row
   const int64_t* dst_planes;  // [planes][wanted phases]
   int64_t dst_row_bytes;
-  const uint32_t* dst_pad;    // [planes]
+  const uint32_t* dst_pad;  // [planes]
   int64_t planes, rows;
 };
 

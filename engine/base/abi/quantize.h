@@ -3,9 +3,9 @@
 //   quantize:    dst[p].byte(j) = rq(src_j[p] * inv_scale[j], zero[j], 0, 255); NaN -> zero[j]
 //   dequantize:  dst_j[p] = float(src[p].byte(j) - zero[j]) * scale[j]
 //
-// The f32 side is any set of rows: a user's dense NCHW tensor or f32 planes. Exactly w floats of a row are read; written
-// are w floats and the gap. Arrays of channels have four entries for each plane, in the order of the quad's bytes; the
-// offsets of bytes that are not among the kernel's channels are ignored.
+// The f32 side is any set of rows: a user's dense NCHW tensor or f32 planes. Exactly w floats of a row are read;
+// written are w floats and the gap. Arrays of channels have four entries for each plane, in the order of the quad's
+// bytes; the offsets of bytes that are not among the kernel's channels are ignored.
 #pragma once
 
 #include <cstddef>
@@ -17,25 +17,25 @@ struct QuantizeArgs {
   const std::byte* src;         // base of src_channels
   const int64_t* src_channels;  // [4 * planes] bytes from src to the channel's first float
   int64_t src_row_bytes;
-  const float* inv_scale;       // [4 * planes]
-  const int32_t* zero;          // [4 * planes]; stored as they are into bytes that are no channel
-  std::byte* dst;               // base of dst_planes: arena + image + first row
-  const int64_t* dst_planes;    // [planes]
+  const float* inv_scale;     // [4 * planes]
+  const int32_t* zero;        // [4 * planes]; stored as they are into bytes that are no channel
+  std::byte* dst;             // base of dst_planes: arena + image + first row
+  const int64_t* dst_planes;  // [planes]
   int64_t dst_row_bytes;
-  const uint32_t* dst_pad;      // [planes]
+  const uint32_t* dst_pad;  // [planes]
   int64_t planes, rows;
 };
 
 struct DequantizeArgs {
-  const std::byte* src;         // base of src_planes: arena + image + first row
-  const int64_t* src_planes;    // [planes]
+  const std::byte* src;       // base of src_planes: arena + image + first row
+  const int64_t* src_planes;  // [planes]
   int64_t src_row_bytes;
   const float* scale;           // [4 * planes]
   const int32_t* zero;          // [4 * planes]
   std::byte* dst;               // base of dst_channels
   const int64_t* dst_channels;  // [4 * planes]
   int64_t dst_row_bytes;
-  const uint32_t* dst_pad;      // [4 * planes]; f32 bits for the gap, unused without one
+  const uint32_t* dst_pad;  // [4 * planes]; f32 bits for the gap, unused without one
   int64_t planes, rows;
 };
 

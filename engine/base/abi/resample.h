@@ -10,7 +10,7 @@
 namespace quadlane {
 
 struct ResampleRow {
-  int64_t first, second;    // bytes from pixel (0, 0) to pixel 0 of the source rows; both inside the image
+  int64_t first, second;       // bytes from pixel (0, 0) to pixel 0 of the source rows; both inside the image
   uint32_t w_first, w_second;  // u8: 2048 - fy, fy; f32: 1 - fy and fy as bits. Nearest: unused.
 };
 
@@ -23,7 +23,7 @@ struct ResampleArgs {
   const int64_t* src_planes;  // [planes]
   const ResampleRow* rows;    // [row_count], from the first result row on
   const std::byte* columns;
-  std::byte* dst;             // base of dst_planes: arena + image + first result row
+  std::byte* dst;  // base of dst_planes: arena + image + first result row
   const int64_t* dst_planes;
   int64_t dst_row_bytes;
   const uint32_t* dst_pad;

@@ -1,0 +1,113 @@
+#include "engine/api/engine.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/compile/compile.h"
+#include "ops/table.h"
+
+namespace quadlane {
+namespace {
+
+PassOptions pass_options(const ModelOptions& options) {
+  PassOptions passes;
+  passes.disabled = options.disabled_passes;
+  passes.after = options.after_pass;
+  passes.report = options.pass_report;
+  return passes;
+}
+
+bool is_quantized(const Graph& graph) {
+  for (NodeId id : graph.order())
+    if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear") return true;
+  return false;
+}
+
+double node_macs(const Graph& graph, const Node& node) {
+  auto shape = [&](ValueId id) -> const Shape& { return graph.at(id).type.shape; };
+  const double out = static_cast<double>(elements(shape(node.output())));
+  if (node.op == "Conv") {
+    const Shape& w = shape(node.input(1));
+    return out * static_cast<double>(elements(w)) / static_cast<double>(std::max<int64_t>(w[0], 1));
+  }
+  if (node.op == "ConvTranspose") {
+    const Shape& w = shape(node.input(1));
+    return static_cast<double>(elements(shape(node.input(0)))) * static_cast<double>(elements(w)) /
+           static_cast<double>(std::max<int64_t>(w[0], 1));
+  }
+  if (node.op == "Gemm") {
+    const Shape& a = shape(node.input(0));
+    return out * static_cast<double>(node.attrs.int_or("transA", 0) ? a[0] : a[1]);
+  }
+  if (node.op == "MatMul") return out * static_cast<double>(shape(node.input(0)).back());
+  return 0;
+}
+
+}  // namespace
+
+double count_gmac(const Graph& graph) {
+  double macs = 0;
+  for (NodeId id : graph.order()) macs += node_macs(graph, graph.at(id));
+  return macs * 1e-9;
+}
+
+Result<Graph> load_simplified(const std::string& path, const ModelOptions& options) {
+  QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
+  return graph;
+}
+
+Result<Model> Model::load(const std::string& path, const ModelOptions& options) {
+  QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+  return from_graph(std::move(graph), options);
+}
+
+Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
+  const double gmac = count_gmac(graph);
+  PassOptions passes = pass_options(options);
+  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), passes));
+  if (is_quantized(graph)) QL_CHECK_OK(run_passes(graph, op_table(), fuse_int8_passes(), passes));
+  QL_CHECK_OK(run_passes(graph, op_table(), fuse_f32_passes(), passes));
+
+  compile::CompileOptions compile_options;
+  if (options.isa) {
+    if (!compile_options.cpu.runs(*options.isa))
+      return unsupported("instruction set '", to_string(*options.isa), "' is asked for, this processor runs ",
+                         to_string(compile_options.cpu.best_isa()));
+    compile_options.isa = *options.isa;
+  }
+  compile_options.tune = options.tune;
+  compile_options.perf_map = options.perf_map;
+  Model model;
+  QL_TRY(model.plan_, compile::compile(graph, op_table(), compile_options));
+  QL_TRY(model.isa_, parse_isa(model.plan_->isa));
+  model.gmac_ = gmac;
+  double int8 = 0;
+  for (NodeId id : graph.order())
+    if (const Node& node = graph.at(id); node.op.starts_with("ql.Conv") && graph.at(node.input(0)).type.dtype == DType::u8)
+      for (const auto& step : model.plan_->steps)
+        if (step->info.name == node.name || step->info.name.starts_with(node.name + ".phase")) int8 += step->info.gmac;
+  model.int8_ = int8 > gmac / 2;
+  return model;
+}
+
+double Model::gmac_executed() const {
+  double sum = 0;
+  for (const auto& step : plan_->steps) sum += step->info.gmac_executed;
+  return sum > 0 ? sum : gmac_;
+}
+
+std::string Model::describe_plan() const {
+  std::string text = cat("plan: isa ", plan_->isa, ", code ", plan_->code_method, ", ", plan_->steps.size(), " steps, arena ",
+                         plan_->arena_bytes, " bytes, weights ", plan_->weights.size(), " bytes\n");
+  for (size_t i = 0; i < plan_->steps.size(); ++i) {
+    const run::StepInfo& s = plan_->steps[i]->info;
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, "%4zu  %8.4f GMAC  %9lld B read  %9lld B written  ", i, s.gmac,
+                  static_cast<long long>(s.bytes_read), static_cast<long long>(s.bytes_written));
+    text += cat(numbers, s.op, " '", s.name, "'  ", s.kernel, s.note.empty() ? "" : "  -- ", s.note, "\n");
+  }
+  return text;
+}
+
+}  // namespace quadlane

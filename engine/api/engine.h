@@ -1,0 +1,68 @@
+// The C++ API: a model file or graph becomes a compiled Model; Streams run it.
+//
+//   auto model = Model::load("unet.qdq.onnx", {});
+//   auto stream = model->open_stream({.threads = 1});
+//   stream->run(inputs, outputs);            // dense NCHW tensors of the types model->inputs() and outputs() name
+//
+// A Model is immutable and shared by its streams (which keep it alive). A Stream runs one request at a time; open one for
+// each request that shall run at the same time. Nothing here throws, prints or reads the environment.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "engine/run/stream.h"
+#include "graph/passes/pass.h"
+#include "loader/load.h"
+
+namespace quadlane {
+
+struct ModelOptions {
+  std::optional<Isa> isa;             // the best the machine runs, or this one when the machine runs it
+  bool tune = true;                   // choose schedules by timing them; false: by the model alone
+  std::set<std::string> disabled_passes;
+  bool perf_map = false;              // write a map so that `perf` shows kernels by name
+  LoadOptions load;                   // shapes of symbolic dimensions, limits
+  // Called with "load" and then after every pass that ran.
+  std::function<void(const char* pass, const Graph&)> after_pass;
+  std::vector<PassReport>* pass_report = nullptr;
+};
+
+class Model {
+ public:
+  // An .onnx file, fp32 or quantized (QDQ).
+  static Result<Model> load(const std::string& path, const ModelOptions& = {});
+  // A graph of standard operators, as load_onnx or quantize give it.
+  static Result<Model> from_graph(Graph graph, const ModelOptions& = {});
+
+  const std::vector<run::TensorInfo>& inputs() const { return plan_->inputs; }
+  const std::vector<run::TensorInfo>& outputs() const { return plan_->outputs; }
+  const run::Plan& plan() const { return *plan_; }
+  Isa isa() const { return isa_; }
+  // True when most multiply-accumulates run in int8.
+  bool is_int8() const { return int8_; }
+  // MACs of Conv, ConvTranspose, Gemm and MatMul in the original graph, in units of 1e9.
+  double gmac() const { return gmac_; }
+  // The same after rewrites; what the kernels do, padding lanes not counted.
+  double gmac_executed() const;
+  // One line for each step: kernel, sizes, and why copies and fallbacks exist.
+  std::string describe_plan() const;
+
+  Result<run::Stream> open_stream(const run::StreamOptions& options = {}) const { return run::Stream::open(plan_, options); }
+
+ private:
+  std::shared_ptr<const run::Plan> plan_;
+  Isa isa_ = Isa::reference;
+  bool int8_ = false;
+  double gmac_ = 0;
+};
+
+// The graph after loading and the simplify passes: what calibration and quantization work on.
+Result<Graph> load_simplified(const std::string& path, const ModelOptions& = {});
+// MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a
+// transposed convolution are not counted.
+double count_gmac(const Graph&);
+
+}  // namespace quadlane

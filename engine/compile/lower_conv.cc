@@ -1,0 +1,194 @@
+// ql.Conv and ql.ConvTranspose on generated kernels.
+//
+// Every convolution becomes convolutions at stride 1 over flattened planes (engine/base/abi/conv.h):
+//   stride s        the source is split into s*s phase planes; tap i of the kernel reads phase (i*d - pad) mod s at row
+//                   offset floor((i*d - pad) / s): each phase is a section with its own taps
+//   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset (r + pad - i*d)/s:
+//                   s*s convolutions, whose results are interleaved. Zeros are never multiplied
+//   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0
+#include <cmath>
+#include <cstring>
+
+#include "engine/compile/conv_blocks.h"
+#include "engine/compile/lowering.h"
+#include "engine/compile/phases.h"
+#include "ops/conv_attrs.h"
+
+namespace quadlane::compile {
+namespace {
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+int64_t floor_mod(int64_t a, int64_t b) { return a - floor_div(a, b) * b; }
+
+// What reading a plane at the taps' offsets needs around its pixels, for an output of oh x ow pixels.
+struct Reach {
+  int left = 0, right = 0, top = 0, bottom = 0;
+  void cover(int64_t dy, int64_t dx, int64_t h, int64_t w, int64_t oh, int64_t ow) {
+    auto widen = [](int& extent, int64_t need) { extent = std::max(extent, static_cast<int>(need)); };
+    widen(left, -dx);
+    widen(right, ow - 1 + dx - (w - 1));
+    widen(top, -dy);
+    widen(bottom, oh - 1 + dy - (h - 1));
+  }
+  bool any() const { return left > 0 || right > 0 || top > 0 || bottom > 0; }
+};
+
+// What a lane's padding must hold: any byte (or float) that the clamp turns into z.
+PadRange padding_for(const ConvOperands& op, int64_t channel) {
+  const double z = op.z_at(channel);
+  PadRange range{z, z};
+  if (op.lo && op.lo_at(channel) >= z) range.lo = op.is_u8() ? 0 : -static_cast<double>(std::numeric_limits<float>::max());
+  if (op.hi && op.hi_at(channel) <= z) range.hi = op.is_u8() ? 255 : static_cast<double>(std::numeric_limits<float>::max());
+  return range;
+}
+
+bool demand_padding(Layouts& layouts, const PlanarValue& x, const ConvOperands& op) {
+  bool all = true;
+  for (const PlaneRef& p : x.planes)
+    for (int lane = 0; lane < x.lanes(); ++lane)
+      if (int32_t c = p.channels[static_cast<size_t>(lane)]; c >= 0)
+        all &= layouts.demand(p.buffer, p.index, lane, padding_for(op, c));
+  return all;
+}
+
+// The residual must lie in planes exactly like the output's: same quads, same geometry.
+bool same_channels(const PlanarValue& a, const PlanarValue& b) {
+  if (a.planes.size() != b.planes.size()) return false;
+  for (size_t i = 0; i < a.planes.size(); ++i)
+    if (a.planes[i].channels != b.planes[i].channels) return false;
+  return true;
+}
+
+// Sections of a strided convolution: one for each phase that some tap reads.
+std::vector<ConvSection> strided_sections(const ConvAttrs& a) {
+  std::vector<ConvSection> sections;
+  for (int64_t py = 0; py < a.strides[0]; ++py)
+    for (int64_t px = 0; px < a.strides[1]; ++px) {
+      ConvSection section{static_cast<int>(py), static_cast<int>(px), {}};
+      for (int64_t i = 0; i < a.kernel[0]; ++i)
+        for (int64_t j = 0; j < a.kernel[1]; ++j) {
+          const int64_t y = i * a.dilations[0] - a.pad_begin(0), x = j * a.dilations[1] - a.pad_begin(1);
+          if (floor_mod(y, a.strides[0]) != py || floor_mod(x, a.strides[1]) != px) continue;
+          section.taps.push_back({static_cast<int>(i), static_cast<int>(j), floor_div(y, a.strides[0]), floor_div(x, a.strides[1])});
+        }
+      if (!section.taps.empty()) sections.push_back(std::move(section));
+    }
+  return sections;
+}
+
+// The taps of output phase (ry, rx) of a transposed convolution.
+std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx) {
+  std::vector<ConvTap> taps;
+  for (int64_t i = 0; i < a.kernel[0]; ++i)
+    for (int64_t j = 0; j < a.kernel[1]; ++j) {
+      const int64_t y = ry + a.pad_begin(0) - i * a.dilations[0], x = rx + a.pad_begin(1) - j * a.dilations[1];
+      if (floor_mod(y, a.strides[0]) != 0 || floor_mod(x, a.strides[1]) != 0) continue;
+      taps.push_back({static_cast<int>(i), static_cast<int>(j), y / a.strides[0], x / a.strides[1]});
+    }
+  return taps;
+}
+
+Result<std::optional<PlanarValue>> residual_of(Lowering& l, const Node& node, const PlanarValue& out) {
+  if (node.input(7) == kNoValue) return std::optional<PlanarValue>();
+  QL_TRY(auto residual, l.planar(node.input(7)));
+  if (!residual || !same_channels(*residual, out)) return std::optional<PlanarValue>();
+  l.layouts.same_geometry(residual->layout, out.layout);
+  return residual;
+}
+
+double macs(const Shape& out, const Shape& w, int64_t pixels_of) {
+  return static_cast<double>(out[0]) * static_cast<double>(pixels_of) * static_cast<double>(elements(w));
+}
+
+}  // namespace
+
+Result<Verdict> lower_conv(Lowering& l, const Node& node) {
+  const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
+  QL_TRY(auto operands, ConvOperands::read(l.graph, node, /*transposed=*/false));
+  if (!operands) return declined("weights, bias or scales are not constants");
+  ConvOperands op = std::move(*operands);
+  QL_TRY(auto x_planes, l.planar(node.input(0)));
+  if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
+  QL_TRY(ConvAttrs attrs, conv_attrs(node, in, op.w->shape()));
+  std::vector<ConvSection> sections = strided_sections(attrs);
+  if (sections.size() > kMaxConvSections) return declined(cat(sections.size(), " phases, the kernel takes ", kMaxConvSections));
+
+  PlanarValue x = *x_planes;
+  const bool strided = attrs.strides[0] > 1 || attrs.strides[1] > 1;
+  std::vector<PlanarValue> phases;
+  const int64_t ph = (in[2] + attrs.strides[0] - 1) / attrs.strides[0], pw = (in[3] + attrs.strides[1] - 1) / attrs.strides[1];
+  Reach reach;
+  for (const ConvSection& section : sections)
+    for (const ConvTap& tap : section.taps) reach.cover(tap.dy, tap.dx, ph, pw, out_shape[2], out_shape[3]);
+  if (strided) {
+    LayoutId layout = l.layouts.add(in[0], ph, pw);
+    phases = split_phases(l, node.name, x, in, attrs.strides, sections, layout);
+    for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
+    l.layouts.require(layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+  } else {
+    // A phase of stride 1 may also lack rows or columns that belong to no output: harmless, they are simply not read.
+    if (reach.any() && !demand_padding(l.layouts, x, op)) {
+      x = private_copy(l, node.name, x, "its padding cannot hold what this convolution reads as zero");
+      demand_padding(l.layouts, x, op);
+    }
+    l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+    phases.push_back(x);
+  }
+  LayoutId out_layout = l.layouts.add(out_shape[0], out_shape[2], out_shape[3]);
+  l.layouts.same_pitch(out_layout, phases[0].layout);
+  PlanarValue out = l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
+  QL_TRY(auto residual, residual_of(l, node, out));
+  if (node.input(7) != kNoValue && !residual) return make_error(Code::internal, "the residual's planes differ from the output's");
+  l.define(node.output(), out);
+
+  run::StepInfo info = make_info(node);
+  info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
+  l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, phases, sections, out, residual ? &*residual : nullptr); });
+  return Verdict{};
+}
+
+Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
+  const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
+  QL_TRY(auto operands, ConvOperands::read(l.graph, node, /*transposed=*/true));
+  if (!operands) return declined("weights, bias or scales are not constants");
+  ConvOperands op = std::move(*operands);
+  QL_TRY(auto x_planes, l.planar(node.input(0)));
+  if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
+  QL_TRY(ConvAttrs attrs, conv_transpose_attrs(node, in, op.w->shape()));
+
+  const int64_t sh = attrs.strides[0], sw = attrs.strides[1];
+  const int64_t oh = (out_shape[2] + sh - 1) / sh, ow = (out_shape[3] + sw - 1) / sw;  // of a phase
+  std::vector<std::vector<ConvTap>> taps;
+  Reach reach;
+  for (int64_t ry = 0; ry < sh; ++ry)
+    for (int64_t rx = 0; rx < sw; ++rx) {
+      taps.push_back(transposed_taps(attrs, ry, rx));
+      for (const ConvTap& tap : taps.back()) reach.cover(tap.dy, tap.dx, in[2], in[3], oh, ow);
+    }
+  PlanarValue x = *x_planes;
+  if (reach.any() && !demand_padding(l.layouts, x, op)) {
+    x = private_copy(l, node.name, x, "its padding cannot hold what this convolution reads as zero");
+    demand_padding(l.layouts, x, op);
+  }
+  l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+  LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
+  l.layouts.same_pitch(phase_layout, x.layout);
+  PlanarValue out = l.layouts.fresh(l.dtype(node.output()), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
+  l.define(node.output(), out);
+  std::vector<PlanarValue> results;
+  for (size_t i = 0; i < taps.size(); ++i) {
+    results.push_back(l.layouts.fresh(l.dtype(node.output()), phase_layout, out_shape[1]));
+    run::StepInfo info = make_info(node);
+    info.name += cat(".phase", i);
+    const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
+    info.gmac = real / static_cast<double>(taps.size());
+    info.gmac_executed = macs(out_shape, {out_shape[1], op.w->shape()[0] / attrs.group, static_cast<int64_t>(taps[i].size())}, oh * ow) * 1e-9;
+    PlanarValue result = results.back();
+    std::vector<ConvSection> sections{{0, 0, taps[i]}};
+    l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, {x}, sections, result, nullptr); });
+  }
+  emit_interleave(l, node, results, out, sh, sw);
+  return Verdict{};
+}
+
+}  // namespace quadlane::compile

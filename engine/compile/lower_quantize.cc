@@ -1,0 +1,186 @@
+// ql.Quantize and ql.Dequantize: f32 rows of the caller's tensors or of f32 planes <-> u8 quad planes.
+#include <algorithm>
+
+#include "engine/compile/lowering.h"
+#include "engine/run/row_steps.h"
+#include "jit/kernels/quantize.h"
+
+namespace quadlane::compile {
+namespace {
+
+// The f32 side of the conversion: dense, or planes.
+struct FloatSide {
+  DenseRef dense;
+  std::optional<PlanarValue> planar;
+};
+
+// Where each of the quads' bytes finds its f32 row, for `quads` planes in order.
+run::FloatRows float_rows(const FloatSide& side, const PlanarValue& quads, const Addresses& a, const Layouts& layouts) {
+  run::FloatRows rows;
+  rows.channels.assign(quads.planes.size() * 4, 0);
+  std::vector<int64_t> channel_offset;
+  if (side.planar) {
+    const Geometry& g = layouts.geometry(side.planar->layout);
+    rows.dense = false;
+    rows.image_bytes = g.image_bytes();
+    rows.row_bytes = int64_t{g.pitch} * kPixelBytes;
+    channel_offset.resize(side.planar->planes.size());
+    for (const PlaneRef& p : side.planar->planes) channel_offset[static_cast<size_t>(p.channels[0])] = a.plane(p);
+  } else {
+    const Shape& s = side.dense.type.shape;
+    rows.address = a.dense(side.dense);
+    rows.row_bytes = s[3] * 4;
+    rows.image_bytes = s[1] * s[2] * rows.row_bytes;
+    for (int64_t c = 0; c < s[1]; ++c) channel_offset.push_back(c * s[2] * rows.row_bytes);
+  }
+  for (size_t p = 0; p < quads.planes.size(); ++p)
+    for (size_t lane = 0; lane < 4; ++lane)
+      if (int32_t c = quads.planes[p].channels[lane]; c >= 0) rows.channels[4 * p + lane] = channel_offset[static_cast<size_t>(c)];
+  return rows;
+}
+
+int channel_bits(const PlaneRef& p) {
+  int bits = 0;
+  for (int lane = 0; lane < 4; ++lane) bits |= (p.channels[static_cast<size_t>(lane)] >= 0) << lane;
+  return bits;
+}
+
+struct Run {
+  KernelId kernel;
+  int64_t first, count;
+};
+
+// Neighbouring planes with the same bytes in use share a kernel call.
+template <class Spec>
+Result<std::vector<Run>> kernel_runs(Emitter& e, const PlanarValue& quads, Spec spec) {
+  std::vector<Run> runs;
+  for (size_t p = 0; p < quads.planes.size(); ++p) {
+    const int bits = channel_bits(quads.planes[p]);
+    if (!runs.empty() && bits == spec.channels) {
+      ++runs.back().count;
+      continue;
+    }
+    spec.channels = bits;
+    QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
+    runs.push_back({kernel, static_cast<int64_t>(p), 1});
+  }
+  return runs;
+}
+
+std::vector<run::PlaneGroup> groups_of(const std::vector<Run>& runs, const Addresses& a) {
+  std::vector<run::PlaneGroup> groups;
+  for (const Run& r : runs) groups.push_back({a.kernel(r.kernel), r.first, r.count});
+  return groups;
+}
+
+// Per-channel (or per-tensor) parameters in the order of the quads' bytes.
+template <class T>
+std::vector<T> by_lane(const Tensor& values, const PlanarValue& quads) {
+  std::vector<T> lanes(quads.planes.size() * 4, T{0});
+  for (size_t p = 0; p < quads.planes.size(); ++p)
+    for (size_t lane = 0; lane < 4; ++lane)
+      if (int32_t c = quads.planes[p].channels[lane]; c >= 0)
+        lanes[4 * p + lane] = static_cast<T>(element_as_double(values.view(), values.count() == 1 ? 0 : c));
+  return lanes;
+}
+
+std::vector<BufferId> touched(const FloatSide& side, const PlanarValue& quads) {
+  std::vector<BufferId> ids = side.planar ? buffers_of({&quads, &*side.planar}) : buffers_of({&quads});
+  if (!side.planar && side.dense.place == Place::arena) ids.push_back(BufferId(side.dense.index));
+  return ids;
+}
+
+int64_t quad_bytes(const PlanarValue& quads, const Geometry& g) {
+  return static_cast<int64_t>(quads.planes.size()) * g.n * g.h * g.w * kPixelBytes;
+}
+
+}  // namespace
+
+Result<Verdict> lower_quantize(Lowering& l, const Node& node) {
+  const TensorType& type = l.graph.at(node.output()).type;
+  const Tensor *inv_scale = l.graph.constant(node.input(1)), *zero = l.graph.constant(node.input(2));
+  if (!can_be_planar(type)) return declined("only 4-dimensional values have planes");
+  if (!inv_scale || !zero) return declined("scale or zero point is no constant");
+  FloatSide src;
+  if (const PlanarValue* planes = l.find_planar(node.input(0))) {
+    src.planar = *planes;
+  } else {
+    QL_TRY(src.dense, l.dense(node.input(0)));
+  }
+  PlanarValue out = l.layouts.fresh(DType::u8, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+  l.define(node.output(), out);
+  run::StepInfo info = make_info(node);
+  info.bytes_read = type.count() * 4;
+  info.note = "fp32 enters the int8 part";
+  l.emit([=, &l](Emitter& e) -> Status {
+    const Geometry& g = e.geometry(out);
+    QL_TRY(auto runs, kernel_runs(e, out, QuantizeSpec{l.isa, {g.w, g.gap}, -1}));
+    size_t inv_scale_at = e.constant(by_lane<float>(*inv_scale, out)), zero_at = e.constant(by_lane<int32_t>(*zero, out));
+    run::StepInfo step = info;
+    step.kernel = describe(QuantizeSpec{l.isa, {g.w, g.gap}, channel_bits(out.planes[0])});
+    step.bytes_written = quad_bytes(out, g);
+    e.step(std::move(step), touched(src, out), [=, &l](const Addresses& a) {
+      auto s = std::make_unique<run::QuantizeStep>();
+      s->src = float_rows(src, out, a, l.layouts);
+      s->dst = {l.layouts.geometry(out.layout), a.planes(out), a.pads(out)};
+      s->groups = groups_of(runs, a);
+      s->inv_scale = inv_scale_at;
+      s->zero = zero_at;
+      return s;
+    });
+    return {};
+  });
+  return Verdict{};
+}
+
+Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
+  const TensorType& type = l.graph.at(node.output()).type;
+  const Tensor *scale = l.graph.constant(node.input(1)), *zero = l.graph.constant(node.input(2));
+  if (!can_be_planar(type)) return declined("only 4-dimensional values have planes");
+  if (!scale || !zero) return declined("scale or zero point is no constant");
+  QL_TRY(auto found, l.planar(node.input(0)));
+  if (!found) return declined("the input has no planes");
+  PlanarValue x = *found;
+  FloatSide dst;
+  if (l.graph.is_output(node.output()) && l.graph.at(node.output()).uses.empty()) {
+    dst.dense = l.define_dense(node.output());
+  } else {
+    dst.planar = l.layouts.fresh(DType::f32, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+    l.define(node.output(), *dst.planar);
+  }
+  run::StepInfo info = make_info(node);
+  info.bytes_written = type.count() * 4;
+  info.note = "int8 leaves for fp32";
+  l.emit([=, &l](Emitter& e) -> Status {
+    const Geometry& g = e.geometry(x);
+    const int gap = dst.planar ? e.geometry(*dst.planar).gap : 0;
+    DequantizeSpec spec{l.isa, {g.w, gap}, -1};
+    QL_TRY(auto runs, kernel_runs(e, x, spec));
+    size_t scale_at = e.constant(by_lane<float>(*scale, x)), zero_at = e.constant(by_lane<int32_t>(*zero, x));
+    run::StepInfo step = info;
+    spec.channels = channel_bits(x.planes[0]);
+    step.kernel = describe(spec);
+    step.bytes_read = quad_bytes(x, g);
+    e.step(std::move(step), touched(dst, x), [=, &l](const Addresses& a) {
+      auto s = std::make_unique<run::DequantizeStep>();
+      s->src = l.layouts.geometry(x.layout);
+      s->src_planes = a.planes(x);
+      s->dst = float_rows(dst, x, a, l.layouts);
+      s->dst_pads.assign(x.planes.size() * 4, 0);
+      if (dst.planar) {
+        s->dst_planes = {l.layouts.geometry(dst.planar->layout), a.planes(*dst.planar), a.pads(*dst.planar)};
+        for (size_t p = 0; p < x.planes.size(); ++p)
+          for (size_t lane = 0; lane < 4; ++lane)
+            if (int32_t c = x.planes[p].channels[lane]; c >= 0) s->dst_pads[4 * p + lane] = s->dst_planes.pads[static_cast<size_t>(c)];
+      }
+      s->groups = groups_of(runs, a);
+      s->scale = scale_at;
+      s->zero = zero_at;
+      return s;
+    });
+    return {};
+  });
+  return Verdict{};
+}
+
+}  // namespace quadlane::compile

@@ -1,0 +1,125 @@
+// Launch code of the kernels that make whole rows of planes: quantize, dequantize, pools, resample, phases. The threads
+// of a stream split the result rows of all images.
+#pragma once
+
+#include "engine/base/abi/phases.h"
+#include "engine/base/abi/pool.h"
+#include "engine/base/abi/quantize.h"
+#include "engine/base/abi/resample.h"
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+// Planes that a step writes.
+struct Target {
+  Geometry geometry;
+  std::vector<int64_t> planes;  // arena offsets of pixel (0, 0) of image 0
+  std::vector<uint32_t> pads;
+
+  std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
+    return ctx.arena + image * geometry.image_bytes() + y * row_bytes();
+  }
+  int64_t row_bytes() const { return int64_t{geometry.pitch} * kPixelBytes; }
+};
+
+// A set of f32 rows: a dense NCHW tensor, or f32 planes.
+struct FloatRows {
+  bool dense = true;
+  DenseAddress address;               // dense
+  int64_t image_bytes = 0, row_bytes = 0;
+  std::vector<int64_t> channels;      // [4 * planes] byte offset of each channel's first float; 0 where a byte is none
+
+  std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
+    auto* base = dense ? static_cast<std::byte*>(address.at(ctx)) : ctx.arena;
+    return base + image * image_bytes + y * row_bytes;
+  }
+};
+
+// Planes [first, first + count) that one kernel serves (quads with the same bytes in use).
+struct PlaneGroup {
+  KernelFn kernel;
+  int64_t first, count;
+};
+
+class QuantizeStep final : public Step {
+ public:
+  FloatRows src;
+  Target dst;
+  std::vector<PlaneGroup> groups;
+  size_t inv_scale, zero;  // offsets in the weights: float and int32 [4 * planes]
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+class DequantizeStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  FloatRows dst;
+  std::vector<uint32_t> dst_pads;  // [4 * planes]
+  Target dst_planes;               // planar results: for the padding; no planes otherwise
+  std::vector<PlaneGroup> groups;
+  size_t scale, zero;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+class PoolStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  Target dst;
+  KernelFn kernel;
+  int64_t tap_row_bytes;
+  size_t rows, factors;  // offsets in the weights
+  float v_lo = 0, v_hi = 0;
+  int32_t out_zero = 0;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+// Threads split the planes: every plane is one reduction.
+class GlobalPoolStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  Target dst;
+  KernelFn kernel;
+  float m = 1, v_lo = 0, v_hi = 0;
+  int32_t bias = 0, out_zero = 0;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+class ResampleStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  Target dst;
+  KernelFn kernel;
+  size_t rows, columns;  // offsets in the weights
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+// One source plane becomes the wanted phases of one row phase.
+class PhaseSplitStep final : public Step {
+ public:
+  struct RowPhase {
+    KernelFn kernel;
+    size_t src_rows;             // offset in the weights of int64[rows]
+    std::vector<int64_t> planes; // [source planes][wanted column phases]
+  };
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  Target dst;                    // all phase planes, for the padding
+  std::vector<uint32_t> pads;    // [source planes]
+  std::vector<RowPhase> phases;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+class PhaseInterleaveStep final : public Step {
+ public:
+  Geometry src;                                      // of a phase
+  std::vector<std::vector<int64_t>> src_planes;      // for each row phase: [planes][column phases]
+  Target dst;
+  KernelFn kernel;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+}  // namespace quadlane::run
