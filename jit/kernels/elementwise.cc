@@ -1,0 +1,145 @@
+// Elementwise kernels. Tile: one register of pixels; u8 arithmetic works on its four groups (see quads.h).
+//
+//   for each plane: load the plane's operands
+//     flat:  for each 16-pixel vector: load, compute, padding into lanes that are no pixels, store
+//     rows:  for each row: walk its vectors; the last one loads its pixels only
+#include "jit/kernels/elementwise.h"
+
+#include "jit/kernels/elementwise_bodies.h"
+
+namespace quadlane {
+namespace {
+
+class Elementwise {
+ public:
+  Elementwise(Assembler& a, const ElementwiseSpec& spec)
+      : a_(a), spec_(spec), binary_(reads_second_plane(spec.op)), body_(make_elementwise_body(a, spec)) {}
+  void generate();
+
+ private:
+  void plane();
+  void flat();
+  void rows();
+  void start(const Gp& to, const Gp& planes, size_t base);
+
+  Assembler& a_;
+  const ElementwiseSpec& spec_;
+  bool binary_;  // the second operand has pixels of its own
+  std::unique_ptr<ElementwiseBody> body_;
+  Gp a_planes_ = a_.gp("a planes"), dst_planes_ = a_.gp("dst planes"), pads_ = a_.gp("pads");
+  Gp src_ = a_.gp("a"), second_ = a_.gp("b"), dst_ = a_.gp("dst"), x_ = a_.gp("x"), index_ = a_.gp("plane index");
+  Vec pad_ = a_.vec("pad"), value_ = a_.vec("value"), other_ = a_.vec("b value");
+};
+
+void Elementwise::generate() {
+  body_->load_constants();
+  a_.load_arg(a_planes_, offsetof(ElementwiseArgs, a_planes));
+  a_.load_arg(dst_planes_, offsetof(ElementwiseArgs, dst_planes));
+  a_.load_arg(pads_, offsetof(ElementwiseArgs, dst_pad));
+  a_.xor_(index_, index_);
+  for_planes(a_, offsetof(ElementwiseArgs, planes), [&] {
+    plane();
+    a_.inc(index_);
+  });
+}
+
+void Elementwise::start(const Gp& to, const Gp& planes, size_t base) {
+  a_.mov(to, a_.ptr[planes + index_ * 8]);
+  a_.add(to, a_.ptr[a_.args() + base]);
+}
+
+void Elementwise::plane() {
+  start(src_, a_planes_, offsetof(ElementwiseArgs, a));
+  start(dst_, dst_planes_, offsetof(ElementwiseArgs, dst));
+  if (binary_ || reads_second_pixel(spec_.op)) {
+    a_.load_arg(x_, offsetof(ElementwiseArgs, b_planes));
+    start(second_, x_, offsetof(ElementwiseArgs, b));
+  }
+  a_.vpbroadcastd(pad_, a_.ptr[pads_ + index_ * 4]);
+  body_->load_plane(index_, second_);
+  spec_.flat() ? flat() : rows();
+}
+
+void Elementwise::flat() {
+  Gp count = a_.gp("vectors"), lanes = a_.gp("lanes");
+  a_.load_arg(count, offsetof(ElementwiseArgs, count));
+  a_.load_arg(lanes, offsetof(ElementwiseArgs, lanes));
+  a_.xor_(x_, x_);
+  a_.loop(count, [&] {
+    for (int half = 0; half < a_.registers(); ++half) {
+      int bytes = half * a_.vector_bytes();
+      a_.load(value_, a_.ptr[src_ + x_ + bytes]);
+      if (binary_) a_.load(other_, a_.ptr[second_ + x_ + bytes]);
+      body_->compute(value_, other_);
+      Mask pixels = a_.mask("pixels");
+      a_.load_lanes(pixels, a_.ptr[lanes], half);
+      a_.blend(value_, pixels, value_, pad_);
+      a_.store(a_.ptr[dst_ + x_ + bytes], value_);
+    }
+    a_.add(x_, kVectorPixels * kPixelBytes);
+    a_.add(lanes, sizeof(uint16_t));
+  });
+}
+
+void Elementwise::rows() {
+  Gp count = a_.gp("rows");
+  a_.load_arg(count, offsetof(ElementwiseArgs, count));
+  a_.loop(count, [&] {
+    a_.xor_(x_, x_);
+    walk_row(a_, spec_.row, a_.lanes(), {{x_, a_.vector_bytes()}}, [&](int at) {
+      load_row_exact(a_, value_, a_.ptr[src_ + x_], at, spec_.row.w);
+      if (binary_) load_row_exact(a_, other_, a_.ptr[second_ + x_], at, spec_.row.w);
+      body_->compute(value_, other_);
+      store_row(a_, a_.ptr[dst_ + x_], value_, pad_, at, spec_.row);
+    });
+    a_.add(src_, a_.ptr[a_.args() + offsetof(ElementwiseArgs, a_row_bytes)]);
+    if (binary_) a_.add(second_, a_.ptr[a_.args() + offsetof(ElementwiseArgs, b_row_bytes)]);
+    a_.add(dst_, a_.ptr[a_.args() + offsetof(ElementwiseArgs, dst_row_bytes)]);
+  });
+}
+
+}  // namespace
+
+const char* to_string(ElementwiseOp op) {
+  switch (op) {
+    case ElementwiseOp::copy: return "copy";
+    case ElementwiseOp::requantize: return "requantize";
+    case ElementwiseOp::lut: return "lut";
+    case ElementwiseOp::add_u8: return "add_u8";
+    case ElementwiseOp::mul_u8: return "mul_u8";
+    case ElementwiseOp::mul_u8_channels: return "mul_u8_channels";
+    case ElementwiseOp::add_f32: return "add_f32";
+    case ElementwiseOp::sub_f32: return "sub_f32";
+    case ElementwiseOp::mul_f32: return "mul_f32";
+    case ElementwiseOp::div_f32: return "div_f32";
+    case ElementwiseOp::min_f32: return "min_f32";
+    case ElementwiseOp::max_f32: return "max_f32";
+    case ElementwiseOp::mul_f32_channels: return "mul_f32_channels";
+    case ElementwiseOp::affine_f32: return "affine_f32";
+  }
+  return "?";
+}
+
+const char* to_string(Activation act) {
+  switch (act) {
+    case Activation::none: return "none";
+    case Activation::clip: return "clip";
+    case Activation::leaky: return "leaky";
+  }
+  return "?";
+}
+
+std::string describe(const ElementwiseSpec& s) {
+  std::string name = to_string(s.op);
+  if (s.act != Activation::none) name += cat(" ", to_string(s.act));
+  return cat(name, " ", s.flat() ? "flat" : describe(s.row), " ", to_string(s.isa));
+}
+
+Result<MachineCode> generate(const ElementwiseSpec& spec, const GenerateOptions& options) {
+  if (spec.row.w < 0 || spec.row.gap < 0) return invalid_argument(describe(spec), ": negative extent");
+  if (spec.act != Activation::none && spec.op < ElementwiseOp::add_f32)
+    return invalid_argument(describe(spec), ": only f32 results take an activation");
+  return assemble(describe(spec), spec.isa, options, [&](Assembler& a) { Elementwise(a, spec).generate(); });
+}
+
+}  // namespace quadlane

@@ -1,0 +1,263 @@
+#include "jit/kernels/elementwise_bodies.h"
+
+#include "jit/kernels/quads.h"
+
+namespace quadlane {
+namespace {
+
+// Address of a field of the call's ElementwiseScalars.
+class Scalars {
+ public:
+  explicit Scalars(Assembler& a) : a_(a), base_(a.gp("scalars")) {
+    a.load_arg(base_, offsetof(ElementwiseArgs, scalars));
+  }
+  Xbyak::Address at(size_t offset) const { return a_.ptr[base_ + static_cast<int>(offset)]; }
+  void broadcast(const Vec& to, size_t offset) const { a_.vbroadcastss(to, at(offset)); }
+
+ private:
+  Assembler& a_;
+  Gp base_;
+};
+
+QuadRounding make_rounding(Assembler& a) {
+  Scalars s(a);
+  return QuadRounding(a, s.at(offsetof(ElementwiseScalars, v_lo)), s.at(offsetof(ElementwiseScalars, v_hi)),
+                      s.at(offsetof(ElementwiseScalars, out_zero)));
+}
+
+// to = float(group k of quads) - zero: exact.
+void centered(Assembler& a, const Vec& to, const Vec& quads, int group, const Vec& zero) {
+  expand_quads(a, to, quads, group);
+  a.vcvtdq2ps(to, to);
+  a.vsubps(to, to, zero);
+}
+
+class Copy final : public ElementwiseBody {
+ public:
+  void compute(const Vec&, const Vec&) override {}
+};
+
+// Base of the bodies that compute on four groups and round them to u8.
+class QuadBody : public ElementwiseBody {
+ public:
+  explicit QuadBody(Assembler& a) : a_(a), rounding_(make_rounding(a)) {}
+  void compute(const Vec& value, const Vec& other) override {
+    std::vector<Vec> groups = a_.vecs("group", kGroups);
+    for (int k = 0; k < kGroups; ++k) compute_group(groups[static_cast<size_t>(k)], value, other, k);
+    rounding_.finish(groups);
+    a_.copy(value, groups[0]);
+  }
+
+ protected:
+  virtual void compute_group(const Vec& to, const Vec& value, const Vec& other, int group) = 0;
+  Assembler& a_;
+
+ private:
+  QuadRounding rounding_;
+};
+
+class Requantize final : public QuadBody {
+ public:
+  explicit Requantize(Assembler& a)
+      : QuadBody(a), mult_(a.vec("mult")), bias_(a.vec("bias")), zero_(a.vec("in_zero")) {}
+  void load_plane(const Gp& index, const Gp&) override {
+    Gp entry = a_.gp("entry");
+    a_.imul(entry, index, sizeof(RequantizeChannels));
+    a_.add(entry, a_.ptr[a_.args() + offsetof(ElementwiseArgs, params)]);
+    broadcast_channels(a_, mult_, a_.ptr[entry + offsetof(RequantizeChannels, mult)]);
+    broadcast_channels(a_, bias_, a_.ptr[entry + offsetof(RequantizeChannels, bias)]);
+    broadcast_channels(a_, zero_, a_.ptr[entry + offsetof(RequantizeChannels, in_zero)]);
+  }
+
+ private:
+  void compute_group(const Vec& to, const Vec& value, const Vec&, int group) override {
+    centered(a_, to, value, group, zero_);
+    a_.vmulps(to, to, mult_);
+    a_.vaddps(to, to, bias_);
+  }
+  Vec mult_, bias_, zero_;
+};
+
+class AddU8 final : public QuadBody {
+ public:
+  explicit AddU8(Assembler& a)
+      : QuadBody(a),
+        a_mult_(a.vec("a_mult")),
+        a_zero_(a.vec("a_zero")),
+        b_mult_(a.vec("b_mult")),
+        b_zero_(a.vec("b_zero")) {}
+  void load_constants() override {
+    Scalars s(a_);
+    s.broadcast(a_mult_, offsetof(ElementwiseScalars, a_mult));
+    s.broadcast(a_zero_, offsetof(ElementwiseScalars, a_zero));
+    s.broadcast(b_mult_, offsetof(ElementwiseScalars, b_mult));
+    s.broadcast(b_zero_, offsetof(ElementwiseScalars, b_zero));
+  }
+
+ private:
+  void compute_group(const Vec& to, const Vec& value, const Vec& other, int group) override {
+    Vec second = a_.vec("second");
+    centered(a_, to, value, group, a_zero_);
+    centered(a_, second, other, group, b_zero_);
+    a_.vmulps(to, to, a_mult_);
+    a_.vmulps(second, second, b_mult_);
+    a_.vaddps(to, to, second);
+  }
+  Vec a_mult_, a_zero_, b_mult_, b_zero_;
+};
+
+// (a - a_zero) * (b - b_zero) is below 2^16: the float product is the integer one.
+class MulU8 final : public QuadBody {
+ public:
+  MulU8(Assembler& a, bool channels)
+      : QuadBody(a),
+        channels_(channels),
+        mult_(a.vec("mult")),
+        a_zero_(a.vec("a_zero")),
+        b_zero_(a.vec("b_zero")),
+        second_(a.vec("second")) {}
+  void load_constants() override {
+    Scalars s(a_);
+    s.broadcast(mult_, offsetof(ElementwiseScalars, a_mult));
+    s.broadcast(a_zero_, offsetof(ElementwiseScalars, a_zero));
+    s.broadcast(b_zero_, offsetof(ElementwiseScalars, b_zero));
+  }
+  void load_plane(const Gp&, const Gp& second) override {
+    if (!channels_) return;
+    a_.vpbroadcastd(second_, a_.ptr[second]);
+    centered(a_, second_, second_, 0, b_zero_);
+  }
+
+ private:
+  void compute_group(const Vec& to, const Vec& value, const Vec& other, int group) override {
+    centered(a_, to, value, group, a_zero_);
+    if (!channels_) centered(a_, second_, other, group, b_zero_);
+    a_.vmulps(to, to, second_);
+    a_.vmulps(to, to, mult_);
+  }
+  bool channels_;
+  Vec mult_, a_zero_, b_zero_, second_;
+};
+
+// table[x] by sixteen byte shuffles of 16 entries each. A shuffle gives 0 where its index is negative and uses the low
+// four bits otherwise; with the index lowered by 16 from chunk to chunk, all chunks up to the right one answer, and
+// since chunk c holds t[c] ^ t[c - 1], their exclusive or is the right entry. The two halves of the table run alone:
+// the other half's bytes are negative throughout because the subtraction saturates.
+class Lut final : public ElementwiseBody {
+ public:
+  explicit Lut(Assembler& a) : a_(a), table_(a.gp("table")), sixteen_(a.vec("sixteen")) {}
+  void load_constants() override {
+    a_.load_arg(table_, offsetof(ElementwiseArgs, params));
+    a_.vpbroadcastd(sixteen_, a_.constant_dword(0x10101010));
+  }
+  void compute(const Vec& value, const Vec&) override {
+    Vec upper = a_.vec("upper index"), result = a_.vec("result"), entry = a_.vec("entry");
+    a_.bit_xor(upper, value, a_.constant_lanes(0x80808080));
+    for (int c = 0; c < 16; ++c) {
+      const Vec& index = c < 8 ? value : upper;
+      if (c % 8 != 0) a_.vpsubsb(index, index, sixteen_);
+      broadcast_channels(a_, entry, a_.ptr[table_ + 16 * c]);
+      a_.vpshufb(c == 0 ? result : entry, entry, index);
+      if (c > 0) a_.bit_xor(result, result, entry);
+    }
+    a_.copy(value, result);
+  }
+
+ private:
+  Assembler& a_;
+  Gp table_;
+  Vec sixteen_;
+};
+
+class F32Body final : public ElementwiseBody {
+ public:
+  F32Body(Assembler& a, const ElementwiseSpec& spec) : a_(a), spec_(spec) {
+    if (spec.op == ElementwiseOp::affine_f32 || spec.op == ElementwiseOp::mul_f32_channels)
+      channel_ = a.vecs("channel", 2);
+    if (spec.act != Activation::none) limits_ = a.vecs("limit", 2);
+  }
+  void load_constants() override {
+    if (limits_.empty()) return;
+    Scalars s(a_);
+    bool leaky = spec_.act == Activation::leaky;
+    s.broadcast(limits_[0], leaky ? offsetof(ElementwiseScalars, alpha) : offsetof(ElementwiseScalars, v_lo));
+    s.broadcast(limits_[1], offsetof(ElementwiseScalars, v_hi));
+    if (leaky) a_.zero(limits_[1]);
+  }
+  void load_plane(const Gp& index, const Gp& second) override {
+    if (spec_.op == ElementwiseOp::mul_f32_channels) a_.vbroadcastss(channel_[0], a_.ptr[second]);
+    if (spec_.op != ElementwiseOp::affine_f32) return;
+    Gp params = a_.gp("params");
+    a_.load_arg(params, offsetof(ElementwiseArgs, params));
+    static_assert(sizeof(AffineChannel) == 8);
+    a_.vbroadcastss(channel_[0], a_.ptr[params + index * 8 + offsetof(AffineChannel, mult)]);
+    a_.vbroadcastss(channel_[1], a_.ptr[params + index * 8 + offsetof(AffineChannel, bias)]);
+  }
+  void compute(const Vec& v, const Vec& other) override {
+    switch (spec_.op) {
+      case ElementwiseOp::add_f32: a_.vaddps(v, v, other); break;
+      case ElementwiseOp::sub_f32: a_.vsubps(v, v, other); break;
+      case ElementwiseOp::mul_f32: a_.vmulps(v, v, other); break;
+      case ElementwiseOp::div_f32: a_.vdivps(v, v, other); break;
+      case ElementwiseOp::min_f32: a_.vminps(v, v, other); break;
+      case ElementwiseOp::max_f32: a_.vmaxps(v, v, other); break;
+      case ElementwiseOp::mul_f32_channels: a_.vmulps(v, v, channel_[0]); break;
+      default: a_.vmulps(v, v, channel_[0]); a_.vaddps(v, v, channel_[1]);
+    }
+    if (spec_.act == Activation::clip) {
+      a_.vmaxps(v, v, limits_[0]);
+      a_.vminps(v, v, limits_[1]);
+    } else if (spec_.act == Activation::leaky) {
+      leaky(v);
+    }
+  }
+
+ private:
+  void leaky(const Vec& v) {
+    Mask negative = a_.mask("negative");
+    Vec scaled = a_.vec("scaled");
+    a_.vmulps(scaled, v, limits_[0]);
+    if (a_.avx512())
+      a_.vcmpltps(negative.k(), v, limits_[1]);
+    else
+      a_.vcmpltps(negative.vec(), v, limits_[1]);
+    a_.blend(v, negative, scaled, v);
+  }
+  Assembler& a_;
+  const ElementwiseSpec& spec_;
+  std::vector<Vec> channel_, limits_;  // limits: lo and hi, or alpha and 0
+};
+
+}  // namespace
+
+bool reads_second_plane(ElementwiseOp op) {
+  return op == ElementwiseOp::add_u8 || op == ElementwiseOp::mul_u8 ||
+         (op >= ElementwiseOp::add_f32 && op <= ElementwiseOp::max_f32);
+}
+
+bool reads_second_pixel(ElementwiseOp op) {
+  return op == ElementwiseOp::mul_u8_channels || op == ElementwiseOp::mul_f32_channels;
+}
+
+std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const ElementwiseSpec& spec) {
+  switch (spec.op) {
+    case ElementwiseOp::copy: return std::make_unique<Copy>();
+    case ElementwiseOp::requantize: return std::make_unique<Requantize>(a);
+    case ElementwiseOp::lut: return std::make_unique<Lut>(a);
+    case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a);
+    case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, false);
+    case ElementwiseOp::mul_u8_channels: return std::make_unique<MulU8>(a, true);
+    default: return std::make_unique<F32Body>(a, spec);
+  }
+}
+
+std::array<uint8_t, 256> pack_lut(std::span<const uint8_t, 256> table) {
+  std::array<uint8_t, 256> packed;
+  for (size_t i = 0; i < packed.size(); ++i) {
+    bool first_chunk = i % 128 < 16;  // of its half
+    packed[i] = static_cast<uint8_t>(first_chunk ? table[i] : table[i] ^ table[i - 16]);
+  }
+  return packed;
+}
+
+}  // namespace quadlane

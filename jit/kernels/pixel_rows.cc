@@ -1,0 +1,160 @@
+#include "jit/kernels/pixel_rows.h"
+
+#include <algorithm>
+
+namespace quadlane {
+namespace {
+
+// ymm without masked stores, which are microcode on several processors: 4, 2 and 1 pixels.
+void store_first_pixels_avx2(Assembler& a, Xbyak::RegExp to, const Vec& v, int count) {
+  if (count & 4) {
+    a.vmovdqu(a.ptr[to], v.xmm());
+    a.vextracti128(v.xmm(), v.ymm(), 1);
+    to = to + 16;
+  }
+  if (count & 2) {
+    a.vmovq(a.ptr[to], v.xmm());
+    a.vpsrldq(v.xmm(), v.xmm(), 8);
+    to = to + 8;
+  }
+  if (count & 1) a.vmovd(a.ptr[to], v.xmm());
+}
+
+}  // namespace
+
+std::string describe(const RowShape& row) { return cat("w", row.w, " gap", row.gap); }
+
+void walk_row(Assembler& a, const RowShape& row, int step, int loop_begin, int loop_end,
+              const std::vector<Advance>& registers, const std::function<void(int at)>& body) {
+  auto advance = [&] {
+    for (const Advance& r : registers) a.add(r.reg, r.bytes);
+  };
+  int steps = (row.pitch() + step - 1) / step;
+  int first = std::min(steps, (std::max(loop_begin, 0) + step - 1) / step);
+  int end = std::max(first, std::min({loop_end, row.w, steps * step}) / step);
+  for (int s = 0; s < first; ++s) {
+    body(s * step);
+    advance();
+  }
+  a.loop(int64_t{end} - first, [&] {
+    body(kAnywhere);
+    advance();
+  });
+  for (int s = end; s < steps; ++s) {
+    body(s * step);
+    if (s + 1 < steps) advance();
+  }
+}
+
+void walk_row(Assembler& a, const RowShape& row, int step, const std::vector<Advance>& registers,
+              const std::function<void(int at)>& body) {
+  walk_row(a, row, step, 0, row.w, registers, body);
+}
+
+uint32_t lane_bits(const Assembler& a, int first, int end) {
+  first = std::clamp(first, 0, a.lanes());
+  end = std::clamp(end, first, a.lanes());
+  return static_cast<uint32_t>((uint64_t{1} << end) - (uint64_t{1} << first));
+}
+
+std::vector<uint32_t> lane_dwords(const Assembler& a, uint32_t bits) {
+  std::vector<uint32_t> dwords;
+  for (int i = 0; i < a.lanes(); ++i) dwords.push_back(bits >> i & 1 ? ~0u : 0u);
+  return dwords;
+}
+
+Mask static_mask(Assembler& a, uint32_t bits) {
+  Mask mask = a.mask("static lanes");
+  if (a.avx512()) {
+    Gp value = a.gp("mask bits");
+    a.mov(value.cvt32(), bits);
+    a.kmovw(mask.k(), value.cvt32());
+  } else {
+    a.load(mask.vec(), a.constant_vector(lane_dwords(a, bits)));
+  }
+  return mask;
+}
+
+void keep_lanes(Assembler& a, const Vec& v, const Vec& other, uint32_t bits) {
+  if (bits == lane_bits(a, 0, a.lanes())) return;
+  if (!a.avx512()) return a.vpblendd(v, other, v, static_cast<uint8_t>(bits));
+  a.blend(v, static_mask(a, bits), v, other);
+}
+
+void store_row(Assembler& a, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape& row) {
+  if (at == kAnywhere || at + a.lanes() <= row.w) return a.store(to, v);
+  keep_lanes(a, v, pad, lane_bits(a, 0, row.w - at));
+  int stored = std::min(row.pitch() - at, a.lanes());
+  if (stored <= 0) return;
+  if (stored == a.lanes()) return a.store(to, v);
+  if (!a.avx512()) return store_first_pixels_avx2(a, to.getRegExp(), v, stored);
+  a.store_masked(to, static_mask(a, lane_bits(a, 0, stored)), v);
+}
+
+void load_row_exact(Assembler& a, const Vec& to, const Xbyak::Address& from, int at, int w) {
+  if (at == kAnywhere || at + a.lanes() <= w) return a.load(to, from);
+  if (at >= w) return a.zero(to);
+  a.load_masked(to, static_mask(a, lane_bits(a, 0, w - at)), from);
+}
+
+void gather(Assembler& a, const Vec& to, const Xbyak::Reg64& base, int displacement, const Vec& index, uint32_t bits,
+            const Vec* other) {
+  bool all = bits == lane_bits(a, 0, a.lanes());
+  if (!all || !a.avx512()) {  // an all-set AVX2 gather still wants a defined destination: it would wait for the old one
+    if (other && !all)
+      a.copy(to, *other);
+    else
+      a.zero(to);
+  }
+  if (bits == 0) return;
+  Mask mask = static_mask(a, bits);
+  if (a.avx512())
+    a.vpgatherdd(to | mask.k(), a.ptr[base + index.zmm() + displacement]);
+  else
+    a.vpgatherdd(to, a.ptr[base + index.ymm() + displacement], mask.vec());
+}
+
+PixelPairs::PixelPairs(Assembler& a) : a_(a) {
+  if (!a.avx512()) return;
+  order_.push_back(a.vec("pair order"));
+  a.load(order_[0], a.constant_vector({0, 0, 2, 0, 4, 0, 6, 0, 1, 0, 3, 0, 5, 0, 7, 0}));
+}
+// In each 128-bit lane two pixels of `low`, then two of `high`.
+void PixelPairs::even(const Vec& to, const Vec& low, const Vec& high) { a_.vshufps(to, low, high, 0x88); }
+void PixelPairs::odd(const Vec& to, const Vec& low, const Vec& high) { a_.vshufps(to, low, high, 0xdd); }
+// Pairs of pixels stand low, high, low, high, ...: the low ones first.
+void PixelPairs::in_order(const Vec& v) {
+  if (a_.avx512())
+    a_.vpermq(v.zmm(), order_[0].zmm(), v.zmm());
+  else
+    a_.vpermq(v.ymm(), v.ymm(), 0xd8);
+}
+
+void interleave_pixels(Assembler& a, const Vec& low, const Vec& high, const Vec& even, const Vec& odd) {
+  if (a.avx512()) {
+    std::vector<uint32_t> first, second;  // bit 4 selects the second source
+    for (uint32_t i = 0; i < 16; ++i) {
+      first.push_back(i / 2 + (i % 2) * 16);
+      second.push_back(8 + i / 2 + (i % 2) * 16);
+    }
+    a.load(low, a.constant_vector(first));
+    a.load(high, a.constant_vector(second));
+    a.vpermi2d(low, even, odd);
+    a.vpermi2d(high, even, odd);
+    return;
+  }
+  Vec upper = a.vec("upper halves");
+  a.vpunpckldq(high, even, odd);   // pixels 0 1 | 4 5 of both
+  a.vpunpckhdq(upper, even, odd);  // pixels 2 3 | 6 7
+  a.vperm2i128(low.ymm(), high.ymm(), upper.ymm(), 0x20);
+  a.vperm2i128(high.ymm(), high.ymm(), upper.ymm(), 0x31);
+}
+
+void for_planes(Assembler& a, size_t planes_arg_offset, const std::function<void()>& body) {
+  Gp planes = a.gp("planes");
+  a.load_arg(planes, planes_arg_offset);
+  a.note("for each plane");
+  a.loop(planes, body);
+}
+
+}  // namespace quadlane

@@ -1,0 +1,28 @@
+// f32 rows <-> u8 quad planes; formulas and arguments in engine/base/abi/quantize.h.
+#pragma once
+
+#include "engine/base/abi/quantize.h"
+#include "jit/kernels/pixel_rows.h"
+
+namespace quadlane {
+
+// Bit j of `channels`: byte j of the quads is a channel of the f32 side. Launch code groups planes by it.
+struct QuantizeSpec {
+  Isa isa = Isa::avx2;
+  RowShape row;  // of the quad planes
+  int channels = 15;
+  auto operator<=>(const QuantizeSpec&) const = default;
+};
+std::string describe(const QuantizeSpec&);
+Result<MachineCode> generate(const QuantizeSpec&, const GenerateOptions& = {});
+
+struct DequantizeSpec {
+  Isa isa = Isa::avx2;
+  RowShape row;  // of the f32 side; gap 0 for dense tensors
+  int channels = 15;
+  auto operator<=>(const DequantizeSpec&) const = default;
+};
+std::string describe(const DequantizeSpec&);
+Result<MachineCode> generate(const DequantizeSpec&, const GenerateOptions& = {});
+
+}  // namespace quadlane
