@@ -1,0 +1,28 @@
+// Whole files: bounded reading, and writing that never leaves half a file behind.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/base/status.h"
+
+namespace quadlane::tools {
+
+inline constexpr size_t kMaxFileBytes = size_t{4} << 30;
+
+// Refuses folders, and files of more than `limit` bytes before reading them.
+Result<std::string> read_file(const std::string& path, size_t limit = kMaxFileBytes);
+
+// Writes beside the target and renames: readers see the old file or the whole new one. On failure nothing remains.
+Status write_file(const std::string& path, std::string_view bytes);
+
+// Creates the folder (and its parents) if need be and proves, by a file written and removed, that it can be written.
+Status prepare_output_dir(const std::string& dir);
+// The same for the folder a file is going to be written to; refuses a target that is a folder. Creates no folder.
+Status prepare_output_file(const std::string& path);
+
+bool is_directory(const std::string& path);
+bool exists(const std::string& path);
+bool ends_with(std::string_view text, std::string_view suffix);  // without regard to case
+
+}  // namespace quadlane::tools
