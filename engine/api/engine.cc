@@ -83,10 +83,8 @@ Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));
   model.gmac_ = gmac;
   double int8 = 0;
-  for (NodeId id : graph.order())
-    if (const Node& node = graph.at(id); node.op.starts_with("ql.Conv") && graph.at(node.input(0)).type.dtype == DType::u8)
-      for (const auto& step : model.plan_->steps)
-        if (step->info.name == node.name || step->info.name.starts_with(node.name + ".phase")) int8 += step->info.gmac;
+  for (const auto& step : model.plan_->steps)
+    if (step->info.int8) int8 += step->info.gmac;
   model.int8_ = int8 > gmac / 2;
   return model;
 }

@@ -26,6 +26,7 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   plan->steps = std::move(out.steps);
   plan->slots = std::move(out.slots);
   plan->arena_bytes = out.arena_bytes;
+  plan->kernels = std::move(out.kernels);
   plan->weights = std::move(out.weights);
   if (out.code) plan->resources.push_back(std::move(out.code));
   plan->compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

@@ -85,6 +85,10 @@ Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
   if (!kernels_.kernels().empty()) {
     QL_TRY(auto loaded, kernels_.load(options));
     entries = loaded.entries;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const MachineCode& code = kernels_.kernels()[i];
+      out.kernels.push_back({code.name, entries[i], code.bytes.size(), code.instruction_bytes});
+    }
     out.code_method = loaded.memory.method();
     out.code = std::make_shared<CodeResource>(std::move(loaded.memory));
   }

@@ -73,6 +73,7 @@ class Emitter {
     std::vector<run::Slot> slots;
     size_t arena_bytes;
     run::AlignedBytes weights;
+    std::vector<run::Kernel> kernels;
     std::shared_ptr<run::Resource> code;
     std::string code_method;
   };

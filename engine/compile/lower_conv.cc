@@ -142,6 +142,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   l.define(node.output(), out);
 
   run::StepInfo info = make_info(node);
+  info.int8 = op.is_u8();
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
   l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, phases, sections, out, residual ? &*residual : nullptr); });
   return Verdict{};
@@ -180,6 +181,7 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     results.push_back(l.layouts.fresh(l.dtype(node.output()), phase_layout, out_shape[1]));
     run::StepInfo info = make_info(node);
     info.name += cat(".phase", i);
+    info.int8 = op.is_u8();
     const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
     info.gmac = real / static_cast<double>(taps.size());
     info.gmac_executed = macs(out_shape, {out_shape[1], op.w->shape()[0] / attrs.group, static_cast<int64_t>(taps[i].size())}, oh * ow) * 1e-9;

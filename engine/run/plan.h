@@ -41,6 +41,13 @@ class AlignedBytes {
   size_t size_ = 0;
 };
 
+// A generated kernel as it lies in executable memory; for listings, profilers and the tests' interpreter.
+struct Kernel {
+  std::string name;
+  KernelFn entry;
+  size_t bytes, instruction_bytes;
+};
+
 struct Plan {
   std::string isa;                                  // "avx2"
   std::string code_method;                          // how the code became executable
@@ -48,6 +55,7 @@ struct Plan {
   std::vector<std::unique_ptr<const Step>> steps;   // in order
   std::vector<Slot> slots;
   size_t arena_bytes = 0;
+  std::vector<Kernel> kernels;
   AlignedBytes weights;                             // packed; steps hold offsets
   std::vector<std::shared_ptr<Resource>> resources;
   double compile_ms = 0;

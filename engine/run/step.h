@@ -57,6 +57,7 @@ struct StepInfo {
   double gmac = 0;            // in the original graph at this shape, inserted zeros not counted
   double gmac_executed = 0;   // after rewrites, padding lanes not counted
   int64_t bytes_read = 0, bytes_written = 0;
+  bool int8 = false;          // a convolution with integer accumulators
   bool reference = false;     // runs the scalar reference, not generated code
   std::string note;           // why a copy, a requantization or a fallback exists
 };
