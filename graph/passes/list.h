@@ -26,8 +26,11 @@ extern const Pass kFuseResidual;
 extern const Pass kFuseActivation;
 
 // To ql.* operators on bytes.
-extern const Pass kIntegerConv;
+extern const Pass kUnsignedActivations;
+extern const Pass kRemoveRequantize;
 extern const Pass kIntegerMove;
+extern const Pass kIntegerConcat;
+extern const Pass kIntegerConv;
 extern const Pass kIntegerPool;
 extern const Pass kIntegerResize;
 extern const Pass kIntegerArithmetic;

@@ -71,6 +71,14 @@ std::span<const Pass> fuse_f32_passes() {
   return passes;
 }
 
+std::span<const Pass> fuse_int8_passes() {
+  static const Pass passes[] = {kUnsignedActivations, kIntegerMove,   kRemoveRequantize, kIntegerConv,
+                                kIntegerConcat,       kIntegerResize, kIntegerPool,      kIntegerAffine,
+                                kIntegerArithmetic,   kIntegerLut,    kIntegerEdges,     kFoldDequantized,
+                                kFusePreActivation,   kLowerConv,     kFuseResidual,     kFuseActivation};
+  return passes;
+}
+
 std::vector<Pass> all_passes() {
   std::vector<Pass> all;
   for (auto list : {simplify_passes(), fuse_f32_passes(), fuse_int8_passes()})

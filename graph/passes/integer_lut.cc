@@ -1,0 +1,99 @@
+// integer_lut: DequantizeLinear(q) -> f -> QuantizeLinear  =>  ql.Lut(q, table)
+//
+// f is any function of one value: a chain, or a small graph such as x * sigmoid(x), of elementwise operators over the
+// dequantized value and scalar constants. Its 256 results are computed by the operators' own references, so the table
+// is exactly what the graph computes.
+#include <algorithm>
+#include <map>
+
+#include "graph/passes/list.h"
+#include "graph/passes/quant_match.h"
+
+namespace quadlane {
+namespace {
+
+bool is_elementwise(std::string_view op) {
+  return is_one_of(op, {"Abs",   "Add",     "Ceil",        "Clip",      "Div",       "Elu",        "Erf",  "Exp",
+                        "Floor", "Gelu",    "HardSigmoid", "HardSwish", "LeakyRelu", "Log",        "Max",  "Min",
+                        "Mish",  "Mul",     "Neg",         "PRelu",     "Pow",       "Reciprocal", "Relu", "Round",
+                        "Selu",  "Sigmoid", "Sign",        "Softplus",  "Softsign",  "Sqrt",       "Sub",  "Tanh"});
+}
+
+// The nodes between the QuantizeLinear and the one dequantized value, producers last.
+struct Function {
+  std::vector<NodeId> nodes;
+  ValueId source = kNoValue;  // the f32 value
+};
+
+// Walks up from v. False when something else than the source and scalars comes in.
+bool collect(const Graph& g, ValueId v, Function& f) {
+  if (v == kNoValue || scalar_constant(g, v)) return true;
+  if (std::optional<Dequantized> d = dequantized_per_tensor(g, v)) {
+    if (f.source != kNoValue && f.source != v) return false;
+    f.source = v;
+    return true;
+  }
+  const Value& value = g[v];
+  if (value.producer == kNoNode) return false;
+  const Node& node = g[value.producer];
+  if (!is_elementwise(node.op) || node.outputs.size() != 1 || f.nodes.size() > 16) return false;
+  if (std::find(f.nodes.begin(), f.nodes.end(), value.producer) != f.nodes.end()) return true;
+  f.nodes.push_back(value.producer);
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) { return collect(g, in, f); });
+}
+
+// Runs QuantizeLinear(f(DequantizeLinear(0..255))) in a graph of its own.
+Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, const Node& quantize) {
+  Graph scratch;
+  std::vector<uint8_t> levels(256);
+  for (size_t i = 0; i < 256; ++i) levels[i] = static_cast<uint8_t>(i);
+  Tensor input = Tensor::from<uint8_t>({256}, levels);
+  std::map<ValueId, ValueId> copies;
+  const Node& dequantize = g[g[f.source].producer];
+  copies[dequantize.input(0)] = scratch.add_input("levels", input.type());
+  std::vector<Node> nodes{dequantize};
+  std::vector<NodeId> members = f.nodes;
+  for (NodeId id : g.order())
+    if (std::find(members.begin(), members.end(), id) != members.end()) nodes.push_back(g[id]);
+  nodes.push_back(quantize);
+  ValueId last = kNoValue;
+  for (Node& node : nodes) {
+    ValueId result = node.output();
+    for (ValueId& in : node.inputs) {
+      if (in == kNoValue) continue;
+      if (const Tensor* t = g.constant(in); t && !copies.count(in))
+        copies[in] = scratch.add_constant("", t->count() == 1 ? t->reshaped({}) : *t);
+      in = copies[in];
+    }
+    if (is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"})) node.attrs.erase("axis");
+    QL_TRY(last, add_op(scratch, ops, std::move(node)));
+    copies[result] = last;
+  }
+  scratch.set_outputs({last});
+  QL_TRY(std::vector<Tensor> results, interpret(scratch, ops, std::span<const Tensor>(&input, 1)));
+  return results[0];
+}
+
+Result<int> run(Graph& g, const OpTable& ops) {
+  int rewrites = 0;
+  for (NodeId id : g.order()) {
+    if (!g.is_live(id) || !as_quantizer(g, g[id])) continue;
+    Node quantize = g[id];
+    Function f;
+    if (!collect(g, quantize.input(0), f) || f.source == kNoValue || f.nodes.empty()) continue;
+    if (g[f.source].type.shape != g[quantize.output()].type.shape) continue;
+    QL_TRY(Tensor table, table_of(g, ops, f, quantize));
+    if (table.type() != TensorType{DType::u8, {256}}) continue;
+    ValueId q = dequantized(g, f.source)->q;
+    Node node{quantize.name, "ql.Lut", {}, {q, g.add_constant(quantize.name + ".table", std::move(table))}};
+    QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, quantize.output(), std::move(node)));
+    ++rewrites;
+  }
+  return rewrites;
+}
+
+}  // namespace
+
+const Pass kIntegerLut{"integer_lut", "DequantizeLinear -> function of one value -> QuantizeLinear => ql.Lut", run};
+
+}  // namespace quadlane

@@ -1,0 +1,133 @@
+#include "graph/passes/quant_match.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace quadlane {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+std::vector<int32_t> zero_points(const Graph& g, ValueId v) {
+  if (v == kNoValue) return {0};
+  const Tensor* t = g.constant(v);
+  if (!t) return {};
+  std::vector<int32_t> zero;
+  for (int64_t i = 0; i < t->count(); ++i) zero.push_back(static_cast<int32_t>(element_as_int(t->view(), i)));
+  return zero;
+}
+
+template <class T>
+void shrink_if_equal(std::vector<T>& values) {
+  if (std::all_of(values.begin(), values.end(), [&](T v) { return v == values[0]; })) values.resize(1);
+}
+
+// Scale and zero point of a Q or DQ node, each one element or as many as `axis` has; empty vectors when not constant.
+QuantParams params_of(const Graph& g, const Node& node, int64_t wanted_axis) {
+  const Tensor* scale = g.constant(node.input(1));
+  if (!scale || scale->dtype() != DType::f32 || node.attrs.int_or("block_size", 0) != 0) return {};
+  QuantParams p{{scale->as<float>(), scale->as<float>() + scale->count()}, zero_points(g, node.input(2))};
+  const Shape& shape = g[node.input(0)].type.shape;
+  int64_t rank = static_cast<int64_t>(shape.size()), axis = node.attrs.int_or("axis", 1);
+  if (axis < 0) axis += rank;
+  size_t extent = wanted_axis < rank ? static_cast<size_t>(shape[static_cast<size_t>(wanted_axis)]) : 0;
+  for (size_t count : {p.scale.size(), p.zero.size()})
+    if (count != 1 && (axis != wanted_axis || count != extent)) return {};
+  for (float s : p.scale)
+    if (!(s > 0 && s < kInf)) return {};
+  shrink_if_equal(p.scale);
+  shrink_if_equal(p.zero);
+  return p;
+}
+
+int32_t quantize_bound(float bound, const QuantizedOutput& q) {
+  double level = std::nearbyint(static_cast<double>(bound) / q.scale) + q.zero;
+  return static_cast<int32_t>(std::clamp(level, 0.0, 255.0));
+}
+
+// Relu or Clip with constant bounds.
+bool narrow(const Graph& g, const Node& node, float& lo, float& hi) {
+  if (node.op == "Relu") {
+    lo = 0;
+    return true;
+  }
+  if (node.op != "Clip") return false;
+  for (size_t i : {1u, 2u}) {
+    if (node.input(i) == kNoValue) continue;
+    std::optional<double> bound = scalar_constant(g, node.input(i));
+    if (!bound) return false;
+    (i == 1 ? lo : hi) = static_cast<float>(*bound);
+  }
+  return lo <= hi;
+}
+
+}  // namespace
+
+bool QuantParams::one_scale() const { return scale.size() == 1; }
+
+std::optional<Dequantized> dequantized(const Graph& g, ValueId v) {
+  if (v == kNoValue) return {};
+  const Node* node = producer_of(g, v, "DequantizeLinear");
+  if (!node || g[node->input(0)].type.dtype != DType::u8 || g.constant(node->input(0))) return {};
+  Dequantized d{node->input(0), params_of(g, *node, 1)};
+  if (d.params.scale.empty() || d.params.zero.empty()) return {};
+  return d;
+}
+
+std::optional<Dequantized> dequantized_per_tensor(const Graph& g, ValueId v) {
+  std::optional<Dequantized> d = dequantized(g, v);
+  return d && d->params.per_tensor() ? d : std::nullopt;
+}
+
+std::optional<QuantizedOutput> as_quantizer(const Graph& g, const Node& node) {
+  if (node.op != "QuantizeLinear" || g[node.output()].type.dtype != DType::u8) return {};
+  QuantParams p = params_of(g, node, 1);
+  if (p.scale.size() != 1 || p.zero.size() != 1) return {};
+  return QuantizedOutput{node.output(), p.scale[0], p.zero[0]};
+}
+
+std::optional<QuantizedOutput> quantized_output(const Graph& g, ValueId v) {
+  NodeId user = only_user(g, v);
+  if (user == kNoNode) return {};
+  const Node* act = g[user].op == "QuantizeLinear" ? nullptr : &g[user];
+  if (act && (act->outputs.empty() || (user = only_user(g, act->output())) == kNoNode)) return {};
+  std::optional<QuantizedOutput> q = as_quantizer(g, g[user]);
+  if (!q || (act && !clamp_output(g, *act, *q))) return {};
+  return q;
+}
+
+bool clamp_output(const Graph& g, const Node& act, QuantizedOutput& q) {
+  float lo = -kInf, hi = kInf;
+  if (!narrow(g, act, lo, hi)) return false;
+  if (lo != -kInf) q.lo = quantize_bound(lo, q);
+  if (hi != kInf) q.hi = quantize_bound(hi, q);
+  return true;
+}
+
+void set_output_range(Node& node, const QuantizedOutput& q) {
+  node.attrs.set("out_zero", int64_t{q.zero});
+  node.attrs.set("out_lo", int64_t{q.lo});
+  node.attrs.set("out_hi", int64_t{q.hi});
+}
+
+std::optional<IntegerWeights> integer_weights(const Graph& g, ValueId v, size_t axis) {
+  const Node* node = producer_of(g, v, "DequantizeLinear");
+  const Tensor* q = node ? g.constant(node->input(0)) : nullptr;
+  if (!q || (q->dtype() != DType::s8 && q->dtype() != DType::u8) || q->shape().size() <= axis) return {};
+  QuantParams p = params_of(g, *node, static_cast<int64_t>(axis));
+  if (p.scale.empty() || p.zero.empty()) return {};
+  size_t channels = static_cast<size_t>(q->shape()[axis]), inner = 1;
+  for (size_t i = axis + 1; i < q->shape().size(); ++i) inner *= static_cast<size_t>(q->shape()[i]);
+  std::vector<int8_t> values(static_cast<size_t>(q->count()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    int64_t value = element_as_int(q->view(), static_cast<int64_t>(i));
+    value -= p.zero[p.zero.size() == 1 ? 0 : i / inner % channels];
+    if (value < -128 || value > 127) return {};
+    values[i] = static_cast<int8_t>(value);
+  }
+  if (p.scale.size() == 1) p.scale.resize(channels, p.scale[0]);
+  return IntegerWeights{Tensor::from<int8_t>(q->shape(), values), p.scale};
+}
+
+}  // namespace quadlane

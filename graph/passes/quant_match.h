@@ -1,0 +1,53 @@
+// Reading QuantizeLinear and DequantizeLinear around an operator.
+#pragma once
+#include "graph/passes/rewrite.h"
+
+namespace quadlane {
+
+// real = (q - zero) * scale; one element for all, or one for each channel (axis 1).
+struct QuantParams {
+  std::vector<float> scale;
+  std::vector<int32_t> zero;
+
+  bool operator==(const QuantParams&) const = default;
+  bool per_tensor() const { return scale.size() == 1 && zero.size() == 1; }
+  bool one_scale() const;  // all scales are equal
+};
+
+// A value that is DequantizeLinear(q) of a u8 activation with constant parameters.
+struct Dequantized {
+  ValueId q = kNoValue;
+  QuantParams params;
+  float scale() const { return params.scale[0]; }
+  int32_t zero() const { return params.zero[0]; }
+};
+std::optional<Dequantized> dequantized(const Graph&, ValueId v);
+// The same, for one scale and zero point only.
+std::optional<Dequantized> dequantized_per_tensor(const Graph&, ValueId v);
+
+// What becomes of a value: an optional Relu or Clip, then QuantizeLinear to u8 with one scale, nothing else reading any
+// of it. Quantization is monotonic, so the clamp moves behind it exactly: into lo and hi.
+struct QuantizedOutput {
+  ValueId q = kNoValue;  // the u8 value
+  float scale = 1;
+  int32_t zero = 0, lo = 0, hi = 255;
+};
+std::optional<QuantizedOutput> quantized_output(const Graph&, ValueId v);
+// The same for one QuantizeLinear node.
+std::optional<QuantizedOutput> as_quantizer(const Graph&, const Node&);
+
+// Narrows the output by a Relu or Clip in front of its quantization; false for any other node.
+bool clamp_output(const Graph&, const Node& act, QuantizedOutput&);
+
+// Sets out_zero, out_lo and out_hi.
+void set_output_range(Node&, const QuantizedOutput&);
+
+// DequantizeLinear(const) as 8-bit weights of zero point 0: s8 [..] and a scale for each index of `axis`. u8 weights
+// are shifted where that is exact. Empty when they are something else.
+struct IntegerWeights {
+  Tensor values;             // s8
+  std::vector<float> scale;  // one for each index of the axis
+};
+std::optional<IntegerWeights> integer_weights(const Graph&, ValueId v, size_t axis);
+
+}  // namespace quadlane
