@@ -1,0 +1,36 @@
+// ONNX -> Graph. Everything in a file is checked before it is believed; whatever is wrong becomes one sentence. Nodes
+// arrive in the canonical form of opset 21 whatever opset the file declares (7 to 24, see versions.h), shapes are
+// static, and what depends on constants only is folded (except DequantizeLinear, so that quantized weights survive).
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+
+#include "graph/op_table.h"
+
+namespace quadlane {
+
+struct LoadOptions {
+  // Shapes of inputs by name; they replace what the file declares. An input dimension that is neither fixed in the file
+  // nor given here is 1 when it looks like the batch (the outermost, or named so), otherwise an error.
+  std::map<std::string, Shape> shapes;
+  // f16 and bf16 become f32 everywhere: constants, inputs, outputs, casts. Without it bf16 is refused.
+  bool widen_half = true;
+
+  // What a file may cost.
+  size_t max_file_bytes = size_t{2} << 30;          // protobuf's own limit is 2 GiB - 1
+  size_t max_constant_bytes = size_t{8} << 30;      // all initializers together, external ones included
+  int64_t max_folded_elements = int64_t{64} << 20;  // one folded value; a larger one stays a node
+  size_t max_folded_bytes = size_t{1} << 30;        // all folded values together
+  size_t max_nodes = 1000000;
+};
+
+// External data is read from the model's directory only.
+Result<Graph> load_onnx(const std::string& path, const OpTable&, const LoadOptions& = {});
+// `directory` is where external data may lie; empty: models with external data are refused.
+Result<Graph> load_onnx_bytes(std::span<const std::byte>, const OpTable&, const LoadOptions& = {},
+                              const std::string& directory = {});
+
+}  // namespace quadlane

@@ -1,0 +1,125 @@
+// Older forms of layers.
+#include "loader/take_attr.h"
+#include "loader/upgrade.h"
+
+namespace quadlane {
+namespace {
+
+// Whether output i has a name that something reads.
+bool is_wanted(const Draft& d, const Emitter& e, size_t i) {
+  return i < d.outputs.size() && !d.outputs[i].empty() && e.used.count(d.outputs[i]);
+}
+
+// Drops outputs from `keep` on; `what` says why one that is read is refused.
+Status keep_outputs(Draft& d, const Emitter& e, size_t keep, const char* what) {
+  for (size_t i = keep; i < d.outputs.size(); ++i)
+    if (is_wanted(d, e, i)) return unsupported("output ", i, " '", d.outputs[i], "' is read, ", what);
+  if (d.outputs.size() > keep) d.outputs.resize(keep);
+  return {};
+}
+
+}  // namespace
+
+// Clip-6: attributes min, max -> inputs 1, 2 of the input's type.
+Status upgrade_clip(Draft& d, Emitter& e) {
+  if (d.version >= 11) return {};
+  for (const char* bound : {"min", "max"}) {
+    QL_TRY(std::optional<float> value, take_attr<float>(d.attrs(), bound));
+    if (!value || d.input_count() == 0) continue;
+    Tensor tensor;
+    switch (e.type(d.node.inputs[0]).dtype) {
+      case DType::f32: tensor = Tensor::scalar<float>(*value); break;
+      case DType::f64: tensor = Tensor::scalar<double>(*value); break;
+      case DType::f16: tensor = Tensor::scalar<Half>(float_to_half(*value)); break;
+      default: return invalid_model("input is ", to_string(e.type(d.node.inputs[0])), ", expected a float type");
+    }
+    d.set_input(bound[1] == 'i' ? 1 : 2, e.add_constant(cat(d.node.name, ".", bound), std::move(tensor)));
+  }
+  return {};
+}
+
+// Softmax-1, LogSoftmax-1: the input is seen as a matrix [product before axis, product from axis on] and rows are
+// normalized; axis defaults to 1. When at most one of the extents from axis on is not 1 that is the canonical form
+// along it; otherwise Flatten -> Softmax -> Reshape.
+Status upgrade_softmax(Draft& d, Emitter& e) {
+  if (d.version >= 13 || d.input_count() != 1) return {};
+  QL_TRY(std::optional<int64_t> given, take_attr<int64_t>(d.attrs(), "axis"));
+  const Shape shape = e.type(d.node.inputs[0]).shape;
+  QL_TRY(size_t axis, resolve_axis(given.value_or(1), shape.size()));
+  size_t wide = 0, last_wide = axis;
+  for (size_t i = axis; i < shape.size(); ++i) {
+    if (shape[i] == 1) continue;
+    ++wide;
+    last_wide = i;
+  }
+  if (wide <= 1) {
+    d.attrs().set("axis", static_cast<int64_t>(last_wide));
+    return {};
+  }
+  Node flatten{d.node.name + ".flatten", "Flatten", {}, {d.node.inputs[0]}, {}};
+  flatten.attrs.set("axis", static_cast<int64_t>(axis));
+  QL_TRY(ValueId matrix, e.emit_one(std::move(flatten), d.node.name + ".matrix"));
+  Node rows{d.node.name, d.node.op, {}, {matrix}, {}};
+  rows.attrs.set("axis", int64_t{1});
+  QL_TRY(ValueId normalized, e.emit_one(std::move(rows), d.node.name + ".rows"));
+  ValueId target = e.add_ints(d.node.name + ".shape", shape);
+  d.node = Node{d.node.name + ".reshape", "Reshape", {}, {normalized, target}, {}};
+  return {};
+}
+
+// BatchNormalization-7: spatial (dropped in 9); 14: training_mode. Momentum concerns training only.
+Status upgrade_batch_norm(Draft& d, Emitter& e) {
+  QL_TRY(std::optional<int64_t> spatial, take_attr<int64_t>(d.attrs(), "spatial"));
+  if (spatial && *spatial != 1) return unsupported("attribute 'spatial' is ", *spatial, ", only 1 is supported");
+  QL_TRY(std::optional<int64_t> training, take_attr<int64_t>(d.attrs(), "training_mode"));
+  if (training && *training != 0)
+    return unsupported("attribute 'training_mode' is ", *training, ", only 0 is supported");
+  d.attrs().erase("momentum");
+  return keep_outputs(d, e, 1, "outputs for training are not supported");
+}
+
+// Dropout in inference is the identity; a mask that is read (bool since 10) is all true.
+Status upgrade_dropout(Draft& d, Emitter& e) {
+  if (d.input_count() == 0) return invalid_model("has no input");
+  if (d.input_count() > 2 && e.has(d.node.inputs[2])) {
+    const Tensor* training = e.constant(d.node.inputs[2]);
+    if (!training || training->dtype() != DType::boolean || training->count() != 1 || training->as<bool>()[0])
+      return unsupported("training mode is not known to be false, only inference is supported");
+  }
+  if (is_wanted(d, e, 1)) {
+    if (d.version < 10) return unsupported("output 1 '", d.outputs[1], "' is read, masks are supported since opset 10");
+    QL_TRY(Tensor mask, Tensor::allocate({DType::boolean, e.type(d.node.inputs[0]).shape}));
+    std::fill_n(mask.mutate<bool>(), mask.count(), true);
+    e.bind_constant(d.outputs[1], std::move(mask));
+  }
+  d.outputs.resize(std::min<size_t>(d.outputs.size(), 1));
+  d.node.op = "Identity";
+  d.node.attrs = {};
+  d.node.inputs.resize(1);
+  return {};
+}
+
+// MaxPool-8: the order of the indices matters only where they are read, which is refused.
+Status upgrade_max_pool(Draft& d, Emitter& e) {
+  d.attrs().erase("storage_order");
+  return keep_outputs(d, e, 1, "indices are not supported");
+}
+
+// QuantizeLinear, DequantizeLinear: what 19, 21 and 23 added is either its default or for types we do not have.
+Status upgrade_quantize(Draft& d, Emitter&) {
+  d.attrs().erase("saturate");
+  QL_TRY(std::optional<int64_t> block, take_attr<int64_t>(d.attrs(), "block_size"));
+  if (block && *block != 0) return unsupported("attribute 'block_size' is ", *block, ", blocks are not supported");
+  QL_TRY(std::optional<int64_t> precision, take_attr<int64_t>(d.attrs(), "precision"));
+  if (precision && *precision > 1)
+    return unsupported("attribute 'precision' is ", *precision, ", only float (1) is supported");
+  // DequantizeLinear-23 may name its output's type, QuantizeLinear-21 the type a missing zero point would have.
+  QL_TRY(std::optional<int64_t> type, take_attr<int64_t>(d.attrs(), "output_dtype"));
+  if (!type || *type == 0) return {};
+  if (d.node.op == "DequantizeLinear" && *type != 1)
+    return unsupported("attribute 'output_dtype' is ", *type, ", only float (1) is supported");
+  if (d.node.op == "QuantizeLinear") d.attrs().set("output_dtype", *type);
+  return {};
+}
+
+}  // namespace quadlane
