@@ -45,6 +45,19 @@ inline float conv_scaled(int32_t acc, float mult, uint8_t residual, float residu
   return scaled + added;
 }
 
+// The values that ql.Requantize, ql.Add and ql.Mul round.
+inline float requantized(uint8_t x, int32_t in_zero, float mult, float bias) {
+  float scaled = static_cast<float>(x - in_zero) * mult;
+  return scaled + bias;
+}
+inline float scaled_sum(uint8_t a, int32_t a_zero, float a_mult, uint8_t b, int32_t b_zero, float b_mult) {
+  float left = static_cast<float>(a - a_zero) * a_mult, right = static_cast<float>(b - b_zero) * b_mult;
+  return left + right;
+}
+inline float scaled_product(uint8_t a, int32_t a_zero, uint8_t b, int32_t b_zero, float mult) {
+  return static_cast<float>((a - a_zero) * (b - b_zero)) * mult;
+}
+
 // ql.Resize: weights of 11 bits an axis, the sum of four products of 22 bits rounded half to even.
 inline constexpr int kResizeBits = 11;
 inline constexpr int32_t kResizeOne = 1 << kResizeBits;
