@@ -1,0 +1,122 @@
+#include "engine/run/topology.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace quadlane::run {
+namespace {
+
+std::optional<std::string> read_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  return line;
+}
+
+std::optional<double> read_number(const std::string& path) {
+  auto line = read_line(path);
+  if (!line) return std::nullopt;
+  char* end = nullptr;
+  double value = std::strtod(line->c_str(), &end);
+  return end == line->c_str() ? std::nullopt : std::optional(value);
+}
+
+// Version 2 writes "quota period" or "max period" into one file, version 1 two numbers into two, -1 for no limit.
+double read_quota(const std::string& cgroup) {
+  if (auto line = read_line(cgroup + "/cpu.max")) {
+    std::istringstream words(*line);
+    double quota = 0, period = 0;
+    return words >> quota >> period && quota > 0 && period > 0 ? quota / period : 0;
+  }
+  auto quota = read_number(cgroup + "/cpu/cpu.cfs_quota_us"), period = read_number(cgroup + "/cpu/cpu.cfs_period_us");
+  return quota && period && *quota > 0 && *period > 0 ? *quota / *period : 0;
+}
+
+}  // namespace
+
+std::vector<int> parse_cpu_list(const std::string& text) {
+  constexpr int kLimit = 1 << 16;
+  std::vector<int> cores;
+  std::istringstream in(text);
+  int first = 0;
+  while (in >> first && first >= 0 && first < kLimit) {
+    int last = first;
+    if (in.peek() == '-') {
+      in.get();
+      if (!(in >> last) || last >= kLimit) break;
+    }
+    for (int c = first; c <= last; ++c) cores.push_back(c);
+    if (in.peek() != ',') break;
+    in.get();
+  }
+  return cores;
+}
+
+Topology read_topology(const std::vector<int>& mask, const std::string& sys, const std::string& cgroup) {
+  Topology t;
+  t.quota = read_quota(cgroup);
+  for (int id : mask) t.cores.push_back({id, 0, id});
+  if (auto online = read_line(sys + "/devices/system/node/online")) {
+    for (int node : parse_cpu_list(*online)) {
+      auto list = read_line(sys + "/devices/system/node/node" + std::to_string(node) + "/cpulist");
+      if (!list) {
+        t.notes.push_back("the processors of NUMA node " + std::to_string(node) + " are unknown");
+        continue;
+      }
+      for (int id : parse_cpu_list(*list))
+        for (Core& core : t.cores)
+          if (core.id == id) core.node = node;
+    }
+  } else {
+    t.notes.push_back("no NUMA information, one node is assumed");
+  }
+  for (Core& core : t.cores) {
+    auto list = read_line(sys + "/devices/system/cpu/cpu" + std::to_string(core.id) + "/topology/thread_siblings_list");
+    std::vector<int> siblings = list ? parse_cpu_list(*list) : std::vector<int>{};
+    if (!siblings.empty()) core.first_sibling = *std::min_element(siblings.begin(), siblings.end());
+  }
+  std::set<int> nodes;
+  for (const Core& core : t.cores) nodes.insert(core.node);
+  t.nodes = std::max<int>(1, static_cast<int>(nodes.size()));
+  return t;
+}
+
+Topology detect_topology(const std::string& sys, const std::string& cgroup) {
+  std::vector<int> mask;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    for (int c = 0; c < CPU_SETSIZE; ++c)
+      if (CPU_ISSET(c, &set)) mask.push_back(c);
+  bool known = !mask.empty();
+  if (!known) mask.push_back(0);
+  Topology t = read_topology(mask, sys, cgroup);
+  if (!known) t.notes.push_back("the affinity mask is unknown, one processor is assumed");
+  return t;
+}
+
+int Topology::usable_threads() const {
+  std::set<int> physical;
+  for (const Core& core : cores) physical.insert(core.first_sibling);
+  int threads = static_cast<int>(physical.size());
+  if (quota > 0) threads = std::min(threads, static_cast<int>(std::ceil(quota)));
+  return std::max(threads, 1);
+}
+
+std::vector<int> Topology::cores_of(int node) const {
+  std::vector<int> first, others;
+  std::set<int> seen;
+  for (const Core& core : cores)
+    if (core.node == node) (seen.insert(core.first_sibling).second ? first : others).push_back(core.id);
+  first.insert(first.end(), others.begin(), others.end());
+  return first;
+}
+
+}  // namespace quadlane::run

@@ -1,0 +1,84 @@
+#include "engine/run/topology.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace quadlane::run {
+namespace {
+
+// A machine's trees below a fresh folder.
+class FakeMachine {
+ public:
+  FakeMachine() {
+    root_ = std::filesystem::temp_directory_path() / ("quadlane_topology_" + std::to_string(::getpid()));
+    std::filesystem::remove_all(root_);
+  }
+  ~FakeMachine() { std::filesystem::remove_all(root_); }
+  void write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text << "\n";
+  }
+  Topology read(const std::vector<int>& mask) { return read_topology(mask, (root_ / "sys").string(), (root_ / "cgroup").string()); }
+
+ private:
+  std::filesystem::path root_;
+};
+
+TEST(CpuList, RangesSinglesAndNonsense) {
+  EXPECT_EQ(parse_cpu_list("0-3,8,10-11"), (std::vector<int>{0, 1, 2, 3, 8, 10, 11}));
+  EXPECT_EQ(parse_cpu_list("5"), (std::vector<int>{5}));
+  EXPECT_TRUE(parse_cpu_list("").empty());
+  EXPECT_EQ(parse_cpu_list("1,x"), (std::vector<int>{1}));
+  EXPECT_TRUE(parse_cpu_list("0-99999999").empty());
+}
+
+TEST(Topology, TwoNodesWithHyperThreads) {
+  FakeMachine m;
+  m.write("sys/devices/system/node/online", "0-1");
+  m.write("sys/devices/system/node/node0/cpulist", "0-1,4-5");
+  m.write("sys/devices/system/node/node1/cpulist", "2-3,6-7");
+  for (int c = 0; c < 8; ++c)
+    m.write("sys/devices/system/cpu/cpu" + std::to_string(c) + "/topology/thread_siblings_list",
+            std::to_string(c % 4) + "," + std::to_string(c % 4 + 4));
+  Topology t = m.read({0, 1, 2, 3, 4, 5, 6, 7});
+  EXPECT_EQ(t.nodes, 2);
+  EXPECT_EQ(t.usable_threads(), 4);
+  EXPECT_EQ(t.cores_of(1), (std::vector<int>{2, 3, 6, 7}));
+  EXPECT_TRUE(t.notes.empty());
+  // A mask of one node's threads leaves one node.
+  t = m.read({2, 6});
+  EXPECT_EQ(t.nodes, 1);
+  EXPECT_EQ(t.usable_threads(), 1);
+}
+
+TEST(Topology, QuotaOfBothControlGroupVersions) {
+  FakeMachine two;
+  two.write("cgroup/cpu.max", "150000 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).usable_threads(), 2);
+  two.write("cgroup/cpu.max", "50000 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).usable_threads(), 1);
+  two.write("cgroup/cpu.max", "max 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).usable_threads(), 4);
+  FakeMachine one;
+  one.write("cgroup/cpu/cpu.cfs_quota_us", "300000");
+  one.write("cgroup/cpu/cpu.cfs_period_us", "100000");
+  EXPECT_EQ(one.read({0, 1, 2, 3}).usable_threads(), 3);
+  one.write("cgroup/cpu/cpu.cfs_quota_us", "-1");
+  EXPECT_EQ(one.read({0, 1, 2, 3}).usable_threads(), 4);
+}
+
+TEST(Topology, UnreadableTreesAreSaid) {
+  FakeMachine m;
+  Topology t = m.read({3, 4});
+  EXPECT_EQ(t.nodes, 1);
+  EXPECT_EQ(t.usable_threads(), 2);
+  ASSERT_EQ(t.notes.size(), 1u);
+  EXPECT_NE(t.notes[0].find("NUMA"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quadlane::run
