@@ -47,6 +47,7 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
   if (node.op == "AveragePool" && l.dtype(node.input(0)) != DType::f32) return declined("an average of integers without a rounding rule");
   QL_TRY(PoolAttrs attrs, pool_attrs(node, in));
   QL_TRY(auto found, l.planar(node.input(0)));
+  if (!found) return declined("the input has no planes");
   PlanarValue x = *found, out = result_planes(l, x, out_shape);
   l.define(node.output(), out);
   PoolSpec spec;
@@ -99,6 +100,7 @@ Result<Verdict> lower_global_pool(Lowering& l, const Node& node) {
   if (!integer && l.dtype(node.input(0)) != DType::f32) return declined("an average of integers without a rounding rule");
   if (in[2] * in[3] * 255 >= (int64_t{1} << 31)) return declined(cat("a map of ", in[2], "x", in[3], " overflows a 32-bit sum"));
   QL_TRY(auto found, l.planar(node.input(0)));
+  if (!found) return declined("the input has no planes");
   PlanarValue x = *found, out = result_planes(l, x, out_shape);
   l.define(node.output(), out);
   const float count = static_cast<float>(in[2] * in[3]);
