@@ -1,0 +1,63 @@
+#include "ops/shape_inputs.h"
+
+#include "ops/attr.h"
+
+namespace quadlane {
+
+Result<std::vector<int64_t>> known_ints(const OpContext& ctx, size_t i, const char* what) {
+  if (!ctx.has(i)) return invalid_model(what, " input is absent");
+  const TensorType& type = ctx.type(i);
+  if (!is_integer(type.dtype)) return invalid_model(what, " input is ", to_string(type), ", expected integers");
+  if (type.shape.size() > 1)
+    return invalid_model(what, " input is ", to_string(type), ", expected at most one dimension");
+  if (!ctx.known(i)) return unsupported(what, " input is not a constant");
+  return to_ints(ctx.inputs[i]);
+}
+
+Result<int64_t> known_int(const OpContext& ctx, size_t i, const char* what) {
+  QL_TRY(std::vector<int64_t> ints, known_ints(ctx, i, what));
+  if (ints.size() != 1) return invalid_model(what, " input has ", ints.size(), " elements, expected 1");
+  return ints[0];
+}
+
+Result<std::vector<size_t>> normalize_axes(const std::vector<int64_t>& axes, size_t rank) {
+  std::vector<size_t> result;
+  for (int64_t axis : axes) {
+    QL_TRY(int64_t index, normalize_axis(axis, static_cast<int64_t>(rank)));
+    if (std::find(result.begin(), result.end(), static_cast<size_t>(index)) != result.end())
+      return invalid_model("axis ", axis, " occurs twice in ", to_string(axes));
+    result.push_back(static_cast<size_t>(index));
+  }
+  return result;
+}
+
+Result<size_t> axis_attr(const OpContext& ctx, int64_t otherwise, size_t rank) {
+  QL_TRY(int64_t axis, int_attr(ctx.attrs(), "axis", otherwise));
+  QL_TRY(int64_t index, normalize_axis(axis, static_cast<int64_t>(rank)));
+  return static_cast<size_t>(index);
+}
+
+Result<int64_t> checked_product(int64_t a, int64_t b) {
+  int64_t result;
+  if (__builtin_mul_overflow(a, b, &result)) return unsupported("extent ", a, " * ", b, " overflows");
+  return result;
+}
+
+Result<int64_t> checked_sum(int64_t a, int64_t b) {
+  int64_t result;
+  if (__builtin_add_overflow(a, b, &result)) return unsupported("extent ", a, " + ", b, " overflows");
+  return result;
+}
+
+Result<int64_t> checked_index(int64_t i, int64_t extent) {
+  if (i < -extent || i >= extent) return invalid_argument("index ", i, " does not exist in an axis of ", extent);
+  return i < 0 ? i + extent : i;
+}
+
+int64_t elements_between(const Shape& shape, size_t from, size_t to) {
+  int64_t count = 1;
+  for (size_t i = from; i < to; ++i) count *= shape[i];
+  return count;
+}
+
+}  // namespace quadlane
