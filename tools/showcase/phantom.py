@@ -4,8 +4,8 @@
   phantom.py --exam DIR --seed N [--slices 12 --phases 20 --size 192]
       cine.nii.gz (int16, x y slice phase), truth.nii.gz (uint8), truth.json
   phantom.py --set DIR --count N --seed N
-      image_*.npy (float32 [1,1,192,192], ready for the network) and
-      label_*.npy (uint8 [192,192])
+      images/NNNN.npy (float32 [1,1,192,192], ready for the network) and
+      labels/NNNN.npy (uint8 [192,192])
 
 The same arguments give the same bytes. Only numpy is needed.
 """
@@ -111,10 +111,13 @@ def write_exam(folder, seed, slices, phases, size):
 
 
 def write_set(folder, seed, count):
+    """Two folders, so that the one with images can be handed to calibration."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for i in range(count):
         image, label = random_slice([seed, i])
-        np.save(folder / f"image_{i:04d}.npy", prepare(image)[None, None])
-        np.save(folder / f"label_{i:04d}.npy", label)
+        np.save(folder / "images" / f"{i:04d}.npy", prepare(image)[None, None])
+        np.save(folder / "labels" / f"{i:04d}.npy", label)
 
 
 def main():
@@ -133,7 +136,6 @@ def main():
         args.exam.mkdir(parents=True, exist_ok=True)
         write_exam(args.exam, args.seed, args.slices, args.phases, args.size)
     if args.set:
-        args.set.mkdir(parents=True, exist_ok=True)
         write_set(args.set, args.seed, args.count)
 
 

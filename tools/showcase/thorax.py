@@ -12,7 +12,8 @@ from fields import circle, cover, ellipse, gauss_knots, paint, smooth_field
 class Thorax:
     def __init__(self, rng):
         u = rng.uniform
-        self.body = (u(-30, 30), u(70, 115), u(135, 215), u(140, 185), rng.normal(0, 0.3))
+        height = u(140, 185)
+        self.body = (u(-30, 30), height - u(62, 115), u(135, 215), height, rng.normal(0, 0.2))
         self.fat_rim, self.muscle_rim = u(6, 28), u(5, 14)
         self.lung = (u(10, 60), u(-60, -15), u(45, 90), u(35, 75), u(-0.6, 0.6))
         self.left_lung = (u(-120, -70), u(-40, 10), u(25, 50), u(30, 70), u(-0.4, 0.4))

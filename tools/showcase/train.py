@@ -11,8 +11,14 @@ The work folder keeps checkpoints and the phantoms. The seed fixes all random
 choices; sums of floats still depend on torch's version and thread count.
 """
 import argparse
+import os
 import pathlib
 import time
+
+# Threads that wait must sleep: spinning ones cost a factor of eight as soon as
+# anything else runs on the same cores. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import numpy as np
 import torch
@@ -23,7 +29,7 @@ from augment import views
 from loss import segmentation_loss
 from net import DenseUNet, clamp_norm_scales, count_macs, export_onnx
 from phantom import random_slice
-from preprocess import prepare
+from preprocess import SIZE, prepare
 
 HELD_OUT_PHANTOMS = 9_000_000  # seeds from here on are never trained on
 BATCH = 4
@@ -60,7 +66,7 @@ class Average:
 
 
 def learning_rate(step, steps, peak):
-    warm = min(1.0, (step + 1) / 50)
+    warm = min(1.0, (step + 1) / 30)
     return peak * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * step / steps)))
 
 
@@ -92,7 +98,7 @@ def train(args):
     print(f"{count_macs(net) / 1e9:.3f} GMAC, {sum(p.numel() for p in net.parameters())} parameters")
     real = sunnybrook.load(args.sunnybrook, "train")
     made = phantoms(args.seed, args.phantoms, args.work / "phantoms.npz")
-    select = [a[::2] for a in sunnybrook.load(args.sunnybrook, "select")], phantoms(HELD_OUT_PHANTOMS - 1, 40)
+    select = [a[::3] for a in sunnybrook.load(args.sunnybrook, "select")], phantoms(HELD_OUT_PHANTOMS - 1, 24)
     print(f"{len(real[0])} real and {len(made[0])} phantom pictures", flush=True)
 
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-4)
@@ -109,7 +115,7 @@ def train(args):
     start, steps = time.time(), args.crop_steps + args.full_steps
     while step < steps:
         rng = np.random.default_rng([args.seed, step])
-        image, target = draw_batch(rng, real, made, 128 if step < args.crop_steps else 192)
+        image, target = draw_batch(rng, real, made, args.crop if step < args.crop_steps else SIZE)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps, args.rate)
         net.train()
@@ -125,12 +131,13 @@ def train(args):
             print(f"step {step} loss {loss.item():.4f} {time.time() - start:.0f} s", flush=True)
         if step % args.check_every == 0 or step == steps:
             found = score(average.net, *select)
+            print(f"step {step} score {found:.4f}, best before {best:.4f}", flush=True)
             if found > best:
                 best = found
                 torch.save(average.net.state_dict(), args.work / "best.pt")
+        if step % 50 == 0 or step == steps:
             torch.save({"net": net.state_dict(), "average": average.net.state_dict(), "step": step,
                         "optimiser": optimiser.state_dict(), "best": best}, last)
-            print(f"step {step} score {found:.4f} best {best:.4f}", flush=True)
 
 
 def best_network(work):
@@ -161,9 +168,10 @@ def main():
     parser.add_argument("--evaluate", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--crop-steps", type=int, default=2200, help="steps on 128x128 views")
-    parser.add_argument("--full-steps", type=int, default=500, help="then steps on 192x192 views")
-    parser.add_argument("--check-every", type=int, default=150)
+    parser.add_argument("--crop-steps", type=int, default=1400, help="steps on small views")
+    parser.add_argument("--crop", type=int, default=96, help="pixels of a small view, a multiple of 16")
+    parser.add_argument("--full-steps", type=int, default=260, help="then steps on whole pictures")
+    parser.add_argument("--check-every", type=int, default=200)
     parser.add_argument("--phantoms", type=int, default=2500)
     parser.add_argument("--judge-phantoms", type=int, default=200)
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
