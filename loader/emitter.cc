@@ -12,6 +12,12 @@ ValueId Emitter::add_constant(const std::string& hint, Tensor value) {
   return graph_.add_constant(fresh(hint), std::move(value));
 }
 
+ValueId Emitter::as_scalar(ValueId v) {
+  const Tensor* value = graph_.constant(v);
+  if (!value || value->shape() != Shape{1}) return v;
+  return add_constant(graph_.at(v).name + ".scalar", value->reshaped({}));
+}
+
 void Emitter::bind_constant(const std::string& name, Tensor value) {
   bind(name, graph_.add_constant(name, std::move(value)));
 }

@@ -46,6 +46,9 @@ class Emitter {
   ValueId add_ints(const std::string& hint, const std::vector<int64_t>& values) {
     return add_constant(hint, Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values));
   }
+  // A constant of shape [1] as a scalar, anything else as it is. Scales and zero points mean the same in both shapes,
+  // and files mix them.
+  ValueId as_scalar(ValueId);
   // Adds a node, or its value when every input is a constant (DequantizeLinear excepted) and the limits allow.
   // Names that are absent are made up.
   Result<std::vector<ValueId>> emit(Node node, std::span<const std::string> output_names);

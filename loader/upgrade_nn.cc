@@ -1,4 +1,6 @@
 // Older forms of layers.
+#include <algorithm>
+
 #include "loader/take_attr.h"
 #include "loader/upgrade.h"
 
@@ -106,7 +108,8 @@ Status upgrade_max_pool(Draft& d, Emitter& e) {
 }
 
 // QuantizeLinear, DequantizeLinear: what 19, 21 and 23 added is either its default or for types we do not have.
-Status upgrade_quantize(Draft& d, Emitter&) {
+Status upgrade_quantize(Draft& d, Emitter& e) {
+  for (size_t i = 1; i < std::min<size_t>(d.input_count(), 3); ++i) d.node.inputs[i] = e.as_scalar(d.node.inputs[i]);
   d.attrs().erase("saturate");
   QL_TRY(std::optional<int64_t> block, take_attr<int64_t>(d.attrs(), "block_size"));
   if (block && *block != 0) return unsupported("attribute 'block_size' is ", *block, ", blocks are not supported");

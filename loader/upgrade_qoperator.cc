@@ -9,7 +9,7 @@ namespace {
 // DequantizeLinear of inputs x, scale, zero (draft inputs `at`, at + 1, at + 2); `axis` counts when scales are several.
 Result<ValueId> dequantized(Draft& d, Emitter& e, size_t at, int64_t axis, const char* what) {
   Node node{cat(d.node.name, ".dequantize_", what), "DequantizeLinear", {}, {}, {}};
-  node.inputs = {d.node.inputs[at], d.node.inputs[at + 1], d.node.inputs[at + 2]};
+  node.inputs = {d.node.inputs[at], e.as_scalar(d.node.inputs[at + 1]), e.as_scalar(d.node.inputs[at + 2])};
   for (ValueId v : node.inputs)
     if (!e.has(v)) return invalid_model("a required input is absent");
   if (e.type(node.inputs[1]).count() > 1) node.attrs.set("axis", axis);
@@ -17,8 +17,9 @@ Result<ValueId> dequantized(Draft& d, Emitter& e, size_t at, int64_t axis, const
 }
 
 // The last node: QuantizeLinear(y, scale, zero) with the draft's inputs `at`, at + 1.
-void quantize_result(Draft& d, ValueId y, size_t at) {
-  Node node{d.node.name + ".quantize", "QuantizeLinear", {}, {y, d.node.inputs[at], d.node.inputs[at + 1]}, {}};
+void quantize_result(Draft& d, Emitter& e, ValueId y, size_t at) {
+  Node node{d.node.name + ".quantize", "QuantizeLinear", {}, {}, {}};
+  node.inputs = {y, e.as_scalar(d.node.inputs[at]), e.as_scalar(d.node.inputs[at + 1])};
   d.node = std::move(node);
 }
 
@@ -51,7 +52,7 @@ Status upgrade_qlinear_conv(Draft& d, Emitter& e) {
     conv.inputs.push_back(b);
   }
   QL_TRY(ValueId y, e.emit_one(std::move(conv), d.node.name + ".y"));
-  quantize_result(d, y, 6);
+  quantize_result(d, e, y, 6);
   return {};
 }
 
@@ -65,7 +66,7 @@ Status upgrade_qlinear_matmul(Draft& d, Emitter& e) {
   QL_TRY(ValueId a, dequantized(d, e, 0, std::max<int64_t>(a_rank - 2, 0), "a"));
   QL_TRY(ValueId b, dequantized(d, e, 3, std::max<int64_t>(b_rank - 1, 0), "b"));
   QL_TRY(ValueId y, e.emit_one(Node{d.node.name, "MatMul", {}, {a, b}, {}}, d.node.name + ".y"));
-  quantize_result(d, y, 6);
+  quantize_result(d, e, y, 6);
   return {};
 }
 

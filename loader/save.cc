@@ -1,0 +1,135 @@
+#include "loader/save.h"
+
+#include <climits>
+#include <set>
+
+#include "loader/attribute.h"
+#include "loader/file.h"
+#include "loader/file_form.h"
+#include "loader/guard.h"
+
+namespace quadlane {
+namespace {
+
+void describe_value(const Value& value, onnx::ValueInfoProto* info) {
+  info->set_name(value.name);
+  auto* type = info->mutable_type()->mutable_tensor_type();
+  type->set_elem_type(onnx_from_dtype(value.type.dtype));
+  type->mutable_shape();  // present even for a scalar
+  for (int64_t extent : value.type.shape) type->mutable_shape()->add_dim()->set_dim_value(extent);
+}
+
+class Writer {
+ public:
+  Writer(const Graph& graph, const SaveOptions& options) : graph_(graph), options_(options) {}
+
+  Result<std::vector<std::byte>> run() {
+    order_ = graph_.order();
+    if (order_.size() != graph_.node_count()) return invalid_argument("the graph has a cycle");
+    QL_CHECK_OK(choose_opset());
+    collect_names();
+    write_header();
+    for (ValueId id : graph_.inputs()) describe_value(graph_[id], proto()->add_input());
+    for (NodeId id : order_) QL_CHECK_OK(write_node(graph_[id]));
+    for (ValueId id : graph_.outputs()) {
+      write_constant(id);
+      describe_value(graph_[id], proto()->add_output());
+    }
+    return bytes();
+  }
+
+ private:
+  onnx::GraphProto* proto() { return model_.mutable_graph(); }
+
+  Status choose_opset() {
+    if (options_.opset < 13 || options_.opset > 21)
+      return invalid_argument("opset ", options_.opset, " is not written, 13 to 21 are");
+    opset_ = options_.opset;
+    for (NodeId id : order_) {
+      QL_TRY(int needed, required_opset(graph_, graph_[id]));
+      opset_ = std::max(opset_, needed);
+    }
+    return {};
+  }
+
+  void collect_names() {
+    for (ValueId id : graph_.inputs()) names_.insert(graph_[id].name);
+    for (ValueId id : graph_.outputs()) names_.insert(graph_[id].name);
+    for (NodeId id : order_) {
+      for (ValueId v : graph_[id].inputs)
+        if (v != kNoValue) names_.insert(graph_[v].name);
+      for (ValueId v : graph_[id].outputs) names_.insert(graph_[v].name);
+    }
+  }
+
+  void write_header() {
+    model_.set_ir_version(opset_ < 15 ? 7 : opset_ < 19 ? 8 : opset_ < 21 ? 9 : 10);
+    model_.set_producer_name("quadlane");
+    model_.set_producer_version(options_.producer_version);
+    auto* set = model_.add_opset_import();
+    set->set_domain("");
+    set->set_version(opset_);
+    for (const auto& [key, value] : options_.metadata) {
+      auto* entry = model_.add_metadata_props();
+      entry->set_key(key);
+      entry->set_value(value);
+    }
+    proto()->set_name(graph_.name.empty() ? "quadlane" : graph_.name);
+  }
+
+  // Constants go into the file once, in the order they are first read.
+  void write_constant(ValueId id) {
+    const Tensor* tensor = graph_.constant(id);
+    if (tensor && written_.insert(id).second) tensor_to_proto(*tensor, graph_[id].name, proto()->add_initializer());
+  }
+
+  Status write_node(const Node& node) {
+    QL_TRY(FileNode form, file_form(graph_, node, opset_, [this](const std::string& hint, const Tensor& tensor) {
+             std::string name = hint;
+             for (int i = 1; !names_.insert(name).second; ++i) name = cat(hint, "_", i);
+             tensor_to_proto(tensor, name, proto()->add_initializer());
+             return name;
+           }));
+    // A constant that the form turned into an attribute is not written.
+    std::set<std::string> read(form.inputs.begin(), form.inputs.end());
+    for (ValueId v : node.inputs)
+      if (v != kNoValue && read.count(graph_[v].name)) write_constant(v);
+    auto* out = proto()->add_node();
+    out->set_name(node.name);
+    out->set_op_type(form.op);
+    for (const std::string& input : form.inputs) out->add_input(input);
+    for (ValueId v : node.outputs) out->add_output(graph_[v].name);
+    for (const auto& [name, attr] : form.attrs) attr_to_proto(name, attr, out->add_attribute());
+    return {};
+  }
+
+  Result<std::vector<std::byte>> bytes() const {
+    size_t size = model_.ByteSizeLong();
+    if (size > INT_MAX) return unsupported("the model would have ", size, " bytes, the limit is ", INT_MAX);
+    std::vector<std::byte> bytes(size);
+    if (!model_.SerializeToArray(bytes.data(), static_cast<int>(size)))
+      return make_error(Code::internal, "the model could not be serialized");
+    return bytes;
+  }
+
+  const Graph& graph_;
+  const SaveOptions& options_;
+  onnx::ModelProto model_;
+  std::vector<NodeId> order_;
+  std::set<ValueId> written_;
+  std::set<std::string> names_;
+  int opset_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<std::byte>> save_onnx_bytes(const Graph& graph, const SaveOptions& options) {
+  return guarded([&] { return Writer(graph, options).run(); });
+}
+
+Status save_onnx(const Graph& graph, const std::string& path, const SaveOptions& options) {
+  QL_TRY(auto bytes, save_onnx_bytes(graph, options));
+  return guarded([&] { return write_whole_file(path, bytes); });
+}
+
+}  // namespace quadlane

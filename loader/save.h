@@ -1,0 +1,24 @@
+// Graph -> ONNX file of standard operators. The bytes depend on the graph and the options only, so two runs write the
+// same file; nothing half-written is ever left at `path`.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace quadlane {
+
+struct SaveOptions {
+  // 13 to 21; raised when a node needs a newer one (say dilated AveragePool: 19).
+  int opset = 17;
+  std::string producer_version;
+  std::map<std::string, std::string> metadata;  // metadata_props of the model
+};
+
+// A node of the ql namespace, or one that no opset up to 21 can express, is an error that names it.
+Status save_onnx(const Graph&, const std::string& path, const SaveOptions& = {});
+Result<std::vector<std::byte>> save_onnx_bytes(const Graph&, const SaveOptions& = {});
+
+}  // namespace quadlane
