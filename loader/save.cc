@@ -32,9 +32,10 @@ class Writer {
     for (ValueId id : graph_.inputs()) describe_value(graph_[id], proto()->add_input());
     for (NodeId id : order_) QL_CHECK_OK(write_node(graph_[id]));
     for (ValueId id : graph_.outputs()) {
-      write_constant(id);
+      read_.insert(graph_[id].name);
       describe_value(graph_[id], proto()->add_output());
     }
+    write_constants();
     return bytes();
   }
 
@@ -77,10 +78,14 @@ class Writer {
     proto()->set_name(graph_.name.empty() ? "quadlane" : graph_.name);
   }
 
-  // Constants go into the file once, in the order they are first read.
-  void write_constant(ValueId id) {
-    const Tensor* tensor = graph_.constant(id);
-    if (tensor && written_.insert(id).second) tensor_to_proto(*tensor, graph_[id].name, proto()->add_initializer());
+  // In the graph's order; one that a file form turned into an attribute is not written.
+  void write_constants() {
+    for (uint32_t i = 0; i < graph_.value_capacity(); ++i) {
+      const Value& value = graph_[ValueId{i}];
+      bool alive = !value.uses.empty() || graph_.is_output(ValueId{i});
+      if (value.constant && alive && read_.count(value.name))
+        tensor_to_proto(*value.constant, value.name, proto()->add_initializer());
+    }
   }
 
   Status write_node(const Node& node) {
@@ -90,10 +95,7 @@ class Writer {
              tensor_to_proto(tensor, name, proto()->add_initializer());
              return name;
            }));
-    // A constant that the form turned into an attribute is not written.
-    std::set<std::string> read(form.inputs.begin(), form.inputs.end());
-    for (ValueId v : node.inputs)
-      if (v != kNoValue && read.count(graph_[v].name)) write_constant(v);
+    read_.insert(form.inputs.begin(), form.inputs.end());
     auto* out = proto()->add_node();
     out->set_name(node.name);
     out->set_op_type(form.op);
@@ -116,8 +118,8 @@ class Writer {
   const SaveOptions& options_;
   onnx::ModelProto model_;
   std::vector<NodeId> order_;
-  std::set<ValueId> written_;
-  std::set<std::string> names_;
+  std::set<std::string> names_;  // taken
+  std::set<std::string> read_;   // by nodes in their file form, or as outputs
   int opset_ = 0;
 };
 
