@@ -110,7 +110,8 @@ Result<int64_t> output_extent(int64_t in, int64_t kernel, int64_t stride, int64_
     return invalid_model("kernel ", kernel, " with dilation ", dilation, " reaches over ", reach,
                          " pixels, the padded input has ", padded);
   int64_t room = padded - reach, out = room / stride + 1;
-  if (ceil_mode && room % stride != 0 && out * stride < in + pad_begin) ++out;
+  if (ceil_mode && room % stride != 0) ++out;
+  if (ceil_mode && out > 1 && (out - 1) * stride >= in + pad_begin) --out;
   return out;
 }
 
