@@ -100,18 +100,19 @@ void load_row_exact(Assembler& a, const Vec& to, const Xbyak::Address& from, int
 void gather(Assembler& a, const Vec& to, const Xbyak::Reg64& base, int displacement, const Vec& index, uint32_t bits,
             const Vec* other) {
   bool all = bits == lane_bits(a, 0, a.lanes());
-  if (!all || !a.avx512()) {  // an all-set AVX2 gather still wants a defined destination: it would wait for the old one
-    if (other && !all)
-      a.copy(to, *other);
-    else
-      a.zero(to);
-  }
-  if (bits == 0) return;
-  Mask mask = static_mask(a, bits);
-  if (a.avx512())
-    a.vpgatherdd(to | mask.k(), a.ptr[base + index.zmm() + displacement]);
+  if (other && !all)
+    a.copy(to, *other);
   else
+    a.zero(to);  // also where every lane is written: the gather would wait for the register's last writer
+  if (bits == 0) return;
+  Mask mask = all ? a.mask("all lanes") : static_mask(a, bits);  // a gather uses its mask up
+  if (a.avx512()) {
+    if (all) a.kxnorw(mask.k(), mask.k(), mask.k());
+    a.vpgatherdd(to | mask.k(), a.ptr[base + index.zmm() + displacement]);
+  } else {
+    if (all) a.vpcmpeqd(mask.vec(), mask.vec(), mask.vec());
     a.vpgatherdd(to, a.ptr[base + index.ymm() + displacement], mask.vec());
+  }
 }
 
 PixelPairs::PixelPairs(Assembler& a) : a_(a) {

@@ -1,0 +1,90 @@
+#include "tests/jit/kernel_harness.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "jit/code_memory.h"
+#include "tests/support/emulator.h"
+
+namespace quadlane::testing {
+
+GuardedBytes::GuardedBytes(size_t bytes) : size_(bytes) {
+  size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t usable = (bytes + page - 1) / page * page;
+  mapped_ = usable + 2 * page;
+  mapping_ = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::byte* first = static_cast<std::byte*>(mapping_) + page;
+  if (mapping_ == MAP_FAILED || mprotect(first, usable, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+  data_ = first + usable - bytes;
+}
+
+GuardedBytes::GuardedBytes(const GuardedBytes& other) : GuardedBytes(other.size_) {
+  std::memcpy(data_, other.data_, size_);
+}
+
+GuardedBytes::~GuardedBytes() { munmap(mapping_, mapped_); }
+
+void fill_bytes(const GuardedBytes& bytes, Rng& rng) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    uint32_t r = rng();
+    uint32_t extreme = r >> 8 & 7;  // often the ends of the range
+    bytes.as<uint8_t>()[i] = static_cast<uint8_t>(extreme == 0 ? 0 : extreme == 1 ? 255 : r);
+  }
+}
+
+void fill_floats(const GuardedBytes& bytes, Rng& rng, float lo, float hi) {
+  std::uniform_real_distribution<float> value(lo, hi);
+  for (size_t i = 0; i < bytes.size() / sizeof(float); ++i) bytes.as<float>()[i] = value(rng);
+}
+
+Planes::Planes(const Geometry& g, int count, Rng& rng)
+    : geometry(g), bytes(static_cast<size_t>(g.plane_bytes()) * static_cast<size_t>(count)) {
+  fill_bytes(bytes, rng);
+  for (int i = 0; i < count; ++i) {
+    offsets.push_back((int64_t{i} * g.plane_pixels + g.origin) * kPixelBytes);
+    pads.push_back(rng());
+  }
+  std::shuffle(offsets.begin(), offsets.end(), rng);
+}
+
+Geometry random_geometry(Rng& rng, int h, int w) {
+  return make_geometry(1, h, w, pick(rng, 0, 3), pick(rng, 0, 2), pick(rng, 0, 2)).value();
+}
+
+::testing::AssertionResult run_kernel(const MachineCode& code, Isa isa, const void* args,
+                                      const std::vector<Region>& regions) {
+  if (detect_cpu().runs(isa)) {
+    CodeMemory memory;
+    size_t offset = memory.place(code);
+    if (Status s = memory.seal(); !s) return ::testing::AssertionFailure() << s.error().text();
+    memory.entry(offset)(args);
+    return ::testing::AssertionSuccess();
+  }
+  Emulator emulator(code, isa);
+  for (size_t i = 0; i < regions.size(); ++i)
+    emulator.allow(regions[i].data, regions[i].bytes, regions[i].writable ? Access::read_write : Access::read,
+                   cat("region ", i));
+  if (Status s = emulator.run(args); !s) return ::testing::AssertionFailure() << code.name << ": " << s.error().text();
+  return ::testing::AssertionSuccess();
+}
+
+::testing::AssertionResult same_bytes(const Planes& ours, const GuardedBytes& expected) {
+  if (ours.bytes == expected) return ::testing::AssertionSuccess();
+  size_t at = 0;
+  while (ours.base()[at] == expected.data()[at]) ++at;
+  at -= at % kPixelBytes;
+  const Geometry& g = ours.geometry;
+  int64_t pixel = static_cast<int64_t>(at) / kPixelBytes % g.plane_pixels - g.origin;
+  int64_t memory_plane = static_cast<int64_t>(at) / g.plane_bytes();
+  uint32_t a, b;
+  std::memcpy(&a, ours.base() + at, sizeof a);
+  std::memcpy(&b, expected.data() + at, sizeof b);
+  return ::testing::AssertionFailure() << "plane at " << memory_plane << " of " << describe(g) << ", flattened pixel "
+                                       << pixel << " (pitch " << g.pitch << "): ours 0x" << std::hex << a
+                                       << ", expected 0x" << b;
+}
+
+}  // namespace quadlane::testing

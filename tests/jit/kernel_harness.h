@@ -1,0 +1,89 @@
+// What the tests of all kernel families share: memory that ends at a guard page, planes filled with junk, and running
+// a kernel where this machine can (natively) or anywhere (interpreted).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/base/cpu.h"
+#include "engine/base/geometry.h"
+#include "jit/machine_code.h"
+
+namespace quadlane::testing {
+
+// Bytes directly in front of an unreadable page, so that one byte behind them faults.
+class GuardedBytes {
+ public:
+  explicit GuardedBytes(size_t bytes);
+  GuardedBytes(const GuardedBytes& other);
+  GuardedBytes& operator=(const GuardedBytes&) = delete;
+  ~GuardedBytes();
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+  bool operator==(const GuardedBytes& o) const { return size_ == o.size_ && !std::memcmp(data_, o.data_, size_); }
+
+ private:
+  void* mapping_ = nullptr;
+  size_t mapped_ = 0, size_ = 0;
+  std::byte* data_ = nullptr;
+};
+
+using Rng = std::mt19937;
+inline int pick(Rng& rng, int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); }
+void fill_bytes(const GuardedBytes&, Rng&);  // any bytes
+void fill_floats(const GuardedBytes&, Rng&, float lo, float hi);
+
+// An arena of planes of one geometry in shuffled order, as a consumer's list of planes may be.
+struct Planes {
+  Planes(const Geometry&, int count, Rng&);  // filled with any bytes
+  Geometry geometry;
+  GuardedBytes bytes;
+  std::vector<int64_t> offsets;  // pixel (0, 0) of image 0 of each plane
+  std::vector<uint32_t> pads;
+  std::byte* base() const { return bytes.data(); }
+  int64_t row_bytes() const { return int64_t{geometry.pitch} * kPixelBytes; }
+};
+Geometry random_geometry(Rng&, int h, int w);
+
+struct Region {
+  const void* data;
+  size_t bytes;
+  bool writable;
+};
+inline Region readable(const GuardedBytes& b) { return {b.data(), b.size(), false}; }
+inline Region writable(const GuardedBytes& b) { return {b.data(), b.size(), true}; }
+template <class T>
+Region readable(const std::vector<T>& v) {
+  return {v.data(), v.size() * sizeof(T), false};
+}
+template <class T>
+Region block(const T& args) {
+  return {&args, sizeof args, false};
+}
+
+// Calls the code with its registers poisoned beforehand by the generator; interprets it where the processor lacks the
+// instruction set, and then every access outside the regions is an error. `args` must be among the regions.
+::testing::AssertionResult run_kernel(const MachineCode&, Isa, const void* args, const std::vector<Region>& regions);
+
+inline constexpr Isa kGeneratedIsas[] = {Isa::avx2, Isa::avx512_vnni};
+inline GenerateOptions poisoned() {
+  GenerateOptions options;
+  options.poison_registers = true;
+  return options;
+}
+// Kernel trials of a family: fewer where they are interpreted.
+inline int trials(Isa isa, int native) { return detect_cpu().runs(isa) ? native : std::max(1, native / 4); }
+
+// "plane 1 pixel (2, -1): ours 0x.., expected 0x.." for the first difference.
+::testing::AssertionResult same_bytes(const Planes& ours, const GuardedBytes& expected);
+
+}  // namespace quadlane::testing
