@@ -78,6 +78,14 @@ void Assembler::loop(const Xbyak::Reg64& times, const std::function<void()>& bod
   L(end);
 }
 
+void Assembler::enter_frame(const Gp& caller, int bytes) {
+  mov(caller, rsp);
+  sub(rsp, bytes);
+  and_(rsp, -64);
+}
+
+void Assembler::leave_frame(const Gp& caller) { mov(rsp, caller); }
+
 void Assembler::prologue() {
   for (int index : kCalleeSaved) push(Xbyak::Reg64(index));
 }

@@ -58,6 +58,9 @@ class Assembler : public Xbyak::CodeGenerator {
   void loop(int64_t times, const std::function<void()>& body);
   // Counts the register down to 0; runs zero times when it is 0 at entry.
   void loop(const Xbyak::Reg64& times, const std::function<void()>& body);
+  // Bytes of scratch at rsp, 64-byte aligned, until leave_frame(); `caller` holds the old stack pointer meanwhile.
+  void enter_frame(const Gp& caller, int bytes);
+  void leave_frame(const Gp& caller);
   void note(std::string text) { notes_.push_back({static_cast<uint32_t>(getSize()), std::move(text)}); }
   void poison();
   void prologue();

@@ -1,0 +1,148 @@
+// Candidates of tiles and the model that ranks them: for one pass over a tile, the slowest of dot units, load ports and
+// front end, plus what the epilogue, the loops and the first-level cache add; whole and left-over tiles counted apart.
+#include <algorithm>
+#include <set>
+
+#include "jit/kernels/conv.h"
+#include "jit/kernels/conv_tile.h"
+
+namespace quadlane {
+namespace {
+
+// Instructions a cycle. One 512-bit dot, two loads and six instructions a cycle on AMD Zen 4; Intel's server cores have
+// two dot units. AVX2 exact dots are four instructions on four (AMD) or three (Intel) vector units.
+struct Machine {
+  double dots, vector_units, loads, decode;
+};
+
+Machine machine_of(Isa isa, const CpuInfo& cpu) {
+  const bool amd = cpu.vendor == "AuthenticAMD";
+  if (isa == Isa::avx512_vnni) return {amd ? 1.0 : 2.0, 2, 2, 6};
+  return {2, amd ? 4.0 : 3.0, 2, amd ? 6.0 : 4.5};
+}
+
+// Rows of memory that one plane's taps touch: offsets further apart than a few cache lines.
+int tap_rows(std::vector<int64_t> taps) {
+  std::sort(taps.begin(), taps.end());
+  int rows = 1;
+  for (size_t i = 1; i < taps.size(); ++i) rows += taps[i] - taps[i - 1] > 256;
+  return rows;
+}
+
+class Model {
+ public:
+  Model(const ConvSpec& base, const ConvExtent& extent, const CpuInfo& cpu)
+      : base_(base), extent_(extent), cpu_(cpu), machine_(machine_of(base.isa, cpu)) {}
+
+  // Cycles for one image.
+  double image(const ConvSchedule& schedule) const {
+    double cycles = 0;
+    for (auto [no, blocks] :
+         {std::pair<int64_t, int64_t>{schedule.no, extent_.outputs / schedule.no}, {extent_.outputs % schedule.no, 1}})
+      for (auto [pv, tiles] : {std::pair<int64_t, int64_t>{schedule.pv, extent_.vectors / schedule.pv},
+                               {extent_.vectors % schedule.pv, 1}}) {
+        if (no == 0 || pv == 0 || blocks == 0 || tiles == 0) continue;
+        ConvSpec spec = base_;
+        schedule.apply(spec);
+        spec.no = static_cast<int>(no);
+        spec = with_vectors(spec, static_cast<int>(pv));
+        const double passes =
+            static_cast<double>(tiles) * static_cast<double>(pv) * registers_per_vector() / spec.pass_registers;
+        cycles += static_cast<double>(blocks) * (passes * pass(spec) + 60);
+      }
+    return cycles;
+  }
+
+ private:
+  int registers_per_vector() const { return base_.isa == Isa::avx512_vnni ? 1 : 2; }
+
+  double tap(const ConvSpec& s) const {
+    const double regs = s.pass_registers, no = s.no, dots = regs * no;
+    const double clamps = regs * (s.clamp_lo + s.clamp_hi);
+    double units = 0, loads = 0, decode = 0;
+    if (s.src == DType::u8 && s.isa == Isa::avx2) {
+      units = (4 * dots + 2 * regs + clamps) / machine_.vector_units;
+      units = std::max(units, 2 * dots / machine_.dots);
+      loads = 2 * no + 1.5 * regs;
+      decode = 4 * dots + 2 * no + 3 * regs + clamps;
+    } else {
+      const bool embedded = s.isa == Isa::avx512_vnni && !s.weight_registers;
+      units = dots / machine_.dots;
+      loads = regs + (embedded ? dots : no);
+      decode = dots + regs + (embedded ? 0 : no) + clamps;
+    }
+    return std::max({units, loads / machine_.loads, decode / machine_.decode});
+  }
+
+  double pass(const ConvSpec& s) const {
+    const double regs = s.pass_registers, line_bytes = regs * 64 / registers_per_vector();
+    double cycles = 30, pixel_bytes = 0, weight_bytes = 0;
+    for (size_t i = 0; i < s.taps.size(); ++i) {
+      const double planes = static_cast<double>(extent_.section_planes[i]),
+                   taps = static_cast<double>(s.taps[i].size());
+      cycles += planes * (taps * tap(s) + 2);
+      pixel_bytes += planes * tap_rows(s.taps[i]) * line_bytes;
+      weight_bytes += planes * taps * s.no * (s.src == DType::u8 && s.isa == Isa::avx2 ? 8 : 4);
+    }
+    // What the first-level cache does not keep from one pass to the next comes from the second at 32 bytes a cycle,
+    // partly hidden.
+    const double l1 = cpu_.l1d_bytes;
+    if (weight_bytes > 0.6 * l1) cycles += weight_bytes / 32;
+    if (weight_bytes + 4 * pixel_bytes > 0.8 * l1) cycles += 0.5 * pixel_bytes / 32;
+    const double stores = regs * dst_plane_count(s);
+    cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
+    cycles += regs * s.no / machine_.loads;  // bias
+    return cycles;
+  }
+
+  const ConvSpec& base_;
+  const ConvExtent& extent_;
+  const CpuInfo& cpu_;
+  Machine machine_;
+};
+
+}  // namespace
+
+std::vector<ConvSchedule> conv_schedules(const ConvSpec& base, const ConvExtent& extent, const CpuInfo& cpu) {
+  Model model(base, extent, cpu);
+  const int per_vector = base.isa == Isa::avx512_vnni ? 1 : 2;
+  const int64_t planes = [&] {
+    int64_t sum = 0;
+    for (int64_t n : extent.section_planes) sum += n;
+    return sum;
+  }();
+  // Blocks end at quads; a single block may have any number of outputs.
+  std::set<int> outputs;
+  for (int no = 4; no <= 28; no += 4) outputs.insert(no);
+  for (int no = 1; no <= 16 && base.dst == DType::f32; ++no) outputs.insert(no);
+  if (extent.outputs <= 28) outputs.insert(static_cast<int>(extent.outputs));
+
+  std::vector<ConvSchedule> candidates;
+  for (int no : outputs) {
+    if (no > extent.outputs) continue;
+    for (int regs = 1; regs <= 14; ++regs) {
+      ConvSchedule c;
+      c.no = no;
+      c.pass_registers = regs;
+      // The smallest tile that whole passes fill; AVX2 passes of an odd number of registers take two.
+      c.pv = regs % per_vector == 0 ? regs / per_vector : regs;
+      if (c.pv > extent.vectors && regs > 1) continue;
+      // Many planes defeat the hardware's prefetchers: 256 bytes ahead mends it.
+      c.prefetch = planes >= 8 ? 256 : 0;
+      for (bool weight_registers : {false, true}) {
+        if (weight_registers && base.isa != Isa::avx512_vnni) continue;
+        c.weight_registers = weight_registers;
+        ConvSpec spec = base;
+        c.apply(spec);
+        if (!check(spec).ok()) continue;
+        c.cycles = model.image(c);
+        candidates.push_back(c);
+      }
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const ConvSchedule& a, const ConvSchedule& b) { return a.cycles < b.cycles; });
+  return candidates;
+}
+
+}  // namespace quadlane
