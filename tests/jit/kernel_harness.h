@@ -70,8 +70,8 @@ Region block(const T& args) {
   return {&args, sizeof args, false};
 }
 
-// Calls the code with its registers poisoned beforehand by the generator; interprets it where the processor lacks the
-// instruction set, and then every access outside the regions is an error. `args` must be among the regions.
+// Calls the code with `args`, which must be among the regions. Every fourth call, and all where the processor lacks the
+// instruction set, is interpreted: then every access outside the regions is an error.
 ::testing::AssertionResult run_kernel(const MachineCode&, Isa, const void* args, const std::vector<Region>& regions);
 
 inline constexpr Isa kGeneratedIsas[] = {Isa::avx2, Isa::avx512_vnni};

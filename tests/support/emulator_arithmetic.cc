@@ -236,6 +236,7 @@ void add_integers(Handlers& h) {
   QL_INT(VPADDUS, W, uint16_t, std::min(a + b, 65535));
   QL_INT(VPADDS, W, int16_t, saturate<int16_t>(a + b));
   QL_INT(VPSUBS, W, int16_t, saturate<int16_t>(a - b));
+  QL_INT(VPSUBS, B, int8_t, saturate<int8_t>(a - b));
   QL_INT(VPMULL, W, int16_t, a * b);
   QL_INT(VPMULL, D, uint32_t, a * b);
   QL_INT(VPMULH, W, int16_t, a * b >> 16);

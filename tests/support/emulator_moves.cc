@@ -188,6 +188,27 @@ void move_by_vector_mask(M& m, const I& i) {  // vpmaskmovd: bit 31 of each dwor
   if (!store) m.write(i, r, 4);
 }
 
+void gather_dwords(M& m, const I& i) {  // vpgatherdd, by opmask or by bit 31 of each dword; uses the mask up
+  Operand base = i.operand[1];
+  const Vector index = m.v[static_cast<size_t>(base.scaled)];
+  base.scaled = Operand::kNoRegister;
+  Vector r = m.v[i.operand[0].index];
+  for (int e = 0; e < i.vector_bytes / 4; ++e) {
+    bool chosen = i.mask != 0 ? m.k[i.mask] >> e & 1 : m.v[i.operand[2].index].get<int32_t>(e) < 0;
+    if (!chosen) continue;
+    int64_t offset = int64_t{index.get<int32_t>(e)} * i.operand[1].scale;
+    uint8_t* p = m.memory(m.address(base) + static_cast<uint64_t>(offset), 4, false);
+    if (!p) return;
+    std::memcpy(r.bytes + 4 * e, p, 4);
+  }
+  std::memset(r.bytes + i.vector_bytes, 0, sizeof r.bytes - i.vector_bytes);
+  m.v[i.operand[0].index] = r;
+  if (i.mask != 0)
+    m.k[i.mask] = 0;
+  else
+    m.v[i.operand[2].index] = Vector{};
+}
+
 // vpmov*, vpmovus*, vpmovs*: From elements cut or saturated to To.
 enum class Narrow { cut, saturate };
 template <class From, class To, Narrow kind>
@@ -333,6 +354,7 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VBLENDMPS, blend_by_mask<uint32_t>},
       {ZYDIS_MNEMONIC_VPMASKMOVD, move_by_vector_mask},
       {ZYDIS_MNEMONIC_VMASKMOVPS, move_by_vector_mask},
+      {ZYDIS_MNEMONIC_VPGATHERDD, gather_dwords},
       {ZYDIS_MNEMONIC_VPMOVDB, narrow<uint32_t, uint8_t, Narrow::cut>},
       {ZYDIS_MNEMONIC_VPMOVDW, narrow<uint32_t, uint16_t, Narrow::cut>},
       {ZYDIS_MNEMONIC_VPMOVWB, narrow<uint16_t, uint8_t, Narrow::cut>},
