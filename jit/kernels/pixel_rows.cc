@@ -14,7 +14,7 @@ void store_first_pixels_avx2(Assembler& a, Xbyak::RegExp to, const Vec& v, int c
   }
   if (count & 2) {
     a.vmovq(a.ptr[to], v.xmm());
-    a.vpsrldq(v.xmm(), v.xmm(), 8);
+    a.vpshufd(v.xmm(), v.xmm(), 0x0e);
     to = to + 8;
   }
   if (count & 1) a.vmovd(a.ptr[to], v.xmm());
