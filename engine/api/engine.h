@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "engine/base/cpu.h"
 #include "engine/run/stream.h"
 #include "graph/passes/pass.h"
 #include "loader/load.h"

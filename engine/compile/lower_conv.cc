@@ -85,6 +85,7 @@ std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx)
       if (floor_mod(y, a.strides[0]) != 0 || floor_mod(x, a.strides[1]) != 0) continue;
       taps.push_back({static_cast<int>(i), static_cast<int>(j), y / a.strides[0], x / a.strides[1]});
     }
+  if (taps.empty()) taps.push_back({-1, -1, 0, 0});  // a phase no tap reaches: the bias alone, by a tap of weight 0
   return taps;
 }
 

@@ -1,5 +1,6 @@
 #include "engine/run/stream.h"
 
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
@@ -7,6 +8,7 @@
 #include <sched.h>
 #include <xmmintrin.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -94,7 +96,8 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
   const size_t threads = static_cast<size_t>(options.threads), steps = plan->steps.size();
   if (threads > 1) {
     tbb::task_arena::constraints where;
-    where.max_concurrency = options.threads;
+    // More threads than processors are served in turn: parts are claimed by whoever comes.
+    where.max_concurrency = std::min(options.threads, tbb::info::default_concurrency());
     if (options.numa_node >= 0) where.numa_id = options.numa_node;
     state->workers = std::make_unique<tbb::task_arena>(where, 1);
     state->workers->initialize();

@@ -1,0 +1,159 @@
+// Whole convolution steps: layouts, phases, groups, padding, packing, against ops/ql_conv.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "ops/table.h"
+#include "tests/compile/plan_check.h"
+
+namespace quadlane::testing {
+namespace {
+
+struct Problem {
+  int n = 1, c = 4, h = 8, w = 8, o = 4, kh = 3, kw = 3, sh = 1, sw = 1, dh = 1, dw = 1, group = 1;
+  int pt = 1, pl = 1, pb = 1, pr = 1, oph = 0, opw = 0;
+  bool u8 = true, u8_out = true, lo = false, hi = false, residual = false, transposed = false;
+  std::string act;
+  unsigned seed = 1;
+
+  std::string text() const {
+    return cat(transposed ? "transposed " : "", "n", n, " c", c, " ", h, "x", w, " o", o, " k", kh, "x", kw, " s", sh, ",", sw, " d", dh, ",",
+               dw, " g", group, " p", pt, ",", pl, ",", pb, ",", pr, " op", oph, ",", opw, u8 ? " u8" : " f32", u8_out ? ">u8" : ">f32",
+               lo ? " lo" : "", hi ? " hi" : "", residual ? " residual" : "", " ", act, " seed", seed);
+  }
+};
+
+template <class T, class F>
+Tensor make(const Shape& shape, F value) {
+  Tensor t = *Tensor::allocate({dtype_of<T>(), shape});
+  T* p = t.mutate<T>();
+  for (int64_t i = 0; i < t.count(); ++i) p[i] = static_cast<T>(value());
+  return t;
+}
+
+Result<Graph> build(const Problem& p) {
+  std::mt19937 rng(p.seed);
+  auto uniform = [&](int lo, int hi) { return [&rng, lo, hi] { return std::uniform_int_distribution<int>(lo, hi)(rng); }; };
+  auto normal = [&](float scale) { return [&rng, scale] { return std::normal_distribution<float>(0, scale)(rng); }; };
+  Graph g;
+  DType in = p.u8 ? DType::u8 : DType::f32;
+  ValueId x = g.add_input("x", {in, {p.n, p.c, p.h, p.w}});
+  Shape ws = p.transposed ? Shape{p.c, p.o / p.group, p.kh, p.kw} : Shape{p.o, p.c / p.group, p.kh, p.kw};
+  Node node;
+  node.name = "conv";
+  node.op = p.transposed ? "ql.ConvTranspose" : "ql.Conv";
+  auto constant = [&](const char* name, Tensor t) { return g.add_constant(name, std::move(t)); };
+  node.inputs = {x};
+  if (p.u8) {
+    node.inputs.push_back(constant("w", make<int8_t>(ws, uniform(-128, 127))));
+    node.inputs.push_back(constant("bias", make<int32_t>({p.o}, uniform(-20000, 20000))));
+    node.inputs.push_back(constant("mult", make<float>({p.o}, [&] { return std::uniform_real_distribution<float>(1e-4f, 3e-3f)(rng); })));
+  } else {
+    node.inputs.push_back(constant("w", make<float>(ws, normal(0.3f))));
+    node.inputs.push_back(constant("bias", make<float>({p.o}, normal(1))));
+    node.inputs.push_back(kNoValue);
+  }
+  // lo <= z <= hi, with z at a bound where padding needs it to be reachable.
+  std::vector<double> z, lo, hi;
+  for (int c = 0; c < p.c; ++c) {
+    double v = p.u8 ? uniform(0, 255)() : normal(1)();
+    bool at_lo = p.lo && (!p.hi || c % 2 == 0);
+    z.push_back(v);
+    lo.push_back(at_lo ? v : p.u8 ? 0 : -1e30);
+    hi.push_back(p.hi && !at_lo ? v : p.u8 ? 255 : 1e30);
+  }
+  auto channel_constant = [&](const char* name, const std::vector<double>& values) {
+    size_t i = 0;
+    auto next = [&] { return values[i++]; };
+    return constant(name, p.u8 ? make<uint8_t>({p.c}, next) : make<float>({p.c}, next));
+  };
+  node.inputs.push_back(channel_constant("z", z));
+  node.inputs.push_back(p.lo ? channel_constant("lo", lo) : kNoValue);
+  node.inputs.push_back(p.hi ? channel_constant("hi", hi) : kNoValue);
+  auto ints = [](std::initializer_list<int> v) { return std::vector<int64_t>(v.begin(), v.end()); };
+  node.attrs.set("strides", ints({p.sh, p.sw}));
+  node.attrs.set("dilations", ints({p.dh, p.dw}));
+  node.attrs.set("pads", ints({p.pt, p.pl, p.pb, p.pr}));
+  node.attrs.set("group", int64_t{p.group});
+  if (p.transposed) node.attrs.set("output_padding", ints({p.oph, p.opw}));
+  node.attrs.set("dtype", std::string(p.u8_out ? "u8" : "f32"));
+  if (p.u8_out) {
+    node.attrs.set("out_zero", int64_t{uniform(0, 200)()});
+    node.attrs.set("out_lo", int64_t{p.seed % 2 ? 0 : 3});
+    node.attrs.set("out_hi", int64_t{p.seed % 3 ? 255 : 201});
+  } else {
+    node.attrs.set("act", p.act);
+    if (p.act == "clip") node.attrs.set("act_lo", -0.5f), node.attrs.set("act_hi", 2.5f);
+    if (p.act == "leaky") node.attrs.set("alpha", 0.125f);
+  }
+  if (p.residual) {
+    // The residual comes from a second input of the output's shape.
+    auto types = infer_types(g, node, op_table());
+    if (!types.ok()) return types.error();
+    node.inputs.push_back(g.add_input("r", (*types)[0]));
+    if (p.u8_out) node.attrs.set("residual_mult", 0.75f), node.attrs.set("residual_zero", int64_t{17});
+  }
+  QL_TRY(ValueId y, add_op(g, op_table(), node, "y"));
+  g.set_outputs({y});
+  return g;
+}
+
+void expect_agreement(const Problem& p, Isa isa, int threads = 1) {
+  auto graph = build(p);
+  ASSERT_TRUE(graph.ok()) << p.text() << ": " << graph.error().text();
+  PlanCheck check;
+  check.isa = isa;
+  check.threads = threads;
+  check.expect_no_reference = true;
+  EXPECT_EQ(check_plan(*graph, check), "") << p.text() << " on " << to_string(isa);
+}
+
+Problem random_problem(unsigned seed) {
+  std::mt19937 rng(seed);
+  auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); };
+  Problem p;
+  p.seed = seed;
+  p.n = pick(1, 3);
+  p.u8 = pick(0, 3) > 0;
+  p.u8_out = p.u8 && pick(0, 3) > 0;
+  p.transposed = pick(0, 3) == 0;
+  p.group = pick(0, 3) ? 1 : pick(2, 5);
+  p.c = p.group * pick(1, 9);
+  p.o = p.group * pick(1, 9);
+  p.kh = pick(1, 5), p.kw = pick(1, 5);
+  p.dh = pick(1, 2), p.dw = pick(1, 2);
+  p.sh = pick(1, 3), p.sw = pick(1, 3);
+  p.h = pick(1, 20), p.w = pick(1, 40);
+  p.pt = pick(0, p.kh), p.pb = pick(0, p.kh), p.pl = pick(0, p.kw), p.pr = pick(0, p.kw);
+  p.h = std::max(p.h, p.dh * (p.kh - 1) + 1 - p.pt - p.pb + (p.transposed ? p.pt + p.pb : 0));
+  p.w = std::max(p.w, p.dw * (p.kw - 1) + 1 - p.pl - p.pr + (p.transposed ? p.pl + p.pr : 0));
+  if (p.transposed) {
+    p.oph = pick(0, p.sh - 1), p.opw = pick(0, p.sw - 1);
+    p.pt = p.pb = std::min(p.pt, p.kh - 1), p.pl = p.pr = std::min(p.pl, p.kw - 1);
+    p.h += 2, p.w += 2;
+  }
+  p.lo = pick(0, 2) == 0, p.hi = pick(0, 3) == 0;
+  p.residual = !p.transposed && pick(0, 3) == 0;
+  const char* acts[] = {"", "clip", "leaky"};
+  p.act = acts[pick(0, 2)];
+  return p;
+}
+
+TEST(ConvPlan, RandomProblemsAvx2) {
+  for (unsigned seed = 1; seed <= 400; ++seed) expect_agreement(random_problem(seed), Isa::avx2, 1 + seed % 3);
+}
+
+TEST(ConvPlan, RandomProblemsAvx512) {
+  for (unsigned seed = 1000; seed <= 1060; ++seed) expect_agreement(random_problem(seed), Isa::avx512_vnni);
+}
+
+TEST(ConvPlan, ChannelTailsOneToSeventeen) {
+  for (int c = 1; c <= 17; ++c) {
+    Problem p;
+    p.c = c, p.o = 18 - c, p.h = 9, p.w = 17, p.seed = static_cast<unsigned>(c);
+    expect_agreement(p, Isa::avx2);
+  }
+}
+
+}  // namespace
+}  // namespace quadlane::testing
