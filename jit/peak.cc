@@ -1,0 +1,70 @@
+#include "jit/peak.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "jit/asm/assembler.h"
+#include "jit/code_memory.h"
+
+namespace quadlane {
+namespace {
+
+struct PeakArgs {
+  int64_t rounds;
+};
+
+constexpr int kUnroll = 4;
+// More chains than latency times throughput needs on any machine: 8 for FMA on AVX2, 4 to 10 for dots.
+int chains(Isa isa) { return isa == Isa::avx512_vnni ? 24 : 12; }
+
+Result<MachineCode> generate_loop(Isa isa, DType type) {
+  return assemble(cat("peak ", to_string(type), " ", to_string(isa)), isa, {}, [&](Assembler& a) {
+    auto acc = a.vecs("acc", chains(isa));
+    Vec x = a.vec("x"), y = a.vec("y"), product = a.vec("product"), other = a.vec("other product");
+    for (const Vec& v : acc) a.zero(v);
+    a.zero(x), a.zero(y);
+    Gp rounds = a.gp("rounds");
+    a.load_arg(rounds, offsetof(PeakArgs, rounds));
+    a.loop(rounds, [&] {
+      for (int u = 0; u < kUnroll; ++u)
+        for (size_t i = 0; i < acc.size(); ++i) {
+          if (type == DType::f32) {
+            a.vfmadd231ps(acc[i], x, y);
+          } else if (a.avx512()) {
+            a.vpdpbusd(acc[i], x, y);
+          } else {
+            const Vec& p = i % 2 ? other : product;
+            a.vpmaddwd(p, x, y);
+            a.vpaddd(acc[i], acc[i], p);
+          }
+        }
+    });
+  });
+}
+
+}  // namespace
+
+Result<double> measure_peak_gmacs(Isa isa, DType type) {
+  if (type != DType::u8 && type != DType::f32) return invalid_argument("no peak of ", to_string(type));
+  if (!detect_cpu().runs(isa)) return unsupported("this processor does not run ", to_string(isa));
+  QL_TRY(MachineCode code, generate_loop(isa, type));
+  CodeMemory memory;
+  const size_t offset = memory.place(code);
+  QL_CHECK_OK(memory.seal());
+  const KernelFn loop = memory.entry(offset);
+  using Clock = std::chrono::steady_clock;
+  auto seconds = [&](int64_t rounds) {
+    PeakArgs args{rounds};
+    auto start = Clock::now();
+    loop(&args);
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  constexpr int64_t kRounds = 20000;
+  double best = seconds(kRounds);
+  for (int i = 0; i < 15; ++i) best = std::min(best, seconds(kRounds));
+  const int lanes = isa == Isa::avx512_vnni ? 16 : 8;
+  const int macs = type == DType::f32 ? lanes : isa == Isa::avx512_vnni ? 4 * lanes : 2 * lanes;
+  return static_cast<double>(kRounds) * kUnroll * chains(isa) * macs / best / 1e9;
+}
+
+}  // namespace quadlane
