@@ -1,0 +1,71 @@
+#include "tools/cli/model_args.h"
+
+#include <charconv>
+
+#include "ops/table.h"
+#include "tools/io/file.h"
+
+namespace quadlane::tools {
+
+void ModelArgs::add_to(CLI::App& app, bool positional) {
+  const char* help = "an .onnx file, fp32 or quantized (QDQ)";
+  if (positional)
+    app.add_option("MODEL", path, help)->required();
+  else
+    app.add_option("--model", path, help)->capture_default_str();
+  app.add_option("--isa", isa, "reference, avx2 or avx512_vnni; default: the best this machine runs");
+  app.add_flag("--no-tune", no_tune, "choose schedules by the model alone, without timing them");
+  app.add_option("--shape", shapes, "NAME=1x1x224x224: the shape of an input")->take_all();
+  app.add_option("--batch", batch, "images in one request: replaces the outermost extent of every input")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--disable", disabled, "name of a graph pass to leave out; repeatable")->take_all();
+}
+
+Result<ModelOptions> ModelArgs::options() const {
+  ModelOptions options;
+  options.tune = !no_tune;
+  if (!isa.empty()) {
+    QL_TRY(options.isa, parse_isa(isa));
+  }
+  options.disabled_passes.insert(disabled.begin(), disabled.end());
+  for (const std::string& text : shapes) {
+    size_t split = text.rfind('=');
+    if (split == std::string::npos || split == 0) return invalid_argument("--shape '", text, "' is not NAME=AxBxC");
+    QL_TRY(Shape shape, parse_shape(std::string_view(text).substr(split + 1)));
+    options.load.shapes[text.substr(0, split)] = shape;
+  }
+  if (batch > 0) {
+    QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+    for (ValueId id : graph.inputs()) {
+      Shape shape = graph.at(id).type.shape;
+      if (shape.empty()) return invalid_argument("--batch ", batch, ": input '", graph.at(id).name, "' has no extents");
+      shape[0] = batch;
+      options.load.shapes[graph.at(id).name] = shape;
+    }
+  }
+  return options;
+}
+
+Result<Shape> parse_shape(std::string_view text) {
+  Shape shape;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (true) {
+    int64_t extent = 0;
+    auto [next, code] = std::from_chars(at, end, extent);
+    if (code != std::errc() || extent < 1) return invalid_argument("'", text, "' is no shape like 1x1x224x224");
+    shape.push_back(extent);
+    if (next == end) return shape;
+    if (*next != 'x' && *next != ',') return invalid_argument("'", text, "' is no shape like 1x1x224x224");
+    at = next + 1;
+  }
+}
+
+std::string isa_remark(const Model& model) {
+  CpuInfo cpu = detect_cpu();
+  if (cpu.runs(Isa::avx512_vnni)) return {};
+  return cat("this machine (", cpu.name, ") has no AVX-512 VNNI: running on the ", to_string(model.isa()),
+             model.isa() == Isa::reference ? " path" : " kernels");
+}
+
+}  // namespace quadlane::tools

@@ -1,0 +1,32 @@
+// The options every verb that takes a MODEL shares.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/api/engine.h"
+
+namespace quadlane::tools {
+
+struct ModelArgs {
+  std::string path;
+  std::string isa;  // empty: the best this machine runs
+  bool no_tune = false;
+  std::vector<std::string> shapes;  // NAME=1x1x224x224
+  int64_t batch = 0;                // 0: as the model says
+  std::vector<std::string> disabled;
+
+  // MODEL as the first argument, or --model with `path` as its default.
+  void add_to(CLI::App&, bool positional = true);
+  // Reads the model's inputs once when --batch must be applied to them.
+  Result<ModelOptions> options() const;
+};
+
+// "1x1x224x224" -> a shape.
+Result<Shape> parse_shape(std::string_view text);
+// The AVX2 remark of a machine without AVX-512 VNNI, or nothing.
+std::string isa_remark(const Model&);
+
+}  // namespace quadlane::tools

@@ -1,0 +1,24 @@
+// From a MODEL argument to a compiled model of the precision asked for.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/api/engine.h"
+#include "tools/cli/model_args.h"
+
+namespace quadlane::tools {
+
+struct PrecisionArgs {
+  std::string precision;           // f32, int8, or empty: as the file is
+  std::vector<std::string> calib;  // folders and files of real inputs, or saved statistics
+
+  void add_to(CLI::App&);
+};
+
+// An fp32 model with precision int8 is quantized by the calibration inputs, or else by random normal ones, which is
+// good for measuring speed only and told on stderr. A quantized model cannot be turned back into fp32: an error.
+Result<Model> load_model(const ModelArgs&, const PrecisionArgs&);
+
+}  // namespace quadlane::tools

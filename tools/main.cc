@@ -1,0 +1,51 @@
+// The `quadlane` command. Exit code 0: done; 1: it failed, with one line on stderr; 2: the command line is wrong.
+#include <cstdio>
+#include <new>
+#include <vector>
+
+#include "tools/verbs/verb.h"
+
+namespace {
+
+using quadlane::tools::Verb;
+
+// CLI11's own message is one line for an error and a page for --help.
+int usage(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  std::string line = error.what();
+  for (char& c : line)
+    if (c == '\n') c = ' ';
+  std::fprintf(stderr, "quadlane: %s (try --help)\n", line.c_str());
+  return 2;
+}
+
+int dispatch(const std::vector<Verb>& verbs) {
+  for (const Verb& verb : verbs) {
+    if (!verb.app->parsed()) continue;
+    quadlane::Status status = verb.run();
+    if (status.ok()) return std::fflush(stdout) == 0 ? 0 : 1;
+    std::fflush(stdout);
+    std::fprintf(stderr, "quadlane: %s\n", status.error().text().c_str());
+    return 1;
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  namespace tools = quadlane::tools;
+  CLI::App app("Quadlane runs convolutional networks on CPUs: ONNX in, int8 results out.", "quadlane");
+  app.set_version_flag("--version", QUADLANE_VERSION);
+  app.require_subcommand(1);
+  std::vector<Verb> verbs = {tools::add_run(app), tools::add_inspect(app), tools::add_verify(app)};
+  try {
+    app.parse(argc, argv);
+    return dispatch(verbs);
+  } catch (const CLI::ParseError& error) {
+    return usage(app, error);
+  } catch (const std::bad_alloc&) {
+    std::fputs("quadlane: out of memory\n", stderr);
+    return 1;
+  }
+}

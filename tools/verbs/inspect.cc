@@ -1,0 +1,132 @@
+// quadlane inspect: what a model is, its graph before and after any pass, and the plan made of it.
+#include <map>
+#include <memory>
+#include <set>
+
+#include "graph/text.h"
+#include "ops/table.h"
+#include "tools/cli/listing.h"
+#include "tools/cli/model_args.h"
+#include "tools/verbs/verb.h"
+
+namespace quadlane::tools {
+namespace {
+
+struct InspectArgs {
+  ModelArgs model;
+  std::string after, before, layer;
+  bool plan = false, passes = false;
+};
+
+void print_summary(const Graph& graph) {
+  std::printf("graph '%s': %zu nodes, %.4f GMAC\n", graph.name.c_str(), graph.node_count(), count_gmac(graph));
+  for (ValueId id : graph.inputs())
+    std::printf("input   %s: %s\n", graph.at(id).name.c_str(), to_string(graph.at(id).type).c_str());
+  for (ValueId id : graph.outputs())
+    std::printf("output  %s: %s\n", graph.at(id).name.c_str(), to_string(graph.at(id).type).c_str());
+  std::map<std::string, int> ops;
+  std::set<ValueId> constants;
+  for (NodeId id : graph.order()) {
+    ++ops[graph.at(id).op];
+    for (ValueId input : graph.at(id).inputs)
+      if (graph.constant(input)) constants.insert(input);
+  }
+  size_t bytes = 0;
+  for (ValueId id : constants) bytes += graph.at(id).type.bytes();
+  std::printf("constants: %zu, %.3f MB\n", constants.size(), static_cast<double>(bytes) * 1e-6);
+  for (const auto& [op, count] : ops) std::printf("%6d  %s\n", count, op.c_str());
+}
+
+// The graph just before and just after the first time a pass changed something (or else ran at all).
+struct Snapshots {
+  std::string wanted, previous, before, after;
+  bool ran = false, changed = false;
+  std::vector<PassReport> report;
+
+  int rewrites() const {
+    int sum = 0;
+    for (const PassReport& row : report)
+      if (wanted == row.name) sum += row.rewrites;
+    return sum;
+  }
+  void see(const char* pass, const Graph& graph) {
+    bool changes = rewrites() > 0;
+    if (wanted == pass && !changed && (!ran || changes)) {
+      before = previous.empty() ? print(graph) : previous;
+      after = print(graph);
+      ran = true;
+      changed = changes;
+    }
+    if (!changed) previous = print(graph);
+  }
+};
+
+Status known_pass(const std::string& name) {
+  if (name == "load") return {};
+  std::string names;
+  for (const Pass& pass : all_passes()) {
+    if (name == pass.name) return {};
+    names += cat(" ", pass.name);
+  }
+  return invalid_argument("no pass is called '", name, "'; known are: load", names);
+}
+
+Status print_around(const InspectArgs& args, ModelOptions options) {
+  Snapshots seen;
+  seen.wanted = args.after.empty() ? args.before : args.after;
+  QL_CHECK_OK(known_pass(seen.wanted));
+  options.tune = false;
+  options.pass_report = &seen.report;
+  options.after_pass = [&](const char* pass, const Graph& graph) { seen.see(pass, graph); };
+  auto model = Model::load(args.model.path, options);
+  if (!seen.ran) {
+    if (!model.ok()) return std::move(model).error();
+    return invalid_argument("pass '", seen.wanted, "' does not run for this model");
+  }
+  std::fputs(args.after.empty() ? seen.before.c_str() : seen.after.c_str(), stdout);
+  std::fprintf(stderr, "pass '%s' made %d rewrites\n", seen.wanted.c_str(), seen.rewrites());
+  return {};
+}
+
+Status print_passes(const InspectArgs& args, ModelOptions options) {
+  std::vector<PassReport> report;
+  options.pass_report = &report;
+  options.tune = false;
+  QL_TRY(Model model, Model::load(args.model.path, options));
+  for (const PassReport& row : report) std::printf("%6d rewrites  %8.2f ms  %s\n", row.rewrites, row.ms, row.name);
+  return {};
+}
+
+Status inspect(const InspectArgs& args) {
+  QL_TRY(ModelOptions options, args.model.options());
+  if (!args.after.empty() || !args.before.empty()) return print_around(args, std::move(options));
+  if (args.passes) return print_passes(args, std::move(options));
+  if (args.plan || !args.layer.empty()) {
+    QL_TRY(Model model, Model::load(args.model.path, options));
+    if (args.plan) {
+      std::string remark = isa_remark(model);
+      if (!remark.empty()) std::fprintf(stderr, "%s\n", remark.c_str());
+      std::fputs(model.describe_plan().c_str(), stdout);
+    }
+    return args.layer.empty() ? Status() : print_listing(model, args.layer);
+  }
+  QL_TRY(Graph graph, load_onnx(args.model.path, op_table(), options.load));
+  print_summary(graph);
+  return {};
+}
+
+}  // namespace
+
+Verb add_inspect(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("inspect", "Show a model, its graph around a pass, or its plan");
+  auto args = std::make_shared<InspectArgs>();
+  args->model.add_to(*app);
+  auto* after = app->add_option("--after", args->after, "print the graph after this pass ('load': as the file has it)");
+  app->add_option("--before", args->before, "print the graph as this pass finds it")->excludes(after);
+  app->add_flag("--passes", args->passes, "list the passes with their rewrites and times");
+  app->add_flag("--plan", args->plan, "print the steps with their kernels");
+  app->add_option("--asm", args->layer, "list the machine code of this step (a name --plan shows)");
+  return {app, [args] { return inspect(*args); }};
+}
+
+}  // namespace quadlane::tools

@@ -1,0 +1,23 @@
+// A verb of the command: its options hang on a CLI11 subcommand, `run` is called after they were parsed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "engine/base/status.h"
+
+namespace quadlane::tools {
+
+struct Verb {
+  CLI::App* app;
+  std::function<Status()> run;
+};
+
+Verb add_run(CLI::App& root);
+Verb add_quantize(CLI::App& root);
+Verb add_bench(CLI::App& root);
+Verb add_inspect(CLI::App& root);
+Verb add_verify(CLI::App& root);
+Verb add_segment(CLI::App& root);
+
+}  // namespace quadlane::tools
