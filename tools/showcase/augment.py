@@ -18,10 +18,13 @@ def _affine(rng, view, full, centre):
     return np.concatenate([matrix, centre[:, None]], 1)
 
 
-def _centre(rng, foreground, view, full):
-    """Somewhere near the heart for a small view, near the middle for a full one."""
-    if view == full or not foreground.any():
+def _centre(rng, foreground, view, full, anywhere):
+    """Near the heart for a small view, or, every other time if `anywhere`, at
+    any place: what is not heart has to be learnt too."""
+    if view == full:
         return rng.normal(0, 0.08, 2)
+    if not foreground.any() or (anywhere and rng.uniform() < 0.5):
+        return rng.uniform(-0.5, 0.5, 2)
     rows, cols = np.nonzero(foreground)
     middle = np.array([cols.mean(), rows.mean()]) / (0.5 * full) - 1
     return middle + rng.uniform(-0.22, 0.22, 2)
@@ -38,11 +41,11 @@ def _intensity(rng, image):
     return image.clamp(0, 1)
 
 
-def views(rng, images, targets, view):
+def views(rng, images, targets, view, anywhere=False):
     """numpy [n,192,192] -> torch image [n,1,view,view] and target [n,view,view]."""
     full = images.shape[-1]
     matrices = np.stack([
-        _affine(rng, view, full, _centre(rng, (t & 1) == 0, view, full)) for t in targets])
+        _affine(rng, view, full, _centre(rng, (t & 1) == 0, view, full, anywhere)) for t in targets])
     grid = F.affine_grid(torch.from_numpy(matrices.astype(np.float32)),
                          (len(images), 1, view, view), align_corners=False)
     image = F.grid_sample(torch.from_numpy(images)[:, None], grid, align_corners=False)

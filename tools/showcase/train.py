@@ -70,14 +70,14 @@ def learning_rate(step, steps, peak):
     return peak * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * step / steps)))
 
 
-def draw_batch(rng, real, made, view):
+def draw_batch(rng, real, made, view, anywhere=False):
     """Half real, half phantom: only phantoms teach the right ventricle."""
     images, targets = [], []
     for (pictures, bits), n in ((real, BATCH // 2), (made, BATCH - BATCH // 2)):
         pick = rng.integers(0, len(pictures), n)
         images.append(pictures[pick])
         targets.append(bits[pick])
-    return views(rng, np.concatenate(images), np.concatenate(targets), view)
+    return views(rng, np.concatenate(images), np.concatenate(targets), view, anywhere)
 
 
 def score(net, real, made):
@@ -112,10 +112,11 @@ def train(args):
         step, best = state["step"], state["best"]
         print(f"resuming at step {step}, best {best:.4f}")
 
-    start, steps = time.time(), args.crop_steps + args.full_steps
+    start, steps = time.time(), args.crop_steps + args.wide_steps
     while step < steps:
         rng = np.random.default_rng([args.seed, step])
-        image, target = draw_batch(rng, real, made, args.crop if step < args.crop_steps else SIZE)
+        wide = step >= args.crop_steps
+        image, target = draw_batch(rng, real, made, args.wide if wide else args.crop, wide)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps, args.rate)
         net.train()
@@ -168,9 +169,10 @@ def main():
     parser.add_argument("--evaluate", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--crop-steps", type=int, default=850, help="steps on small views")
-    parser.add_argument("--crop", type=int, default=96, help="pixels of a small view, a multiple of 16")
-    parser.add_argument("--full-steps", type=int, default=400, help="then steps on whole pictures")
+    parser.add_argument("--crop-steps", type=int, default=850, help="steps on views of the heart")
+    parser.add_argument("--crop", type=int, default=96, help="pixels of such a view, a multiple of 16")
+    parser.add_argument("--wide-steps", type=int, default=350, help="then steps on views that lie anywhere")
+    parser.add_argument("--wide", type=int, default=112, help=f"pixels of such a view, at most {SIZE}")
     parser.add_argument("--check-every", type=int, default=200)
     parser.add_argument("--phantoms", type=int, default=2500)
     parser.add_argument("--judge-phantoms", type=int, default=200)
