@@ -10,7 +10,7 @@ namespace {
 
 // The requantization that a QuantizeLinear is the end of.
 std::optional<Node> requantization(Graph& g, const Node& quantize) {
-  std::optional<QuantizedOutput> out = as_quantizer(g, quantize);
+  std::optional<QuantizedOutput> out = as_quantizer(g, quantize, Scales::channels);
   if (!out) return {};
   ValueId v = quantize.input(0);
   if (const Node* act = g.producer(v); act && g.single_use(v) && clamp_output(g, *act, *out)) v = act->input(0);

@@ -83,11 +83,11 @@ std::optional<IntegerConv> match(const Graph& g, const Node& conv) {
 }
 
 // Adds everything but the output's side.
-Node make_node(Graph& g, const Node& conv, const IntegerConv& c, double output_scale) {
+Node make_node(Graph& g, const Node& conv, const IntegerConv& c, const QuantizedOutput& out) {
   Node node = make_ql_conv(conv, c.window);
   int64_t outputs = static_cast<int64_t>(c.bias.size());
   std::vector<double> mult;
-  for (double s : c.scale) mult.push_back(s / output_scale);
+  for (size_t o = 0; o < c.scale.size(); ++o) mult.push_back(c.scale[o] / out.scale_of(o));
   auto bytes = [&](const char* what, const std::vector<uint8_t>& values) {
     if (values.empty()) return kNoValue;
     return g.add_constant(conv.name + what, Tensor::from<uint8_t>({static_cast<int64_t>(values.size())}, values));
@@ -109,7 +109,7 @@ struct Tail {
 };
 
 Tail read_tail(const Graph& g, const Node& conv) {
-  Tail tail{quantized_output(g, conv.output()), {}};
+  Tail tail{quantized_output(g, conv.output(), Scales::channels), {}};
   NodeId user = only_user(g, conv.output());
   if (tail.out || conv.op != "Conv" || user == kNoNode || g[user].op != "Add") return tail;
   ValueId other = g[user].input(g[user].input(0) == conv.output() ? 1 : 0);
@@ -128,7 +128,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     std::optional<IntegerConv> c = match(g, conv);
     if (!c) continue;
     Tail tail = read_tail(g, conv);
-    Node node = make_node(g, conv, *c, tail.out ? double{tail.out->scale} : 1.0);
+    Node node = make_node(g, conv, *c, tail.out.value_or(QuantizedOutput{}));
     node.attrs.set("dtype", std::string(tail.out ? "u8" : "f32"));
     if (tail.out) set_output_range(node, *tail.out);
     if (tail.residual) {

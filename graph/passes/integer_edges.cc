@@ -15,8 +15,12 @@ ValueId add_bytes(Graph& g, const std::string& name, const std::vector<int32_t>&
 
 std::optional<Node> edge(Graph& g, const Node& node) {
   if (g[node.input(0)].type.shape.size() < 2) return {};
-  if (std::optional<QuantizedOutput> out = as_quantizer(g, node)) {
-    ValueId inverse = add_floats(g, node.name + ".inv_scale", {1}, {1.0 / out->scale});
+  if (std::optional<QuantizedOutput> out = as_quantizer(g, node, Scales::channels)) {
+    std::vector<double> inverse_scale;
+    for (float s : out->channel_scale) inverse_scale.push_back(1.0 / s);
+    if (inverse_scale.empty()) inverse_scale = {1.0 / out->scale};
+    Shape shape{static_cast<int64_t>(inverse_scale.size())};
+    ValueId inverse = add_floats(g, node.name + ".inv_scale", shape, inverse_scale);
     return Node{node.name, "ql.Quantize", {}, {node.input(0), inverse, add_bytes(g, node.name + ".zero", {out->zero})}};
   }
   std::optional<Dequantized> in = dequantized(g, node.output());

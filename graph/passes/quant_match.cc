@@ -80,19 +80,21 @@ std::optional<Dequantized> dequantized_per_tensor(const Graph& g, ValueId v) {
   return d && d->params.per_tensor() ? d : std::nullopt;
 }
 
-std::optional<QuantizedOutput> as_quantizer(const Graph& g, const Node& node) {
+std::optional<QuantizedOutput> as_quantizer(const Graph& g, const Node& node, Scales allowed) {
   if (node.op != "QuantizeLinear" || g[node.output()].type.dtype != DType::u8) return {};
   QuantParams p = params_of(g, node, 1);
-  if (p.scale.size() != 1 || p.zero.size() != 1) return {};
-  return QuantizedOutput{node.output(), p.scale[0], p.zero[0]};
+  if (p.scale.empty() || p.zero.size() != 1 || (p.scale.size() > 1 && allowed == Scales::one)) return {};
+  QuantizedOutput out{node.output(), p.scale[0], p.zero[0]};
+  if (p.scale.size() > 1) out.channel_scale = p.scale;
+  return out;
 }
 
-std::optional<QuantizedOutput> quantized_output(const Graph& g, ValueId v) {
+std::optional<QuantizedOutput> quantized_output(const Graph& g, ValueId v, Scales allowed) {
   NodeId user = only_user(g, v);
   if (user == kNoNode) return {};
   const Node* act = g[user].op == "QuantizeLinear" ? nullptr : &g[user];
   if (act && (act->outputs.empty() || (user = only_user(g, act->output())) == kNoNode)) return {};
-  std::optional<QuantizedOutput> q = as_quantizer(g, g[user]);
+  std::optional<QuantizedOutput> q = as_quantizer(g, g[user], allowed);
   if (!q || (act && !clamp_output(g, *act, *q))) return {};
   return q;
 }
@@ -100,6 +102,8 @@ std::optional<QuantizedOutput> quantized_output(const Graph& g, ValueId v) {
 bool clamp_output(const Graph& g, const Node& act, QuantizedOutput& q) {
   float lo = -kInf, hi = kInf;
   if (!narrow(g, act, lo, hi)) return false;
+  // A bound is one byte only when it lies on the same level in every channel, as 0 does.
+  if (!q.channel_scale.empty() && ((lo != -kInf && lo != 0) || hi != kInf)) return false;
   if (lo != -kInf) q.lo = quantize_bound(lo, q);
   if (hi != kInf) q.hi = quantize_bound(hi, q);
   return true;

@@ -31,10 +31,14 @@ struct QuantizedOutput {
   ValueId q = kNoValue;  // the u8 value
   float scale = 1;
   int32_t zero = 0, lo = 0, hi = 255;
+  std::vector<float> channel_scale;  // one for each channel instead of `scale`; only where asked for
+
+  float scale_of(size_t c) const { return channel_scale.empty() ? scale : channel_scale[c]; }
 };
-std::optional<QuantizedOutput> quantized_output(const Graph&, ValueId v);
+enum class Scales : uint8_t { one, channels };
+std::optional<QuantizedOutput> quantized_output(const Graph&, ValueId v, Scales allowed = Scales::one);
 // The same for one QuantizeLinear node.
-std::optional<QuantizedOutput> as_quantizer(const Graph&, const Node&);
+std::optional<QuantizedOutput> as_quantizer(const Graph&, const Node&, Scales allowed = Scales::one);
 
 // Narrows the output by a Relu or Clip in front of its quantization; false for any other node.
 bool clamp_output(const Graph&, const Node& act, QuantizedOutput&);

@@ -1,0 +1,30 @@
+// Calibration: running a graph on samples and recording every activation.
+#pragma once
+
+#include "graph/op_table.h"
+#include "graph/quant/profile.h"
+
+namespace quadlane {
+
+// Runs the graph once and shows every value it computes, graph inputs included: interpret(), or an engine.
+using Evaluate =
+    std::function<Status(std::span<const Tensor> inputs, const std::function<void(ValueId, const Tensor&)>& observe)>;
+// interpret() as an Evaluate. The graph must outlive it.
+Evaluate reference_evaluator(const Graph&, const OpTable&);
+
+// Takes samples one by one. The profile is keyed by the names of the graph's values: calibrate the graph that will be
+// quantized, that is, the simplified one.
+class Calibrator {
+ public:
+  Calibrator(const Graph& graph, Evaluate evaluate) : graph_(graph), evaluate_(std::move(evaluate)) {}
+
+  Status add(std::span<const Tensor> inputs);
+  const Profile& profile() const { return profile_; }
+
+ private:
+  const Graph& graph_;
+  Evaluate evaluate_;
+  Profile profile_;
+};
+
+}  // namespace quadlane

@@ -1,0 +1,95 @@
+#include "graph/quant/profile.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quadlane {
+namespace {
+
+// What one tensor adds to one channel.
+struct ChannelSum {
+  float min = HUGE_VALF, max = -HUGE_VALF;
+  double sum = 0;
+  int64_t positive = 0;
+};
+
+void accumulate(const float* x, int64_t count, ChannelSum& c) {
+  for (int64_t i = 0; i < count; ++i) {
+    c.min = std::min(c.min, x[i]);
+    c.max = std::max(c.max, x[i]);
+    c.sum += x[i];
+    c.positive += x[i] > 0;
+  }
+}
+
+// The statistics of both; `into` may be empty.
+void combine(ValueProfile& into, const ValueProfile& other) {
+  if (into.count == 0) {
+    into = other;
+    return;
+  }
+  double total = static_cast<double>(into.count + other.count);
+  double a = static_cast<double>(into.count) / total, b = static_cast<double>(other.count) / total;
+  for (size_t c = 0; c < into.channels(); ++c) {
+    into.min[c] = std::min(into.min[c], other.min[c]);
+    into.max[c] = std::max(into.max[c], other.max[c]);
+    into.mean[c] = into.mean[c] * a + other.mean[c] * b;
+    into.positive[c] = into.positive[c] * a + other.positive[c] * b;
+  }
+  into.count += other.count;
+}
+
+Result<ValueProfile> profile_of(const Tensor& t) {
+  if (t.dtype() != DType::f32) return invalid_argument("is ", to_string(t.type()), ", expected f32");
+  const Shape& shape = t.shape();
+  int64_t channels = shape.size() < 2 ? 1 : shape[1], batch = shape.size() < 2 ? 1 : shape[0];
+  if (t.count() == 0) return invalid_argument("is empty: ", to_string(t.type()));
+  int64_t inner = t.count() / batch / channels;
+  ValueProfile p;
+  p.count = batch * inner;
+  for (int64_t c = 0; c < channels; ++c) {
+    ChannelSum sum;
+    for (int64_t n = 0; n < batch; ++n) accumulate(t.as<float>() + (n * channels + c) * inner, inner, sum);
+    if (!std::isfinite(sum.sum)) return invalid_argument("is not finite in channel ", c);
+    p.min.push_back(sum.min);
+    p.max.push_back(sum.max);
+    p.mean.push_back(sum.sum / static_cast<double>(p.count));
+    p.positive.push_back(static_cast<double>(sum.positive) / static_cast<double>(p.count));
+  }
+  return p;
+}
+
+}  // namespace
+
+float ValueProfile::lowest() const { return *std::min_element(min.begin(), min.end()); }
+float ValueProfile::highest() const { return *std::max_element(max.begin(), max.end()); }
+
+Status Profile::observe(const std::string& value, const Tensor& t) {
+  auto seen = profile_of(t).context(cat("value '", value, "'"));
+  if (!seen.ok()) return seen.error();
+  ValueProfile& into = values_[value];
+  if (into.count && into.channels() != seen->channels())
+    return invalid_argument("value '", value, "' has ", seen->channels(), " channels, the profile has ",
+                            into.channels());
+  combine(into, *seen);
+  return {};
+}
+
+Status Profile::merge(const Profile& other) {
+  for (const auto& [name, value] : other.values_) {
+    auto mine = values_.find(name);
+    if (mine != values_.end() && mine->second.channels() != value.channels())
+      return invalid_argument("value '", name, "' has ", value.channels(), " channels in one profile and ",
+                              mine->second.channels(), " in the other");
+  }
+  for (const auto& [name, value] : other.values_) combine(values_[name], value);
+  samples_ += other.samples_;
+  return {};
+}
+
+const ValueProfile* Profile::find(const std::string& value) const {
+  auto it = values_.find(value);
+  return it == values_.end() ? nullptr : &it->second;
+}
+
+}  // namespace quadlane

@@ -1,0 +1,52 @@
+// Calibration statistics: what values a network's activations take on real inputs, for each channel (axis 1).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/tensor.h"
+
+namespace quadlane {
+
+// One value of the graph; vectors have an element for each channel.
+struct ValueProfile {
+  int64_t count = 0;  // elements seen in each channel
+  std::vector<float> min, max;
+  std::vector<double> mean;
+  std::vector<double> positive;  // share of the elements that are > 0
+
+  size_t channels() const { return min.size(); }
+  float lowest() const;
+  float highest() const;
+  bool operator==(const ValueProfile&) const = default;
+};
+
+// Statistics by value name. Merging two profiles gives the statistics of all their samples.
+class Profile {
+ public:
+  // Adds the elements of one f32 tensor [N, C, ...] (rank 1 and 0: one channel). NaN and infinity are errors.
+  Status observe(const std::string& value, const Tensor&);
+  // Counts one more calibration input.
+  void add_sample() { ++samples_; }
+  Status merge(const Profile&);
+
+  const ValueProfile* find(const std::string& value) const;
+  int64_t samples() const { return samples_; }
+  bool empty() const { return values_.empty(); }
+
+  // A text file: "quadlane-profile 1", "samples 20", then for each value `value 3 36864 "name"` (channels, count, name)
+  // and a line `min max mean positive` for each channel. Numbers are written so that they read back unchanged.
+  std::string to_text() const;
+  static Result<Profile> from_text(std::string_view);
+  Status save(const std::string& path) const;  // replaces the file only when it is complete
+  static Result<Profile> load(const std::string& path);
+
+  bool operator==(const Profile&) const = default;
+
+ private:
+  std::map<std::string, ValueProfile> values_;
+  int64_t samples_ = 0;
+};
+
+}  // namespace quadlane

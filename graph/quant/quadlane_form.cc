@@ -1,0 +1,176 @@
+// Writes the quantized graph: walks the fp32 graph in order and, beside it, builds the bytes of every stored value and
+// the convolutions that read them. What nobody reads any more disappears at the end.
+#include "graph/quant/quadlane_form.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/quant/conv_fold.h"
+#include "graph/quant/emit.h"
+#include "graph/quant/scales.h"
+
+namespace quadlane {
+namespace {
+
+std::vector<float> to_floats(const std::vector<double>& v) { return {v.begin(), v.end()}; }
+
+class Writer {
+ public:
+  Writer(const Graph& fp32, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
+         const StoragePlan& plan)
+      : fp32_(fp32), g_(fp32), ops_(ops), emit_(g_, ops), profile_(profile), policy_(policy), plan_(plan) {}
+
+  Result<Graph> write() {
+    for (ValueId v : fp32_.inputs()) store(v);
+    for (NodeId id : fp32_.order()) {
+      if (const QuantConv* conv = plan_.conv(id)) QL_CHECK_OK(write_conv(*conv));
+      for (ValueId v : fp32_[id].outputs) store(v);
+      QL_CHECK_OK(emit_.status());
+    }
+    g_.erase_dead();
+    return std::move(g_);
+  }
+
+ private:
+  // The value that stands for a value of the fp32 graph now.
+  ValueId now(ValueId v) const {
+    auto it = replaced_.find(v);
+    return it == replaced_.end() ? v : it->second;
+  }
+  const std::string& name(ValueId v) const { return fp32_[v].name; }
+
+  void store(ValueId v) {
+    auto found = plan_.stored.find(v);
+    if (found == plan_.stored.end()) return;
+    const Stored& stored = found->second;
+    std::vector<Use> readers = g_[now(v)].uses;
+    switch (stored.how) {
+      case Storing::quantize: bytes_[v] = quantize(v, plan_.sources[stored.channels[0].source]); break;
+      case Storing::move: bytes_[v] = move(v); break;
+      case Storing::resample: bytes_[v] = resample(v); break;
+    }
+    if (!stored.needs_f32 || !emit_.status().ok()) return;
+    ValueId real = dequantize(v, stored);
+    if (real == kNoValue) return;
+    for (const Use& use : readers) g_.set_input(use.node, use.input, real);
+  }
+
+  ValueId quantize(ValueId v, const Source& source) {
+    return emit_.quantize(now(v), to_floats(source.scale), {source.zero}, name(v) + "_quantized");
+  }
+
+  // The node that computes v, on the bytes of its inputs.
+  Node on_bytes(ValueId v) const {
+    Node node = *fp32_.producer(v);
+    size_t inputs = node.op == "Concat" ? node.inputs.size() : 1;
+    for (size_t i = 0; i < inputs; ++i) node.inputs[i] = bytes_.at(node.inputs[i]);
+    return node;
+  }
+  ValueId move(ValueId v) {
+    Node node = on_bytes(v);
+    return emit_.op(std::move(node), name(v) + "_quantized");
+  }
+  ValueId resample(ValueId v) {
+    Node node = on_bytes(v);
+    node.inputs[0] = emit_.dequantize(node.inputs[0], {1}, {0}, name(v) + "_levels");
+    ValueId levels = emit_.op(std::move(node), name(v) + "_resampled");
+    return emit_.quantize(levels, {1}, {0}, name(v) + "_quantized");
+  }
+
+  ValueId dequantize(ValueId v, const Stored& stored) {
+    std::vector<float> scale;
+    std::vector<int32_t> zero;
+    for (const ChannelRef& ref : stored.channels) {
+      scale.push_back(static_cast<float>(plan_.sources[ref.source].scale[ref.channel]));
+      zero.push_back(plan_.sources[ref.source].zero);
+    }
+    return emit_.dequantize(bytes_[v], scale, zero, name(v) + "_dequantized");
+  }
+
+  // What the convolution computes is stored with a range that begins anywhere: minus its low.
+  std::vector<double> output_shift(ValueId v) const {
+    for (const Source& source : plan_.sources)
+      if (source.value == v && source.free) {
+        std::vector<double> shift;
+        for (double low : source.low) shift.push_back(-low);
+        return shift;
+      }
+    return {};
+  }
+
+  // The one scale and zero point of everything the convolution reads, if there is one.
+  const Source* uniform_input(const QuantConv& conv, size_t& channel) const {
+    const std::vector<ChannelRef>& refs = plan_.stored.at(conv.x).channels;
+    const Source& first = plan_.sources[refs[0].source];
+    channel = refs[0].channel;
+    for (const ChannelRef& ref : refs) {
+      const Source& s = plan_.sources[ref.source];
+      if (s.free || s.scale[ref.channel] != first.scale[channel] || s.zero != first.zero) return nullptr;
+    }
+    return &first;
+  }
+
+  // DequantizeLinear and the clamp in front of the convolution; `unit` is what one level means in it.
+  ValueId read_input(const QuantConv& conv, const FoldedConv& folded, const std::string& prefix, float& unit) {
+    size_t channel = 0;
+    const Source* uniform = conv.clamps ? nullptr : uniform_input(conv, channel);
+    bool plain = uniform && conv.x == fp32_[conv.node].input(0);
+    unit = plain ? static_cast<float>(uniform->scale[channel]) : 1.0f;
+    ValueId levels = emit_.dequantize(bytes_.at(conv.x), {unit}, folded.zero, prefix + ".input");
+    if (!conv.clamps) return levels;
+    bool bounded = false;
+    std::vector<float> least, most;
+    for (size_t c = 0; c < folded.zero.size(); ++c) {
+      float reach = static_cast<float>(folded.reach[c]);
+      least.push_back(folded.negative[c] ? -reach : 0);
+      most.push_back(folded.negative[c] ? 0 : reach);
+      bounded |= folded.negative[c] || reach < 255;
+    }
+    if (!bounded) return emit_.op({prefix + ".live", "Relu", {}, {levels}});
+    Shape shape{1, static_cast<int64_t>(least.size()), 1, 1};
+    ValueId low = g_.add_constant(prefix + ".least", Tensor::from<float>(shape, least));
+    ValueId high = g_.add_constant(prefix + ".most", Tensor::from<float>(shape, most));
+    return emit_.op({prefix + ".live", "Min", {}, {emit_.op({prefix + ".max", "Max", {}, {levels, low}}), high}});
+  }
+
+  Status write_conv(const QuantConv& conv) {
+    Node node = fp32_[conv.node];
+    FoldedConv folded =
+        fold_conv(fp32_, plan_, conv, output_shift(node.output()), profile_.find(name(node.input(0))), policy_);
+    float unit = 1;
+    node.inputs.resize(3, kNoValue);
+    node.inputs[0] = read_input(conv, folded, node.name, unit);
+    std::vector<float> scale = folded.scale;
+    for (float& s : scale) s /= unit;
+    // Weights of a transposed convolution are [C, O / group, ...]: the groups share their scales.
+    if (conv.transposed) scale.resize(scale.size() / static_cast<size_t>(conv.window.group));
+    node.inputs[1] = emit_.constant<int8_t>(folded.weights, scale, conv.transposed ? 1 : 0, node.name + ".weight");
+    node.inputs[2] = emit_.constant<int32_t>(folded.bias, folded.scale, 0, node.name + ".bias");
+    ValueId old = node.output();
+    ValueId fresh = emit_.op(std::move(node), name(old) + "_int8");
+    QL_CHECK_OK(emit_.status());
+    g_.replace_uses(old, fresh);
+    replaced_[old] = fresh;
+    return {};
+  }
+
+  const Graph& fp32_;
+  Graph g_;
+  const OpTable& ops_;
+  QdqEmitter emit_;
+  const Profile& profile_;
+  const QuantPolicy& policy_;
+  const StoragePlan& plan_;
+  std::map<ValueId, ValueId> bytes_, replaced_;
+};
+
+}  // namespace
+
+Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Profile& profile,
+                                    const QuantPolicy& policy, QuantReport& report) {
+  StoragePlan plan = plan_storage(g, policy, report);
+  QL_CHECK_OK(choose_scales(g, profile, policy, plan));
+  return Writer(g, ops, profile, policy, plan).write();
+}
+
+}  // namespace quadlane

@@ -1,0 +1,39 @@
+// Quantization: a simplified fp32 graph and its calibration profile become a graph with QuantizeLinear and
+// DequantizeLinear in standard ONNX operators. fuse_int8_passes() turn that into integer operators.
+//
+// For Quadlane (the default), every producer of an activation has its own u8 scale, for each channel where its readers
+// are convolutions, and concat, max-pool and resize work on the bytes as they are. Convolutions read the bytes through
+// DequantizeLinear(scale 1, zero point for each channel) [-> Relu, or Max and Min], and their s8 weights carry the
+// channel's activation scale and the batch norm in front. Where all readers of a channel subtract something of their
+// own anyway (a threshold, or no padding), the producer's bias is shifted so that the range needs no zero and the
+// threshold of the most sensitive reader is a whole level. For any engine, activations have one scale for each tensor,
+// equal scales around concat, max-pool and resize, and a QuantizeLinear and DequantizeLinear on every edge.
+#pragma once
+
+#include <set>
+
+#include "graph/op_table.h"
+#include "graph/quant/profile.h"
+
+namespace quadlane {
+
+enum class QuantForm : uint8_t { for_quadlane, for_any };
+
+struct QuantPolicy {
+  QuantForm form = QuantForm::for_quadlane;
+  std::set<std::string> keep_f32;  // names of convolutions that stay in fp32
+  bool bias_correction = true;     // for the mean of what rounding weights and thresholds changes
+  bool threshold_on_grid = true;   // for_quadlane
+  bool channel_scales = true;      // for_quadlane: a scale for each channel where that is free
+};
+
+struct QuantReport {
+  int convs = 0, quantized = 0;    // convolutions in the graph, and those of them that became int8
+  std::vector<std::string> notes;  // why one stayed in fp32
+};
+
+// Fails when the profile lacks a value it needs, naming it.
+Result<Graph> quantize(const Graph& simplified, const OpTable&, const Profile&, const QuantPolicy& = {},
+                       QuantReport* report = nullptr);
+
+}  // namespace quadlane

@@ -1,0 +1,214 @@
+// What a channel's range must hold, and how its 256 levels lie in it.
+//
+// A range [low, high] of a channel has the step s = (high - low) / 255 and costs each reader the rounding noise
+// A^2 s^2 / 12, where A^2 = factor^2 * sum w^2 is the reader's sensitivity. A reader with a threshold t below the range
+// (a channel that is always live) reads through a constant instead, exact but for padded taps, which then count
+// t - low too much each; the range is widened to t where that is the smaller error:
+//   reaching t:      sum over readers A^2 (s'^2 - s^2) / 12
+//   not reaching t:  kBorderWeight * A^2 (t - low)^2 * (share of taps in the padding)
+#include "graph/quant/scales.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quadlane {
+namespace {
+
+constexpr double kLevels = 255;
+// Border rows show a systematic error, not noise: it counts more than its share of pixels.
+constexpr double kBorderWeight = 8;
+// The smallest range of a channel, relative to its tensor's largest value: dead channels need some scale.
+constexpr double kSmallestRange = 1e-4;
+
+struct ThresholdReader {
+  double t, sensitivity, padding;
+  bool negative;  // min instead of max: always live means above the range
+};
+
+struct ChannelDemand {
+  double low, high;  // observed
+  double noise = 0;  // sum of the sensitivities
+  std::vector<ThresholdReader> readers;
+};
+
+// sum over outputs and taps of w^2 for input channel c.
+double weight_energy(const Graph& g, const QuantConv& conv, size_t c) {
+  const Tensor& w = *g.constant(g[conv.node].input(1));
+  const Shape& shape = w.shape();
+  size_t taps = static_cast<size_t>(shape[2] * shape[3]), second = static_cast<size_t>(shape[1]);
+  std::span<const float> values = w.span<float>();
+  size_t outputs_per_group = static_cast<size_t>(shape[0] / conv.window.group), first = 0, rows = 0, column = 0;
+  if (conv.transposed) {
+    double sum = 0;
+    for (size_t i = c * second * taps; i < (c + 1) * second * taps; ++i) sum += double{values[i]} * values[i];
+    return sum;
+  }
+  first = c / second * outputs_per_group, rows = outputs_per_group, column = c % second;
+  double sum = 0;
+  for (size_t o = first; o < first + rows; ++o)
+    for (size_t k = 0; k < taps; ++k) {
+      double v = values[(o * second + column) * taps + k];
+      sum += v * v;
+    }
+  return sum;
+}
+
+// The share of (output pixel, tap) pairs that lie in the padding, about.
+double padding_share(const Graph& g, const QuantConv& conv) {
+  if (conv.transposed) return 1;
+  const Shape& in = g[conv.x].type.shape;
+  double share = 0;
+  for (size_t axis : {0u, 1u}) {
+    double pads = static_cast<double>(conv.window.pads[axis] + conv.window.pads[axis + 2]);
+    share += pads / (static_cast<double>(conv.window.kernel[axis]) * static_cast<double>(in[axis + 2]));
+  }
+  return std::min(share, 1.0);
+}
+
+ChannelDemand demand_of(const Graph& g, const StoragePlan& plan, size_t s, size_t c, const ValueProfile& seen) {
+  ChannelDemand d{seen.min[c], seen.max[c]};
+  for (const Reader& r : plan.readers[s][c]) {
+    const QuantConv& conv = plan.convs[r.conv];
+    double a = conv.pre.factor[r.channel];
+    double sensitivity = a * a * weight_energy(g, conv, r.channel);
+    d.noise += sensitivity;
+    bool threshold = conv.x != g[conv.node].input(0);
+    if (threshold && a != 0) d.readers.push_back({conv.pre.z[r.channel], sensitivity, padding_share(g, conv), a < 0});
+  }
+  return d;
+}
+
+// Widens [low, high] to the thresholds of always-live readers where that is the smaller error. `limit_low`: as far as
+// low may go.
+void reach_thresholds(ChannelDemand& d) {
+  std::sort(d.readers.begin(), d.readers.end(), [&](const ThresholdReader& a, const ThresholdReader& b) {
+    auto distance = [&](const ThresholdReader& r) { return std::max(d.low - r.t, r.t - d.high); };
+    return distance(a) < distance(b);
+  });
+  for (const ThresholdReader& r : d.readers) {
+    bool live_beyond = r.negative ? r.t > d.high : r.t < d.low;
+    if (!live_beyond || r.padding == 0) continue;
+    double low = std::min(d.low, r.t), high = std::max(d.high, r.t), beyond = r.negative ? r.t - d.high : d.low - r.t;
+    double wide = (high - low) / kLevels, narrow = (d.high - d.low) / kLevels;
+    double cost = d.noise * (wide * wide - narrow * narrow) / 12;
+    if (cost < kBorderWeight * r.sensitivity * beyond * beyond * r.padding) d.low = low, d.high = high;
+  }
+}
+
+// The threshold that should be a whole level: the most sensitive reader's, of those inside the range.
+const ThresholdReader* most_sensitive(const ChannelDemand& d) {
+  const ThresholdReader* best = nullptr;
+  for (const ThresholdReader& r : d.readers)
+    if (r.t >= d.low && r.t <= d.high && (!best || r.sensitivity > best->sensitivity)) best = &r;
+  return best;
+}
+
+// Any low is possible: the levels start at low, moved so that a threshold is whole. One step of the 255 is kept for
+// that.
+void place_free(const ChannelDemand& d, bool on_grid, double& scale, double& low) {
+  const ThresholdReader* r = on_grid ? most_sensitive(d) : nullptr;
+  scale = static_cast<float>((d.high - d.low) / (r ? kLevels - 1 : kLevels));
+  low = r ? r->t - std::ceil((r->t - d.low) / scale) * scale : d.low;
+}
+
+// The scale with which `zero` means 0 and [low, high] fits.
+double fitting_scale(const ChannelDemand& d, int zero) {
+  double scale = 0;
+  if (d.high > 0) scale = zero < 255 ? d.high / (255 - zero) : HUGE_VAL;
+  if (d.low < 0) scale = std::max(scale, zero > 0 ? -d.low / zero : HUGE_VAL);
+  return scale;
+}
+
+// One zero point for all channels of a source, a scale for each: the zero point of the least noise.
+int common_zero(const std::vector<ChannelDemand>& channels) {
+  int best = 0;
+  double least = HUGE_VAL;
+  for (int zero = 0; zero <= 255; ++zero) {
+    double noise = 0;
+    for (const ChannelDemand& d : channels) {
+      double scale = fitting_scale(d, zero);
+      noise += (d.noise + 1e-30) * scale * scale;
+    }
+    if (noise < least) least = noise, best = zero;
+  }
+  return best;
+}
+
+// Stretches the scale by up to a fortieth, so that the threshold lies on a whole level.
+double stretched(const ChannelDemand& d, double scale) {
+  constexpr double kFewestLevels = 40;
+  const ThresholdReader* r = most_sensitive(d);
+  double levels = r ? std::abs(r->t) / scale : 0;
+  return levels < kFewestLevels ? scale : std::abs(r->t) / std::floor(levels);
+}
+
+class ScaleChooser {
+ public:
+  ScaleChooser(const Graph& g, const Profile& profile, const QuantPolicy& policy, StoragePlan& plan)
+      : g_(g), profile_(profile), policy_(policy), plan_(plan) {}
+
+  Status run() {
+    for (size_t s = 0; s < plan_.sources.size(); ++s) QL_CHECK_OK(choose(s));
+    return {};
+  }
+
+ private:
+  Status choose(size_t s) {
+    Source& source = plan_.sources[s];
+    const std::string& name = g_[source.value].name;
+    const ValueProfile* seen = profile_.find(name);
+    size_t channels = plan_.readers[s].size();
+    if (!seen) return invalid_argument("the calibration profile has no value '", name, "'");
+    if (seen->channels() != channels)
+      return invalid_argument("value '", name, "' has ", channels, " channels, the calibration profile has ",
+                              seen->channels());
+    double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
+    std::vector<ChannelDemand> demands;
+    for (size_t c = 0; c < channels; ++c) {
+      demands.push_back(demand_of(g_, plan_, s, c, *seen));
+      ChannelDemand& d = demands.back();
+      if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
+      d.high = std::max(d.high, d.low + kSmallestRange * largest);
+      if (source.per_channel) reach_thresholds(d);
+    }
+    source.scale.resize(channels);
+    source.low.resize(channels);
+    if (source.free) {
+      for (size_t c = 0; c < channels; ++c)
+        place_free(demands[c], policy_.threshold_on_grid, source.scale[c], source.low[c]);
+    } else {
+      place_around_zero(source, demands);
+    }
+    return {};
+  }
+
+  void place_around_zero(Source& source, std::vector<ChannelDemand>& demands) {
+    if (!source.per_channel) {
+      ChannelDemand all = demands[0];
+      for (const ChannelDemand& d : demands) all.low = std::min(all.low, d.low), all.high = std::max(all.high, d.high);
+      for (ChannelDemand& d : demands) d.low = all.low, d.high = all.high;
+      source.zero = static_cast<int>(std::lround(255 * -all.low / (all.high - all.low)));
+    } else {
+      source.zero = common_zero(demands);
+    }
+    for (size_t c = 0; c < demands.size(); ++c) {
+      double scale = fitting_scale(demands[c], source.zero);
+      if (source.per_channel && policy_.threshold_on_grid) scale = stretched(demands[c], scale);
+      source.scale[c] = static_cast<float>(scale);
+      source.low[c] = -source.zero * source.scale[c];
+    }
+  }
+
+  const Graph& g_;
+  const Profile& profile_;
+  const QuantPolicy& policy_;
+  StoragePlan& plan_;
+};
+
+}  // namespace
+
+Status choose_scales(const Graph& g, const Profile& profile, const QuantPolicy& policy, StoragePlan& plan) {
+  return ScaleChooser(g, profile, policy, plan).run();
+}
+
+}  // namespace quadlane

@@ -1,0 +1,229 @@
+#include "graph/quant/storage.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/passes/affine.h"
+
+namespace quadlane {
+namespace {
+
+bool is_clamp(const Node& node) { return is_one_of(node.op, {"Relu", "Clip"}); }
+
+bool is_image(const Graph& g, ValueId v) { return g[v].type.dtype == DType::f32 && g[v].type.shape.size() == 4; }
+
+// Whether the producer of x quantizes behind a Relu anyway, so that a Relu in front of the reader is not the reader's.
+bool producer_takes_clamp(const Graph& g, ValueId x) {
+  const Node* node = g.producer(x);
+  return node && g.single_use(x) && is_one_of(node->op, {"Conv", "ConvTranspose", "Add", "BatchNormalization"});
+}
+
+Storing storing_of(const Graph& g, ValueId v) {
+  const Node* node = g.producer(v);
+  if (!node || node->outputs.size() != 1) return Storing::quantize;
+  if (node->op == "Concat" && node->attrs.int_or("axis", 1) == 1) {
+    bool constants = std::any_of(node->inputs.begin(), node->inputs.end(), [&](ValueId in) { return g.constant(in); });
+    return constants ? Storing::quantize : Storing::move;
+  }
+  if (node->op == "MaxPool") return Storing::move;
+  if (node->op == "AveragePool") {
+    std::optional<Window2d> w = window2d(g, *node);
+    bool mean_of_pixels = w && (!w->padded() || node->attrs.int_or("count_include_pad", 0) == 0);
+    return mean_of_pixels && node->attrs.int_or("ceil_mode", 0) == 0 ? Storing::resample : Storing::quantize;
+  }
+  if (node->op != "Resize" || node->attrs.has("axes")) return Storing::quantize;
+  std::string mode = node->attrs.string_or("mode", "nearest");
+  bool plain = node->attrs.string_or("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize" &&
+               node->attrs.int_or("antialias", 0) == 0;
+  const Shape &in = g[node->input(0)].type.shape, &out = g[v].type.shape;
+  bool spatial = in.size() == 4 && in[0] == out[0] && in[1] == out[1];
+  return plain && spatial && (mode == "nearest" || mode == "linear") ? Storing::resample : Storing::quantize;
+}
+
+bool is_elementwise(const Node& node) {
+  return is_one_of(node.op,
+                   {"Abs", "Clip", "Elu",     "Erf",      "Exp",  "HardSigmoid", "HardSwish", "LeakyRelu", "Neg",
+                    "Pow", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh",        "Add",       "Sub",       "Mul",
+                    "Div", "Max",  "Min",     "Gelu",     "Mish", "Selu",        "PRelu",     "Softsign"});
+}
+
+// The one value a chain or small graph of elementwise operators with scalar constants is a function of.
+bool function_root(const Graph& g, ValueId v, ValueId top, ValueId& root, int depth = 0) {
+  if (v == kNoValue || scalar_constant(g, v)) return true;
+  const Node* node = g.producer(v);
+  bool inner = node && is_elementwise(*node) && depth < 8 && !g.is_output(v) && (v == top || g.single_use(v));
+  if (!inner || (node->op == "Clip" && v != top && !producer_takes_clamp(g, node->input(0)))) {
+    if (root != kNoValue && root != v) return false;
+    root = v;
+    return true;
+  }
+  for (ValueId in : node->inputs)
+    if (!function_root(g, in, top, root, depth + 1)) return false;
+  return true;
+}
+
+class Planner {
+ public:
+  Planner(const Graph& g, const QuantPolicy& policy, QuantReport& report) : g_(g), policy_(policy), report_(report) {}
+
+  StoragePlan plan() {
+    for (NodeId id : g_.order())
+      if (is_one_of(g_[id].op, {"Conv", "ConvTranspose"})) add_conv(id);
+    for (const QuantConv& conv : plan_.convs) demand(conv.x);
+    for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
+    connect_readers();
+    for (size_t s = 0; s < plan_.sources.size(); ++s) classify(s);
+    return std::move(plan_);
+  }
+
+ private:
+  void note(const Node& node, const char* why) { report_.notes.push_back(cat(node.name, ": ", why)); }
+
+  void add_conv(NodeId id) {
+    const Node& node = g_[id];
+    ++report_.convs;
+    std::optional<Window2d> window = conv_window(g_, node);
+    const Tensor* weights = g_.constant(node.input(1));
+    if (!window) return note(node, "is no image convolution with explicit pads");
+    if (!weights || weights->dtype() != DType::f32) return note(node, "its weights are no f32 constant");
+    if (node.input(2) != kNoValue && !g_.constant(node.input(2))) return note(node, "its bias is no constant");
+    if (policy_.keep_f32.count(node.name)) return note(node, "kept in fp32 as asked");
+    QuantConv conv{id};
+    conv.transposed = node.op == "ConvTranspose";
+    conv.window = *window;
+    read_input(node.input(0), conv);
+    conv.exact_zero = conv.x == node.input(0) && (window->padded() || conv.transposed);
+    plan_.convs.push_back(std::move(conv));
+    ++report_.quantized;
+  }
+
+  // Thresholds where the chain in front has that form, else the value as it is.
+  void read_input(ValueId v, QuantConv& conv) {
+    PreActivation p = pre_activation(g_, v);
+    bool takes = p.x != v && (p.scales || !producer_takes_clamp(g_, p.x)) && !g_.is_output(v);
+    std::optional<Thresholds> t;
+    if (takes) t = thresholds(p);
+    bool constants = t && std::any_of(t->constant.begin(), t->constant.end(), [](double c) { return c != 0; });
+    if (constants && (conv.window.padded() || conv.transposed)) t.reset();
+    if (!t) {
+      p = PreActivation{v};
+      size_t channels = static_cast<size_t>(g_[v].type.shape[1]);
+      p.scale.assign(channels, 1);
+      p.shift.assign(channels, 0);
+      p.lo = -HUGE_VAL, p.hi = HUGE_VAL;
+      t = thresholds(p);
+    }
+    conv.x = p.x;
+    conv.clamps = p.clamps;
+    conv.pre = *std::move(t);
+  }
+
+  void demand(ValueId v) {
+    if (plan_.stored.count(v)) return;
+    Stored stored{is_image(g_, v) ? storing_of(g_, v) : Storing::quantize, {}};
+    if (stored.how == Storing::quantize) {
+      size_t channels = g_[v].type.shape.size() < 2 ? 1 : static_cast<size_t>(g_[v].type.shape[1]);
+      for (size_t c = 0; c < channels; ++c) stored.channels.push_back({plan_.sources.size(), c});
+      plan_.sources.push_back({v});
+      plan_.stored[v] = std::move(stored);
+      demand_operands(v);
+      return;
+    }
+    const Node& node = *g_.producer(v);
+    size_t inputs = node.op == "Concat" ? node.inputs.size() : 1;
+    for (size_t i = 0; i < inputs; ++i) {
+      demand(node.input(i));
+      const std::vector<ChannelRef>& part = plan_.stored[node.input(i)].channels;
+      stored.channels.insert(stored.channels.end(), part.begin(), part.end());
+    }
+    plan_.stored[v] = std::move(stored);
+  }
+
+  // What an operator that computes v on bytes reads besides convolutions.
+  void demand_operands(ValueId v) {
+    ValueId before = v;
+    const Node* node = g_.producer(before);
+    if (node && is_clamp(*node) && g_.single_use(node->input(0))) node = g_.producer(before = node->input(0));
+    if (!node) return;
+    if (std::optional<Affine> affine = as_affine(g_, *node)) return demand_activation(affine->x);
+    if (is_one_of(node->op, {"AveragePool", "GlobalAveragePool"})) return demand_activation(node->input(0));
+    if (node->op == "Add" || node->op == "Mul") {
+      ValueId a = node->input(0), b = node->input(1), root = kNoValue;
+      if (function_root(g_, before, before, root) && root != kNoValue && root != before) return demand_activation(root);
+      if (g_.constant(a) || g_.constant(b)) return;
+      const Node *ca = residual_conv(*node, a), *cb = residual_conv(*node, b);
+      if (!ca || cb) demand_activation(a);  // of two convolutions the second takes the first one's result
+      if (!cb) demand_activation(b);
+      return;
+    }
+    ValueId root = kNoValue;
+    if (is_elementwise(*node) && function_root(g_, before, before, root) && root != kNoValue && root != before)
+      demand_activation(root);
+  }
+  void demand_activation(ValueId v) {
+    if (g_[v].type.dtype == DType::f32 && !g_.constant(v)) demand(v);
+  }
+  const Node* residual_conv(const Node& add, ValueId v) {
+    const Node* conv = add.op == "Add" && g_.single_use(v) ? producer_of(g_, v, "Conv") : nullptr;
+    return conv && plan_.conv(g_[v].producer) ? conv : nullptr;
+  }
+
+  // Whether anybody reads v as a number. Convolutions on bytes, and what only they read, do not.
+  bool needs_f32(ValueId v) {
+    if (g_.is_output(v)) return true;
+    for (const Use& use : g_[v].uses) {
+      const Node& node = g_[use.node];
+      if (use.input == 0 && plan_.conv(use.node)) continue;
+      auto stored = plan_.stored.find(node.outputs[0]);
+      if (stored != plan_.stored.end()) {
+        if (stored->second.how == Storing::quantize) return true;
+        continue;
+      }
+      if (!is_clamp(node) && !as_affine(g_, node)) return true;
+      if (needs_f32(node.outputs[0])) return true;
+    }
+    return false;
+  }
+
+  void connect_readers() {
+    plan_.readers.resize(plan_.sources.size());
+    for (size_t s = 0; s < plan_.sources.size(); ++s) {
+      const Shape& shape = g_[plan_.sources[s].value].type.shape;
+      plan_.readers[s].resize(shape.size() < 2 ? 1 : static_cast<size_t>(shape[1]));
+    }
+    for (size_t j = 0; j < plan_.convs.size(); ++j) {
+      const std::vector<ChannelRef>& channels = plan_.stored[plan_.convs[j].x].channels;
+      for (size_t c = 0; c < channels.size(); ++c)
+        plan_.readers[channels[c].source][channels[c].channel].push_back({j, c});
+    }
+  }
+
+  // Free and per_channel, from the producer and all readers of any value that has channels of the source.
+  void classify(size_t s) {
+    Source& source = plan_.sources[s];
+    bool bytes_only = true, zero = false;
+    for (const auto& [value, stored] : plan_.stored)
+      for (const ChannelRef& ref : stored.channels) bytes_only &= ref.source != s || !stored.needs_f32;
+    for (const auto& channel : plan_.readers[s])
+      for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
+    const Node* producer = g_.producer(source.value);
+    bool conv = producer && plan_.conv(g_[source.value].producer);
+    bool activated = producer && producer->op == "Relu" && plan_.conv(g_[producer->input(0)].producer);
+    bool from_f32 = !producer && is_image(g_, source.value);
+    source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32);
+    source.free = source.per_channel && conv && !zero;
+  }
+
+  const Graph& g_;
+  const QuantPolicy& policy_;
+  QuantReport& report_;
+  StoragePlan plan_;
+};
+
+}  // namespace
+
+StoragePlan plan_storage(const Graph& g, const QuantPolicy& policy, QuantReport& report) {
+  return Planner(g, policy, report).plan();
+}
+
+}  // namespace quadlane
