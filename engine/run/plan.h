@@ -29,7 +29,7 @@ struct Slot {
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  static Result<AlignedBytes> allocate(size_t bytes);  // zeroed, 4 KiB aligned
+  static Result<AlignedBytes> allocate(size_t bytes);  // zeroed; 4 KiB aligned, 2 MiB from that size on
   std::byte* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
 
