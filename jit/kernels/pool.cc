@@ -312,6 +312,7 @@ Result<MachineCode> generate(const PoolSpec& s, const GenerateOptions& options) 
   if (s.kh < 1 || s.kw < 1 || s.stride_h < 1 || s.stride_w < 1 || s.dilation_h < 1 || s.dilation_w < 1 ||
       s.pad_top < 0 || s.pad_left < 0 || s.src_h < 1 || s.src_w < 1 || s.dst_h < 1 || s.dst.w < 1 || s.dst.gap < 0)
     return invalid_argument(describe(s), ": extent out of range");
+  if (s.op == PoolOp::max && has_empty_window(s)) return unsupported(describe(s), ": a window without a pixel");
   return assemble(describe(s), s.isa, options, [&](Assembler& a) { Pool(a, s).generate(); });
 }
 

@@ -26,9 +26,12 @@ Result<MachineCode> generate(const PoolSpec&, const GenerateOptions& = {});
 
 // The table of all result rows, for planes whose rows are `src_pitch` pixels apart.
 std::vector<PoolRow> pool_rows(const PoolSpec&, int src_pitch);
-// The factors of an average (see PoolArgs) and where each result row finds its own: fills PoolRow::factors.
+// The factors of an average (see PoolArgs) and where each result row finds its own: fills PoolRow::factors. The
+// paddings matter to count_include_pad only; -1: what the result extents imply (with ceil_mode they may be less).
 std::vector<std::byte> pool_factors(const PoolSpec&, bool count_include_pad, float mult, int in_zero,
-                                    std::vector<PoolRow>& rows);
+                                    std::vector<PoolRow>& rows, int pad_bottom = -1, int pad_right = -1);
+// Whether some window has no tap inside the image (dilation may step over a small one): there is no maximum then.
+bool has_empty_window(const PoolSpec&);
 
 struct GlobalPoolSpec {
   Isa isa = Isa::avx2;
