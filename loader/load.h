@@ -1,5 +1,5 @@
 // ONNX -> Graph. Everything in a file is checked before it is believed; whatever is wrong becomes one sentence. Nodes
-// arrive in the canonical form of opset 21 whatever opset the file declares (7 to 24, see versions.h), shapes are
+// arrive in the canonical form of opset 21 whatever opset the file declares (6 to 24, see versions.h), shapes are
 // static, and what depends on constants only is folded (except DequantizeLinear, so that quantized weights survive).
 #pragma once
 

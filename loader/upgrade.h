@@ -89,6 +89,8 @@ Status upgrade_cast_like(Draft&, Emitter&);
 Status upgrade_scatter(Draft&, Emitter&);
 Status upgrade_topk(Draft&, Emitter&);
 // upgrade_nn.cc: layers
+Status upgrade_broadcast(Draft&, Emitter&);  // two-operand arithmetic and comparison
+Status upgrade_gemm(Draft&, Emitter&);
 Status upgrade_clip(Draft&, Emitter&);
 Status upgrade_softmax(Draft&, Emitter&);
 Status upgrade_batch_norm(Draft&, Emitter&);

@@ -20,7 +20,44 @@ Status keep_outputs(Draft& d, const Emitter& e, size_t keep, const char* what) {
   return {};
 }
 
+// Up to version 6 training is the default and an attribute asks for inference.
+Status take_is_test(Draft& d) {
+  QL_TRY(std::optional<int64_t> is_test, take_attr<int64_t>(d.attrs(), "is_test"));
+  if (d.version < 7 && is_test.value_or(0) == 0)
+    return unsupported("attribute 'is_test' is 0, only inference is supported");
+  return {};
+}
+
 }  // namespace
+
+// Add-6 and the like: with broadcast = 1 the extents of b are those of a from `axis` on (default: the last ones), so b
+// gets extents 1 behind them; without, the shapes are equal.
+Status upgrade_broadcast(Draft& d, Emitter& e) {
+  QL_TRY(std::optional<int64_t> broadcast, take_attr<int64_t>(d.attrs(), "broadcast"));
+  QL_TRY(std::optional<int64_t> axis, take_attr<int64_t>(d.attrs(), "axis"));
+  if (d.version >= 7 || d.input_count() != 2 || !e.has(d.node.inputs[1])) return {};
+  const Shape &a = e.type(d.node.inputs[0]).shape, &b = e.type(d.node.inputs[1]).shape;
+  if (broadcast.value_or(0) == 0) {
+    if (a != b) return invalid_model("inputs are ", to_string(a), " and ", to_string(b), " without broadcasting");
+    return {};
+  }
+  if (!axis) return {};
+  QL_TRY(size_t first, resolve_axis(*axis, a.size()));
+  if (first + b.size() > a.size()) return invalid_model("input 1 has rank ", b.size(), ", too much for axis ", first);
+  Shape spread = b;
+  spread.resize(a.size() - first, 1);
+  if (spread == b) return {};
+  ValueId target = e.add_ints(d.node.name + ".shape", spread);
+  Node reshape{d.node.name + ".reshape", "Reshape", {}, {d.node.inputs[1], target}, {}};
+  QL_TRY(d.node.inputs[1], e.emit_one(std::move(reshape), d.node.name + ".operand"));
+  return {};
+}
+
+// Gemm-6 broadcasts c only when told so; where the shapes fit the result is the same.
+Status upgrade_gemm(Draft& d, Emitter&) {
+  if (d.version < 7) d.attrs().erase("broadcast");
+  return {};
+}
 
 // Clip-6: attributes min, max -> inputs 1, 2 of the input's type.
 Status upgrade_clip(Draft& d, Emitter& e) {
@@ -69,20 +106,21 @@ Status upgrade_softmax(Draft& d, Emitter& e) {
   return {};
 }
 
-// BatchNormalization-7: spatial (dropped in 9); 14: training_mode. Momentum concerns training only.
+// BatchNormalization-6: is_test; 7: spatial (dropped in 9); 14: training_mode. Momentum concerns training only.
 Status upgrade_batch_norm(Draft& d, Emitter& e) {
   QL_TRY(std::optional<int64_t> spatial, take_attr<int64_t>(d.attrs(), "spatial"));
   if (spatial && *spatial != 1) return unsupported("attribute 'spatial' is ", *spatial, ", only 1 is supported");
   QL_TRY(std::optional<int64_t> training, take_attr<int64_t>(d.attrs(), "training_mode"));
   if (training && *training != 0)
     return unsupported("attribute 'training_mode' is ", *training, ", only 0 is supported");
+  if (d.version < 7) QL_CHECK_OK(take_is_test(d));
   d.attrs().erase("momentum");
   return keep_outputs(d, e, 1, "outputs for training are not supported");
 }
 
 // Dropout in inference is the identity; a mask that is read (bool since 10) is all true.
 Status upgrade_dropout(Draft& d, Emitter& e) {
-  if (d.input_count() == 0) return invalid_model("has no input");
+  QL_CHECK_OK(take_is_test(d));
   if (d.input_count() > 2 && e.has(d.node.inputs[2])) {
     const Tensor* training = e.constant(d.node.inputs[2]);
     if (!training || training->dtype() != DType::boolean || training->count() != 1 || training->as<bool>()[0])

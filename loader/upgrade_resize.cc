@@ -63,8 +63,10 @@ Status replace_tf_half_pixel(Draft& d) {
   return {};
 }
 
-// Resize-18: scales or sizes of the listed axes only; the others keep their extent.
+// Resize-18: scales or sizes of the listed axes only; the others keep their extent. A region of interest for some axes
+// is left to the operator.
 Status spread_axes(Draft& d, Emitter& e) {
+  if (d.input_count() > 1 && e.has(d.node.inputs[1])) return {};
   QL_TRY(std::optional<Ints> axes, take_attr<Ints>(d.attrs(), "axes"));
   if (!axes) return {};
   const Shape& shape = e.type(d.node.inputs[0]).shape;
@@ -87,7 +89,6 @@ Status spread_axes(Draft& d, Emitter& e) {
                                                Tensor::from<float>({static_cast<int64_t>(scales.size())}, scales))
                               : e.add_ints(d.node.name + ".sizes", sizes);
   }
-  if (d.input_count() > 1 && e.has(d.node.inputs[1])) return unsupported("has a region of interest for some axes only");
   return {};
 }
 

@@ -25,21 +25,18 @@ OpHistory reduction(std::string_view op, std::vector<int> types, int axes_input,
 void append_plain(std::vector<OpHistory>& h) {
   for (const char* op : {"Abs", "Ceil", "Exp", "Floor", "Log", "Neg", "Reciprocal", "Sigmoid", "Sqrt", "Tanh"})
     h.push_back(plain(op, {6, 13}));
-  for (const char* op : {"Add", "Sub", "Mul", "Div"}) h.push_back(plain(op, {7, 13, 14}));
-  for (const char* op : {"And", "Or", "Xor"}) h.push_back(plain(op, {7}));
-  for (const char* op : {"Greater", "Less"}) h.push_back(plain(op, {7, 9, 13}));
   for (const char* op : {"GreaterOrEqual", "LessOrEqual"}) h.push_back(plain(op, {12, 16}));
   for (const char* op : {"Erf", "Sign", "NonZero"}) h.push_back(plain(op, {9, 13}));
-  for (const char* op : {"Sin", "Cos", "Tan"}) h.push_back(plain(op, {7, 22}));
+  for (const char* op : {"Sin", "Cos", "Tan", "Asin", "Acos", "Atan"}) h.push_back(plain(op, {7, 22}));
+  for (const char* op : {"Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "EyeLike"}) h.push_back(plain(op, {9, 22}));
+  h.push_back(plain("Celu", {12}));
   for (const char* op : {"Softplus", "Softsign", "GlobalAveragePool", "GlobalMaxPool"}) h.push_back(plain(op, {1, 22}));
   for (const char* op : {"Elu", "Selu", "HardSigmoid"}) h.push_back(plain(op, {6, 22}));
   h.push_back(plain("Not", {1}));
-  h.push_back(plain("Equal", {7, 11, 13, 19}));
   h.push_back(plain("Mod", {10, 13}));
-  h.push_back(plain("Pow", {7, 12, 13, 15}));
   h.push_back(plain("Relu", {6, 13, 14}));
   h.push_back(plain("LeakyRelu", {6, 16}));
-  h.push_back(plain("PRelu", {7, 9, 16}));
+  h.push_back(plain("PRelu", {6, 7, 9, 16}));
   h.push_back(plain("ThresholdedRelu", {10, 22}));
   h.push_back(plain("HardSwish", {14, 22}));
   h.push_back(plain("Mish", {18, 22}));
@@ -74,10 +71,14 @@ void append_extended(std::vector<OpHistory>& h) {
     h.push_back({op, {{1, "canonical"}, {11, "defaults of strides and dilations spelled out"}, {22, kTypes}}, nullptr});
   for (const char* op : {"ArgMax", "ArgMin"})
     h.push_back({op, {{1, "canonical"}, {11, "negative axis"}, {12, "select_last_index"}, {13, kTypes}}, nullptr});
-  h.push_back(
-      {"AveragePool",
-       {{7, "count_include_pad"}, {10, "ceil_mode"}, {11, "defaults spelled out"}, {19, "dilations"}, {22, kTypes}},
-       nullptr});
+  h.push_back({"AveragePool",
+               {{1, "padding does not count"},
+                {7, "count_include_pad"},
+                {10, "ceil_mode"},
+                {11, "defaults spelled out"},
+                {19, "dilations"},
+                {22, kTypes}},
+               nullptr});
   h.push_back({"Concat", {{4, "axis is required"}, {11, "negative axis"}, {13, kTypes}}, nullptr});
   h.push_back(
       {"Flatten",
@@ -86,7 +87,10 @@ void append_extended(std::vector<OpHistory>& h) {
   h.push_back({"Gather", {{1, "canonical"}, {11, "negative axis and indices"}, {13, kTypes}}, nullptr});
   h.push_back({"GatherElements", {{11, "canonical"}, {13, kTypes}}, nullptr});
   h.push_back({"GatherND", {{11, "canonical"}, {12, "batch_dims"}, {13, kTypes}}, nullptr});
-  h.push_back({"Gemm", {{7, "one-way broadcasting"}, {9, kTypes}, {11, "C is optional"}, {13, kTypes}}, nullptr});
+  h.push_back(
+      {"Gemm",
+       {{6, "attribute broadcast"}, {7, "one-way broadcasting"}, {9, kTypes}, {11, "C is optional"}, {13, kTypes}},
+       upgrade_gemm});
   h.push_back({"DepthToSpace", {{1, "DCR"}, {11, "mode, DCR by default"}, {13, kTypes}}, nullptr});
   h.push_back({"ScatterElements", {{11, "canonical"}, {13, kTypes}, {16, "reduction"}, {18, "max and min"}}, nullptr});
   h.push_back({"ScatterND", {{11, "canonical"}, {13, kTypes}, {16, "reduction"}, {18, "max and min"}}, nullptr});
@@ -101,9 +105,24 @@ void append_extended(std::vector<OpHistory>& h) {
                nullptr});
 }
 
+// Until 6 two operands broadcast by attributes.
+void append_binary(std::vector<OpHistory>& h) {
+  auto add = [&](std::string_view op, int first, std::vector<int> types) {
+    OpHistory history{
+        op, {{first, "attributes broadcast, axis"}, {7, "broadcasting as everywhere"}}, upgrade_broadcast};
+    for (int v : types) history.changes.push_back({v, kTypes});
+    h.push_back(std::move(history));
+  };
+  for (const char* op : {"Add", "Sub", "Mul", "Div"}) add(op, 6, {13, 14});
+  for (const char* op : {"And", "Or", "Xor"}) add(op, 1, {});
+  for (const char* op : {"Greater", "Less"}) add(op, 1, {9, 13});
+  add("Equal", 1, {11, 13, 19});
+  add("Pow", 1, {12, 13, 15});
+}
+
 void append_upgraded(std::vector<OpHistory>& h) {
   h.push_back({"BatchNormalization",
-               {{7, "spatial"}, {9, "spatial dropped"}, {14, "training_mode"}, {15, kTypes}},
+               {{6, "is_test"}, {7, "spatial"}, {9, "spatial dropped"}, {14, "training_mode"}, {15, kTypes}},
                upgrade_batch_norm});
   h.push_back({"Cast",
                {{6, "canonical"},
@@ -131,7 +150,8 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {24, kTypes}},
                upgrade_constant});
   h.push_back({"Dropout",
-               {{7, "inference only, attribute ratio"},
+               {{6, "is_test"},
+                {7, "inference only, attribute ratio"},
                 {10, "mask is bool"},
                 {12, "inputs ratio, training_mode"},
                 {13, kTypes},
@@ -219,6 +239,7 @@ std::span<const OpHistory> op_histories() {
   static const std::vector<OpHistory> table = [] {
     std::vector<OpHistory> h;
     append_plain(h);
+    append_binary(h);
     append_extended(h);
     append_upgraded(h);
     std::sort(h.begin(), h.end(), [](const OpHistory& a, const OpHistory& b) { return a.op < b.op; });

@@ -10,7 +10,7 @@
 
 namespace quadlane {
 
-inline constexpr int kOldestOpset = 7;   // older ones broadcast by attribute
+inline constexpr int kOldestOpset = 6;
 inline constexpr int kNewestOpset = 24;  // up to here every change of the listed operators is known
 
 struct OpChange {

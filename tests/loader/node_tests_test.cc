@@ -17,6 +17,18 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = CaseResult::Kind;
 
+// Vectors of ONNX 1.17 that ONNX Runtime does not reproduce either.
+const std::map<std::string, const char*> kDisputed = {
+    {"test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
+     "counts taps behind the padded input"},
+    {"test_qlinearmatmul_2D_int8_float16", "wraps where the operator saturates"},
+    {"test_qlinearmatmul_2D_int8_float32", "wraps where the operator saturates"},
+    {"test_qlinearmatmul_3D_int8_float16", "wraps where the operator saturates"},
+    {"test_qlinearmatmul_3D_int8_float32", "wraps where the operator saturates"},
+    {"test_resize_downsample_scales_cubic_align_corners", "aligns to an output extent that is not whole"},
+    {"test_resize_downsample_scales_linear_align_corners", "aligns to an output extent that is not whole"},
+};
+
 struct Score {
   int passed = 0, failed = 0, refused = 0, not_ours = 0;
   std::string example;  // of a refusal
@@ -42,6 +54,10 @@ void run_cases(const fs::path& root) {
   Score total;
   for (const fs::path& path : cases) {
     CaseResult result = run_onnx_case(path, op_table());
+    if (kDisputed.count(path.filename().string())) {
+      EXPECT_EQ(result.kind, Kind::failed) << path.filename() << " is no longer disputed";
+      continue;
+    }
     scores[result.op].count(result);
     total.count(result);
     if (result.kind == Kind::failed) ADD_FAILURE() << path.filename().string() << ": " << result.reason;
