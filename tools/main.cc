@@ -38,7 +38,8 @@ int main(int argc, char** argv) {
   CLI::App app("Quadlane runs convolutional networks on CPUs: ONNX in, int8 results out.", "quadlane");
   app.set_version_flag("--version", QUADLANE_VERSION);
   app.require_subcommand(1);
-  std::vector<Verb> verbs = {tools::add_run(app), tools::add_inspect(app), tools::add_verify(app)};
+  std::vector<Verb> verbs = {tools::add_run(app),     tools::add_quantize(app), tools::add_bench(app),
+                             tools::add_inspect(app), tools::add_verify(app),   tools::add_segment(app)};
   try {
     app.parse(argc, argv);
     return dispatch(verbs);

@@ -1,0 +1,76 @@
+#include "tools/cli/precision.h"
+
+#include <cstdio>
+
+#include "graph/quant/quantize.h"
+#include "ops/table.h"
+#include "tools/cli/calibrate.h"
+#include "tools/cli/tensors.h"
+
+namespace quadlane::tools {
+namespace {
+
+constexpr int kRandomSamples = 4;
+
+bool has_quantizers(const Graph& graph) {
+  for (NodeId id : graph.order())
+    if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear") return true;
+  return false;
+}
+
+std::vector<run::TensorInfo> input_infos(const Graph& graph) {
+  std::vector<run::TensorInfo> infos;
+  for (ValueId id : graph.inputs()) infos.push_back({graph.at(id).name, graph.at(id).type});
+  return infos;
+}
+
+Result<Profile> random_profile(const Graph& graph, const std::string& path) {
+  std::fprintf(stderr, "note: '%s' is calibrated on random normal data: good for measuring speed, not for results\n",
+               path.c_str());
+  std::vector<std::vector<Tensor>> samples(kRandomSamples);
+  for (int i = 0; i < kRandomSamples; ++i)
+    for (const run::TensorInfo& info : input_infos(graph)) {
+      QL_TRY(Tensor tensor, random_tensor(info.type, static_cast<uint64_t>(100 + i)));
+      samples[static_cast<size_t>(i)].push_back(std::move(tensor));
+    }
+  return calibrate(graph, samples);
+}
+
+Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args) {
+  if (!args.calib.empty()) {
+    QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
+    return calibrate(graph, source);
+  }
+  if (!args.own_samples) return random_profile(graph, path);
+  QL_TRY(std::vector<Tensor> own, args.own_samples(input_infos(graph)));
+  std::vector<std::vector<Tensor>> samples;
+  for (Tensor& tensor : own) samples.push_back({std::move(tensor)});
+  return calibrate(graph, samples);
+}
+
+}  // namespace
+
+void PrecisionArgs::add_to(CLI::App& app) {
+  app.add_option("--precision", precision, "f32 or int8; default: as the model is")
+      ->check(CLI::IsMember({"f32", "int8"}));
+  app.add_option("--calib", calib,
+                 "real inputs to quantize an fp32 model by: folders, .npy or .pb files, saved statistics")
+      ->take_all();
+}
+
+Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args) {
+  QL_TRY(ModelOptions options, model_args.options());
+  if (args.precision.empty() && args.calib.empty()) return Model::load(model_args.path, options);
+  QL_TRY(Graph graph, load_onnx(model_args.path, op_table(), options.load));
+  bool quantized = has_quantizers(graph);
+  if (quantized && args.precision == "f32")
+    return invalid_argument("'", model_args.path, "' is quantized, it cannot run with --precision f32");
+  if (quantized || args.precision == "f32") return Model::from_graph(std::move(graph), options);
+
+  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), {.disabled = options.disabled_passes}));
+  QL_TRY(Profile profile, profile_for(graph, model_args.path, args));
+  QL_TRY(Graph int8, quantize(graph, op_table(), profile));
+  return Model::from_graph(std::move(int8), options);
+}
+
+}  // namespace quadlane::tools

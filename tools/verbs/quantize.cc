@@ -1,0 +1,98 @@
+// quadlane quantize: fp32 ONNX and real inputs -> int8 ONNX in QDQ form.
+#include "graph/quant/quantize.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tools/cli/calibrate.h"
+#include "tools/cli/model_args.h"
+#include "tools/io/file.h"
+#include "tools/io/sha256.h"
+#include "tools/verbs/verb.h"
+
+namespace quadlane::tools {
+namespace {
+
+struct QuantizeArgs {
+  ModelArgs model;
+  std::vector<std::string> calib, keep_f32;
+  std::string output, form = "quadlane", method = "minmax", save_stats, json;
+};
+
+Status check_outputs(const QuantizeArgs& args) {
+  for (const std::string& path : {args.output, args.save_stats, args.json})
+    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
+  return {};
+}
+
+Status refuse_quantized(const Graph& graph, const std::string& path) {
+  for (NodeId id : graph.order())
+    if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear")
+      return invalid_argument("'", path, "' is quantized already: node '", graph.at(id).name, "' is a ",
+                              graph.at(id).op);
+  return {};
+}
+
+Status write_model(const Graph& graph, const Profile& profile, const std::string& path) {
+  SaveOptions save;
+  save.producer_version = QUADLANE_VERSION;
+  save.metadata["calibration_samples"] = cat(profile.samples());
+  save.metadata["calibration_sha256"] = sha256_hex(profile.to_text());
+  QL_TRY(std::vector<std::byte> bytes, save_onnx_bytes(graph, save));
+  return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Status quantize_model(const QuantizeArgs& args) {
+  QL_CHECK_OK(check_outputs(args));
+  QL_TRY(ModelOptions options, args.model.options());
+  QL_TRY(Graph graph, load_simplified(args.model.path, options));
+  QL_CHECK_OK(refuse_quantized(graph, args.model.path));
+  QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
+  QL_TRY(Profile profile, calibrate(graph, source));
+
+  QuantPolicy policy;
+  policy.form = args.form == "any" ? QuantForm::for_any : QuantForm::for_quadlane;
+  policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
+  QuantReport report;
+  QL_TRY(Graph int8, quantize(graph, op_table(), profile, policy, &report));
+  if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
+  QL_CHECK_OK(write_model(int8, profile, args.output));
+  if (!args.json.empty()) {
+    nlohmann::ordered_json json = {
+        {"model", args.model.path},      {"output", args.output},        {"form", args.form},
+        {"method", args.method},         {"samples", profile.samples()}, {"convolutions", report.convs},
+        {"quantized", report.quantized}, {"notes", report.notes}};
+    QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
+  }
+  std::printf("%s: %d of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(), report.quantized,
+              report.convs, static_cast<long long>(profile.samples()));
+  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
+  return {};
+}
+
+}  // namespace
+
+Verb add_quantize(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("quantize", "Turn an fp32 model into int8 (ONNX QDQ) by calibration");
+  auto args = std::make_shared<QuantizeArgs>();
+  args->model.add_to(*app);
+  app->add_option("--calib", args->calib,
+                  "real inputs: folders, .npy or .pb files; or statistics saved by --save-stats")
+      ->required()
+      ->take_all();
+  app->add_option("-o,--output", args->output, "the .onnx file to write")->required();
+  app->add_option("--for", args->form, "quadlane: the most accurate form; any: the form other engines fuse best")
+      ->check(CLI::IsMember({"quadlane", "any"}))
+      ->capture_default_str();
+  app->add_option("--method", args->method, "how ranges are chosen")
+      ->check(CLI::IsMember({"minmax"}))
+      ->capture_default_str();
+  app->add_option("--keep-f32", args->keep_f32, "name of a convolution that stays in fp32; repeatable")->take_all();
+  app->add_option("--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
+  app->add_option("--json", args->json, "write what was done to this file");
+  return {app, [args] { return quantize_model(*args); }};
+}
+
+}  // namespace quadlane::tools
