@@ -1,5 +1,7 @@
 #include "bench/conv_case.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <random>
 
@@ -40,6 +42,17 @@ ConvExtent ConvCase::extent(const ConvShape& s) {
   return {s.outputs, geometry_of(s).vectors(), {plane_count(s.inputs, s)}};
 }
 
+ConvCase::Memory ConvCase::allocate(int64_t bytes) {
+  constexpr size_t kHugePage = 2 << 20;
+  const size_t rounded = (static_cast<size_t>(bytes) + kHugePage - 1) / kHugePage * kHugePage;
+  Memory memory(static_cast<std::byte*>(std::aligned_alloc(kHugePage, rounded)));
+  if (memory) {
+    madvise(memory.get(), rounded, MADV_HUGEPAGE);
+    std::fill_n(memory.get(), rounded, std::byte{0});
+  }
+  return memory;
+}
+
 Result<ConvCase> ConvCase::make(const ConvShape& shape, Isa isa, const ConvSchedule& schedule) {
   ConvCase c;
   c.shape_ = shape;
@@ -48,19 +61,18 @@ Result<ConvCase> ConvCase::make(const ConvShape& shape, Isa isa, const ConvSched
   const int64_t inputs = plane_count(shape.inputs, shape), outputs = plane_count(shape.outputs, shape);
   const int64_t plane_bytes = c.geometry_.plane_bytes();
   std::mt19937 rng(1);
-  c.src_.resize(static_cast<size_t>(inputs * plane_bytes) + 64);
-  c.dst_.resize(static_cast<size_t>(outputs * plane_bytes) + 64);
+  c.src_ = allocate(inputs * plane_bytes);
+  c.dst_ = allocate(outputs * plane_bytes);
+  if (!c.src_ || !c.dst_) return make_error(Code::out_of_memory, "no memory for ", shape.name());
   if (shape.type == DType::u8)
-    for (std::byte& b : c.src_) b = static_cast<std::byte>(rng());
-  auto list = [&](std::vector<std::byte>& memory, int64_t count) {
+    for (int64_t i = 0; i < inputs * plane_bytes; ++i) c.src_.get()[i] = static_cast<std::byte>(rng());
+  auto list = [&](int64_t count) {
     std::vector<int64_t> offsets;
-    const auto misaligned = static_cast<int64_t>(reinterpret_cast<uintptr_t>(memory.data()) % 64);
-    for (int64_t i = 0; i < count; ++i)
-      offsets.push_back(i * plane_bytes + c.geometry_.origin * kPixelBytes + (64 - misaligned) % 64);
+    for (int64_t i = 0; i < count; ++i) offsets.push_back(i * plane_bytes + c.geometry_.origin * kPixelBytes);
     return offsets;
   };
-  c.src_planes_ = list(c.src_, inputs);
-  c.dst_planes_ = list(c.dst_, outputs);
+  c.src_planes_ = list(inputs);
+  c.dst_planes_ = list(outputs);
   c.pads_.assign(static_cast<size_t>(outputs), 0);
   c.lanes_ = valid_lanes(c.geometry_);
   c.bias_.assign(static_cast<size_t>(shape.outputs), 0);
@@ -110,8 +122,8 @@ void ConvCase::run() {
       args.dst_planes = dst_planes_.data() + first_plane;
       args.dst_pad = pads_.data() + first_plane;
       auto launch = [&](int64_t vector, int64_t count, int64_t pv) {
-        args.src = src_.data() + vector * 64;
-        args.dst = dst_.data() + vector * 64;
+        args.src = src_.get() + vector * 64;
+        args.dst = dst_.get() + vector * 64;
         args.lanes = lanes_.data() + vector;
         args.tiles = count;
         block.kernels[static_cast<size_t>(pv - 1)](&args);

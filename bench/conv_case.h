@@ -1,6 +1,8 @@
 // A convolution layer ready to be timed: planes, packed weights and kernels for one image, launched as a stream would.
 #pragma once
 
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,7 +39,13 @@ class ConvCase {
   ConvShape shape_;
   Geometry geometry_;
   int pv_ = 1;
-  std::vector<std::byte> src_, dst_;
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  using Memory = std::unique_ptr<std::byte, Free>;  // in huge pages where the system has them, as a stream's arena is
+  static Memory allocate(int64_t bytes);
+
+  Memory src_, dst_;
   std::vector<int64_t> src_planes_, dst_planes_;
   std::vector<uint32_t> pads_;
   std::vector<uint16_t> lanes_;

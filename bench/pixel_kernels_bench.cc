@@ -24,7 +24,10 @@ struct Arena {
   Arena(const Geometry& g, int planes)
       : geometry(g), size(static_cast<size_t>(g.plane_bytes()) * static_cast<size_t>(planes)) {
     bytes.reset(static_cast<std::byte*>(std::aligned_alloc(4096, (size + 4095) / 4096 * 4096)));
-    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7);
+    for (size_t i = 0; i < size / sizeof(float); ++i) {  // as bytes anything will do, as floats no denormals
+      float value = static_cast<float>(i % 1013) * 0.25f + 1;
+      std::memcpy(bytes.get() + i * sizeof value, &value, sizeof value);
+    }
     for (int i = 0; i < planes; ++i) offsets.push_back((i * g.plane_pixels + g.origin) * kPixelBytes);
     pads.assign(static_cast<size_t>(planes), 0);
   }
@@ -163,14 +166,14 @@ Case global_pool_case(Isa isa, int size, int planes) {
                    {src, dst});
 }
 
-Case resample_case(Isa isa, const char* name, ResampleKind kind, bool f32, int size, int planes) {
+Case resample_case(Isa isa, const char* name, ResampleKind kind, bool f32, int size, int planes, bool windows = false) {
   auto src = arena(size / 2, size / 2, planes), dst = arena(size, size, planes);
   std::vector<ResampleTap> taps;
   for (int i = 0; i < size; ++i) {
     int first = std::max(0, (i - 1) / 2);
     taps.push_back({first, std::min(first + 1, size / 2 - 1), i % 2 ? 0.25f : i ? 0.75f : 0.0f});
   }
-  ResampleSpec spec{isa, kind, f32, size / 2, {size, 1}};
+  ResampleSpec spec{isa, kind, f32, windows, size / 2, {size, 1}};
   auto rows = std::make_shared<std::vector<ResampleRow>>(resample_rows(spec, taps, src->geometry.pitch));
   auto columns = std::make_shared<std::vector<std::byte>>(resample_columns(spec, taps));
   ResampleArgs args{src->bytes.get(),    src->offsets.data(), rows->data(),     columns->data(), dst->bytes.get(),
@@ -227,6 +230,9 @@ std::vector<Case> all_cases(Isa isa, int size, int planes) {
   cases.push_back(resample_case(isa, "resample_nearest_table", ResampleKind::nearest, false, size, planes));
   cases.push_back(resample_case(isa, "resample_linear_table_u8", ResampleKind::linear, false, size, planes));
   cases.push_back(resample_case(isa, "resample_linear_table_f32", ResampleKind::linear, true, size, planes));
+  cases.push_back(resample_case(isa, "resample_nearest_windows", ResampleKind::nearest, false, size, planes, true));
+  cases.push_back(resample_case(isa, "resample_linear_windows_u8", ResampleKind::linear, false, size, planes, true));
+  cases.push_back(resample_case(isa, "resample_linear_windows_f32", ResampleKind::linear, true, size, planes, true));
   cases.push_back(split_case(isa, size, planes));
   cases.push_back(interleave_case(isa, size, planes));
   return cases;

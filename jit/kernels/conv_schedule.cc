@@ -10,7 +10,8 @@ namespace quadlane {
 namespace {
 
 // Instructions a cycle. One 512-bit dot, two loads and six instructions a cycle on AMD Zen 4; Intel's server cores have
-// two dot units. AVX2 exact dots are four instructions on four (AMD) or three (Intel) vector units.
+// two dot units. AVX2 exact dots are four instructions (two of them products) on four (AMD, of which a register-only
+// loop fills 3.25: bench/conv_bench) or three (Intel) vector units.
 struct Machine {
   double dots, vector_units, loads, decode;
 };
@@ -18,7 +19,7 @@ struct Machine {
 Machine machine_of(Isa isa, const CpuInfo& cpu) {
   const bool amd = cpu.vendor == "AuthenticAMD";
   if (isa == Isa::avx512_vnni) return {amd ? 1.0 : 2.0, 2, 2, 6};
-  return {2, amd ? 4.0 : 3.0, 2, amd ? 6.0 : 4.5};
+  return {2, amd ? 3.25 : 2.5, 2, amd ? 6.0 : 4.5};
 }
 
 // Rows of memory that one plane's taps touch: offsets further apart than a few cache lines.
@@ -71,24 +72,36 @@ class Model {
       loads = regs + (embedded ? dots : no);
       decode = dots + regs + (embedded ? 0 : no) + clamps;
     }
-    return std::max({units, loads / machine_.loads, decode / machine_.decode});
+    // The slower ones hide behind the slowest, not wholly.
+    const double cycles[] = {units, loads / machine_.loads, decode / machine_.decode};
+    const double slowest = *std::max_element(cycles, cycles + 3);
+    // Every accumulator takes one dot a tap and waits for the one before.
+    constexpr double kLatency = 5;
+    return std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest);
   }
 
   double pass(const ConvSpec& s) const {
-    const double regs = s.pass_registers, line_bytes = regs * 64 / registers_per_vector();
-    double cycles = 30, pixel_bytes = 0, weight_bytes = 0;
+    const double regs = s.pass_registers;
+    // A tap's pixels start anywhere in a line, and each visit of a plane costs some time of its own.
+    const double line_bytes = regs * 64 / registers_per_vector() + 96;
+    double cycles = 30, kept = 0, fresh = 0, again = 0, weights = 0;  // bytes
     for (size_t i = 0; i < s.taps.size(); ++i) {
       const double planes = static_cast<double>(extent_.section_planes[i]),
                    taps = static_cast<double>(s.taps[i].size());
+      const auto [first, last] = std::minmax_element(s.taps[i].begin(), s.taps[i].end());
       cycles += planes * (taps * tap(s) + 2);
-      pixel_bytes += planes * tap_rows(s.taps[i]) * line_bytes;
-      weight_bytes += planes * taps * s.no * (s.src == DType::u8 && s.isa == Isa::avx2 ? 8 : 4);
+      kept += planes * (static_cast<double>(*last - *first) + line_bytes);
+      fresh += planes * line_bytes;
+      again += planes * line_bytes * (tap_rows(s.taps[i]) - 1);
+      weights += planes * taps * s.no * (s.src == DType::u8 && s.isa == Isa::avx2 ? 8 : 4);
     }
-    // What the first-level cache does not keep from one pass to the next comes from the second at 32 bytes a cycle,
-    // partly hidden.
+    // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, in part hidden. The older rows'
+    // pixels do when the rows between are too many for the first level, the weights when one pass is.
     const double l1 = cpu_.l1d_bytes;
-    if (weight_bytes > 0.6 * l1) cycles += weight_bytes / 32;
-    if (weight_bytes + 4 * pixel_bytes > 0.8 * l1) cycles += 0.5 * pixel_bytes / 32;
+    auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
+    const double exposed =
+        s.isa == Isa::avx512_vnni ? 0.5 : 1.5;  // fitted; AVX2 keeps every vector unit busy meanwhile
+    cycles += exposed / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
     cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
     cycles += regs * s.no / machine_.loads;  // bias
