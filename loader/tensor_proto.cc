@@ -135,7 +135,7 @@ Result<uint64_t> parse_number(const std::string& key, const std::string& text) {
 
 Result<std::string> external_bytes(const TensorProto& proto, size_t stored_bytes, const std::string& directory) {
   if (proto.has_raw_data() || typed_elements(proto) != 0)
-    return invalid_model("has external data and data in the file");
+    return invalid_model("has ", proto.has_raw_data() ? "raw" : "typed", " data and external data");
   ExternalRange range;
   range.bytes = stored_bytes;
   for (const auto& entry : proto.external_data()) {
