@@ -2,6 +2,7 @@
 // table; a step makes one register of result pixels, or two from one register of source pixels in the 2x kernels.
 #include "jit/kernels/resample.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -97,6 +98,23 @@ uint32_t bits_of(float value) {
   return bits;
 }
 
+size_t lanes_of(const ResampleSpec& s) { return s.isa == Isa::avx512_vnni ? 16 : 8; }
+
+// Source columns that one register of result pixels needs.
+struct Window {
+  int first = 0, last_first = 0, second = 0, last_second = 0;
+};
+Window window_of(std::span<const ResampleTap> taps) {
+  Window w{taps[0].first, taps[0].first, taps[0].second, taps[0].second};
+  for (const ResampleTap& t : taps) {
+    w.first = std::min(w.first, t.first);
+    w.last_first = std::max(w.last_first, t.first);
+    w.second = std::min(w.second, t.second);
+    w.last_second = std::max(w.last_second, t.second);
+  }
+  return w;
+}
+
 // QL_OPS.md: 11 bits for each axis.
 uint32_t weight_of(float fraction) { return static_cast<uint32_t>(std::lrint(fraction * 2048.0f)); }
 
@@ -107,8 +125,8 @@ std::unique_ptr<ResampleBody> make_resample_body(Assembler& a, const ResampleSpe
 }
 
 std::string describe(const ResampleSpec& s) {
-  return cat("resample_", to_string(s.kind), s.f32 ? "_f32" : "_u8", " w", s.src_w, "->", describe(s.dst), " ",
-             to_string(s.isa));
+  return cat("resample_", to_string(s.kind), s.f32 ? "_f32" : "_u8", s.windows ? " windows w" : " w", s.src_w, "->",
+             describe(s.dst), " ", to_string(s.isa));
 }
 
 Result<MachineCode> generate(const ResampleSpec& s, const GenerateOptions& options) {
@@ -130,18 +148,37 @@ std::vector<ResampleRow> resample_rows(const ResampleSpec& s, std::span<const Re
   return rows;
 }
 
+bool fits_windows(const ResampleSpec& s, std::span<const ResampleTap> columns) {
+  if (is_2x(s)) return false;
+  size_t lanes = lanes_of(s);
+  for (size_t x = 0; x < columns.size(); x += lanes) {
+    Window w = window_of(columns.subspan(x, std::min(lanes, columns.size() - x)));
+    if (w.last_first - w.first >= static_cast<int>(lanes) || w.last_second - w.second >= static_cast<int>(lanes))
+      return false;
+  }
+  return true;
+}
+
 std::vector<std::byte> resample_columns(const ResampleSpec& s, std::span<const ResampleTap> taps) {
   size_t width = static_cast<size_t>((s.dst.w + kVectorPixels - 1) / kVectorPixels * kVectorPixels);
-  size_t lists = s.kind == ResampleKind::nearest ? 1 : s.f32 ? 4 : 3;
-  std::vector<uint32_t> table(width * lists, 0);
+  bool nearest = s.kind == ResampleKind::nearest;
+  size_t lists = nearest ? 1 : s.f32 ? 4 : 3, lanes = lanes_of(s);
+  std::vector<uint32_t> table(width * (lists + (!s.windows ? 0 : nearest ? 1 : 2)), 0);
+  auto entry = [&](size_t number, size_t x) -> uint32_t& { return table[number * width + x]; };
+  Window window;
   for (size_t x = 0; x < taps.size(); ++x) {
     const ResampleTap& t = taps[x];
-    table[x] = static_cast<uint32_t>(t.first * kPixelBytes);
-    if (lists == 1) continue;
-    table[width + x] = static_cast<uint32_t>(t.second * kPixelBytes);
+    if (s.windows && x % lanes == 0) {
+      window = window_of(taps.subspan(x, std::min(lanes, taps.size() - x)));
+      entry(lists, x) = static_cast<uint32_t>(window.first * kPixelBytes);
+      if (!nearest) entry(lists + 1, x) = static_cast<uint32_t>(window.second * kPixelBytes);
+    }
+    entry(0, x) = static_cast<uint32_t>(s.windows ? t.first - window.first : t.first * kPixelBytes);
+    if (nearest) continue;
+    entry(1, x) = static_cast<uint32_t>(s.windows ? t.second - window.second : t.second * kPixelBytes);
     uint32_t weight = weight_of(t.fraction);
-    table[2 * width + x] = s.f32 ? bits_of(1 - t.fraction) : (2048 - weight) | weight << 16;
-    if (s.f32) table[3 * width + x] = bits_of(t.fraction);
+    entry(2, x) = s.f32 ? bits_of(1 - t.fraction) : (2048 - weight) | weight << 16;
+    if (s.f32) entry(3, x) = bits_of(t.fraction);
   }
   std::vector<std::byte> bytes(table.size() * sizeof(uint32_t));
   std::memcpy(bytes.data(), table.data(), bytes.size());

@@ -18,7 +18,8 @@ enum class ResampleKind : uint8_t {
 struct ResampleSpec {
   Isa isa = Isa::avx2;
   ResampleKind kind = ResampleKind::nearest;
-  bool f32 = false;  // else u8 quads; nearest moves any pixels
+  bool f32 = false;      // else u8 quads; nearest moves any pixels
+  bool windows = false;  // table kinds: see fits_windows()
   int src_w = 1;
   RowShape dst;  // 2x: w = 2 * src_w
   auto operator<=>(const ResampleSpec&) const = default;
@@ -31,6 +32,10 @@ struct ResampleTap {
   int32_t first = 0, second = 0;
   float fraction = 0;
 };
+// Whether the source columns of any register of result pixels lie in one register of source pixels, as they do when
+// columns are not dropped: then windows are loaded and permuted, several times faster than gathering.
+bool fits_windows(const ResampleSpec&, std::span<const ResampleTap> columns);
+
 // Tables of ResampleArgs; one tap for each result row, and one for each result column.
 std::vector<ResampleRow> resample_rows(const ResampleSpec&, std::span<const ResampleTap>, int src_pitch);
 std::vector<std::byte> resample_columns(const ResampleSpec&, std::span<const ResampleTap>);

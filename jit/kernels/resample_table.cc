@@ -6,8 +6,9 @@
 //           y = (S + 2^21 - 1 + (S >> 22 & 1)) >> 22                                     (half to even; S < 2^30)
 //     f32:  y = wy0 * (wx0 * a + wx1 * b) + wy1 * (wx0 * c + wx1 * d)
 //
-// Tile: one register of result pixels; whole pixels are gathered. u8 goes on in four groups of dwords: a and b become
-// the halves of a dword, so that one vpmaddwd with the column's pair of weights makes the horizontal sum.
+// Tile: one register of result pixels; whole pixels are gathered, or permuted out of a window. u8 goes on in four
+// groups of dwords: a and b become the halves of a dword, so that one vpmaddwd with the column's pair of weights makes
+// the horizontal sum.
 #include "jit/kernels/quads.h"
 #include "jit/kernels/resample_bodies.h"
 
@@ -31,9 +32,20 @@ class TableBody : public ResampleBody {
  protected:
   virtual void make(const Vec& result) = 0;
   Xbyak::Address list(int number) { return a_.ptr[r_.columns + number * list_bytes_]; }
-  // The table's entries behind w are 0: every lane reads something.
-  void gather_row(const Vec& to, const Gp& row, const Vec& index) {
-    gather(a_, to, row, 0, index, lane_bits(a_, 0, a_.lanes()));
+  // to = the row's pixels at first[x] (column 0) or second[x] (column 1). The table's entries behind w are 0: every
+  // lane reads something.
+  void fetch(const Vec& to, const Gp& row, int column) {
+    if (!s_.windows) {
+      Vec index = a_.vec("index");
+      a_.load(index, list(column));
+      return gather(a_, to, row, 0, index, lane_bits(a_, 0, a_.lanes()));
+    }
+    Gp window = a_.gp("window");
+    int begins = (s_.kind == ResampleKind::nearest ? 1 : s_.f32 ? 4 : 3) + column;
+    a_.movsxd(window, a_.dword[r_.columns + begins * list_bytes_]);
+    a_.load(to, list(column));
+    Xbyak::Address pixels = a_.ptr[row + window];
+    a_.avx512() ? a_.vpermd(to.zmm(), to.zmm(), pixels) : a_.vpermd(to.ymm(), to.ymm(), pixels);
   }
 
   Assembler& a_;
@@ -47,11 +59,7 @@ class NearestTable final : public TableBody {
   using TableBody::TableBody;
 
  private:
-  void make(const Vec& result) override {
-    Vec index = a_.vec("index");
-    a_.load(index, list(0));
-    gather_row(result, r_.first, index);
-  }
+  void make(const Vec& result) override { fetch(result, r_.first, 0); }
 };
 
 class LinearF32 final : public TableBody {
@@ -72,11 +80,9 @@ class LinearF32 final : public TableBody {
     a_.vaddps(result, result, lower);
   }
   void horizontal(const Vec& to, const Gp& row) {
-    Vec index = a_.vec("index"), right = a_.vec("right");
-    a_.load(index, list(0));
-    gather_row(to, row, index);
-    a_.load(index, list(1));
-    gather_row(right, row, index);
+    Vec right = a_.vec("right");
+    fetch(to, row, 0);
+    fetch(right, row, 1);
     a_.vmulps(to, to, list(2));
     a_.vmulps(right, right, list(3));
     a_.vaddps(to, to, right);
@@ -87,6 +93,7 @@ class LinearF32 final : public TableBody {
 class LinearU8 final : public TableBody {
  public:
   using TableBody::TableBody;
+  void load_constants() override { a_.zero(zero_); }
   void begin_row() override {
     a_.vpbroadcastd(w_first_, a_.ptr[r_.entry + offsetof(ResampleRow, w_first)]);
     a_.vpbroadcastd(w_second_, a_.ptr[r_.entry + offsetof(ResampleRow, w_second)]);
@@ -94,40 +101,32 @@ class LinearU8 final : public TableBody {
 
  private:
   void make(const Vec& result) override {
-    std::vector<Vec> taps = a_.vecs("tap", 4), groups = a_.vecs("group", kGroups);
-    gather_taps(taps);
-    for (int k = 0; k < kGroups; ++k) {
-      const Vec& sum = groups[static_cast<size_t>(k)];
-      Vec lower = a_.vec("second row");
-      horizontal(sum, taps[0], taps[1], k);
-      horizontal(lower, taps[2], taps[3], k);
-      a_.vpmulld(sum, sum, w_first_);
-      a_.vpmulld(lower, lower, w_second_);
-      a_.vpaddd(sum, sum, lower);
-      round(sum, lower);
+    std::vector<Vec> upper = a_.vecs("first row", kGroups), lower = a_.vecs("second row", kGroups);
+    fetch_pairs(upper, r_.first);
+    fetch_pairs(lower, r_.second);
+    for (size_t k = 0; k < kGroups; ++k) {
+      Vec weights = a_.vec("weights");
+      a_.vpshufd(weights, list(2), static_cast<uint8_t>(k * 0x55));  // pixel k's pair for its four channels
+      a_.vpmaddwd(upper[k], upper[k], weights);
+      a_.vpmaddwd(lower[k], lower[k], weights);
+      a_.vpmulld(upper[k], upper[k], w_first_);
+      a_.vpmulld(lower[k], lower[k], w_second_);
+      a_.vpaddd(upper[k], upper[k], lower[k]);
+      round(upper[k], weights);
     }
-    pack_quads(a_, groups);
-    a_.copy(result, groups[0]);
+    pack_quads(a_, upper);
+    a_.copy(result, upper[0]);
   }
-  void gather_taps(const std::vector<Vec>& taps) {
-    Vec index = a_.vec("index");
-    for (int column = 0; column < 2; ++column) {
-      a_.load(index, list(column));
-      gather_row(taps[static_cast<size_t>(column)], r_.first, index);
-      gather_row(taps[static_cast<size_t>(column) + 2], r_.second, index);
+  // groups[k] = words a, b of pixel k's channels: the bytes of both pixels side by side, then widened.
+  void fetch_pairs(const std::vector<Vec>& groups, const Gp& row) {
+    fetch(groups[1], row, 0);
+    fetch(groups[3], row, 1);
+    a_.vpunpcklbw(groups[0], groups[1], groups[3]);
+    a_.vpunpckhbw(groups[2], groups[1], groups[3]);
+    for (size_t k : {0, 2}) {
+      a_.vpunpckhbw(groups[k + 1], groups[k], zero_);
+      a_.vpunpcklbw(groups[k], groups[k], zero_);
     }
-  }
-  // to = (2048 - fx) * left + fx * right, for the channels of group k.
-  void horizontal(const Vec& to, const Vec& left, const Vec& right, int k) {
-    Vec other = a_.vec("right");
-    expand_quads(a_, to, left, k);
-    std::vector<uint32_t> upper_half;
-    for (uint32_t c = 0; c < 4; ++c) upper_half.push_back(0x80008080u | (static_cast<uint32_t>(k) * 4 + c) << 16);
-    a_.vpshufb(other, right, a_.constant_vector(upper_half));
-    a_.bit_or(to, to, other);
-    a_.load(other, list(2));
-    spread_pixel_value(a_, other, other, k);
-    a_.vpmaddwd(to, to, other);
   }
   void round(const Vec& sum, const Vec& scratch) {
     a_.vpsrld(scratch, sum, 22);
@@ -136,7 +135,7 @@ class LinearU8 final : public TableBody {
     a_.vpaddd(sum, sum, a_.constant_lanes((1u << 21) - 1));
     a_.vpsrld(sum, sum, 22);
   }
-  Vec w_first_ = a_.vec("w_first"), w_second_ = a_.vec("w_second");
+  Vec w_first_ = a_.vec("w_first"), w_second_ = a_.vec("w_second"), zero_ = a_.vec("zero");
 };
 
 }  // namespace

@@ -179,11 +179,13 @@ void resize_agrees(Isa isa, const NamedMode& mode, bool linear, int64_t h, int64
   ResampleKind kind = linear    ? doubles ? ResampleKind::linear_2x : ResampleKind::linear
                       : doubles ? ResampleKind::nearest_2x
                                 : ResampleKind::nearest;
-  ResampleSpec spec{isa, kind, false, static_cast<int>(w), {static_cast<int>(out_w), dst.geometry.gap}};
+  ResampleSpec spec{isa, kind, false, false, static_cast<int>(w), {static_cast<int>(out_w), dst.geometry.gap}};
+  auto column_taps = taps_of(columns_axis, mode.mode, linear);
+  spec.windows = fits_windows(spec, column_taps);
   auto code = generate(spec);
   ASSERT_TRUE(code.ok()) << code.error().text();
   auto rows = resample_rows(spec, taps_of(rows_axis, mode.mode, linear), src.geometry.pitch);
-  auto columns = resample_columns(spec, taps_of(columns_axis, mode.mode, linear));
+  auto columns = resample_columns(spec, column_taps);
   ResampleArgs args{src.base(),         src.offsets.data(), rows.data(),     columns.data(), dst.base(),
                     dst.offsets.data(), dst.row_bytes(),    dst.pads.data(), planes,         out_h};
   ASSERT_TRUE(run_kernel(*code, isa, &args,

@@ -60,6 +60,17 @@ double reference_f32(const Planes& src, size_t plane, const ResampleTap& r, cons
   return top * (1 - r.fraction) + bottom * r.fraction;
 }
 
+// Any scale that drops no columns fits; so may others.
+std::vector<ResampleTap> scaled_taps(int in, int out) {
+  std::vector<ResampleTap> taps;
+  for (int x = 0; x < out; ++x) {
+    float source = out > 1 ? static_cast<float>(x) * static_cast<float>(in - 1) / static_cast<float>(out - 1) : 0;
+    int first = static_cast<int>(source);
+    taps.push_back({first, std::min(first + 1, in - 1), source - static_cast<float>(first)});
+  }
+  return taps;
+}
+
 void trial(Isa isa, Kind kind, bool f32, Rng& rng) {
   bool doubles = kind == Kind::nearest_2x || kind == Kind::linear_2x;
   bool linear = kind == Kind::linear || kind == Kind::linear_2x;
@@ -67,12 +78,12 @@ void trial(Isa isa, Kind kind, bool f32, Rng& rng) {
   int dst_h = doubles ? 2 * h : pick(rng, 1, 5), dst_w = doubles ? 2 * w : pick(rng, 1, 70);
   Planes src(random_geometry(rng, h, w), planes, rng), dst(random_geometry(rng, dst_h, dst_w), planes, rng);
   if (f32) fill_floats(src.bytes, rng, -5, 5);
-  ResampleSpec spec{isa, kind, f32, w, {dst_w, dst.geometry.gap}};
+  ResampleSpec spec{isa, kind, f32, false, w, {dst_w, dst.geometry.gap}};
+  auto row_taps = doubles ? doubled(h, linear) : random_taps(h, dst_h, rng);
+  auto column_taps = doubles ? doubled(w, linear) : rng() % 2 ? random_taps(w, dst_w, rng) : scaled_taps(w, dst_w);
+  spec.windows = fits_windows(spec, column_taps);
   auto code = generate(spec, poisoned());
   ASSERT_TRUE(code.ok()) << code.error().text();
-
-  auto row_taps = doubles ? doubled(h, linear) : random_taps(h, dst_h, rng);
-  auto column_taps = doubles ? doubled(w, linear) : random_taps(w, dst_w, rng);
   auto rows = resample_rows(spec, row_taps, src.geometry.pitch);
   auto columns = doubles ? std::vector<std::byte>() : resample_columns(spec, column_taps);
   int first = pick(rng, 0, dst_h - 1), count = pick(rng, 1, dst_h - first);  // a thread's share
@@ -123,9 +134,20 @@ TEST(Resample, LinearU8Doubled) { all_trials(Kind::linear_2x, false, 23); }
 TEST(Resample, LinearF32ByTable) { all_trials(Kind::linear, true, 24); }
 TEST(Resample, LinearF32Doubled) { all_trials(Kind::linear_2x, true, 25); }
 
+TEST(Resample, WindowsFitWhatDropsNoColumns) {
+  for (Isa isa : kGeneratedIsas)
+    for (int in = 1; in < 40; ++in) {
+      for (int out = in; out < 90; out += 7)
+        EXPECT_TRUE(fits_windows(ResampleSpec{isa, Kind::linear, false, false, in, {out, 0}}, scaled_taps(in, out)));
+      if (in < 8) continue;
+      EXPECT_FALSE(
+          fits_windows(ResampleSpec{isa, Kind::linear, false, false, 3 * in, {in, 0}}, scaled_taps(3 * in, in)));
+    }
+}
+
 TEST(Resample, RefusesWhatCannotBe) {
-  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::linear_2x, false, 8, {15, 0}}).ok());
-  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::nearest, false, 0, {15, 0}}).ok());
+  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::linear_2x, false, false, 8, {15, 0}}).ok());
+  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::nearest, false, false, 0, {15, 0}}).ok());
 }
 
 }  // namespace
