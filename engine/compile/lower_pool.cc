@@ -46,19 +46,22 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
   const bool integer_average = node.op == "ql.AveragePool";
   if (node.op == "AveragePool" && l.dtype(node.input(0)) != DType::f32) return declined("an average of integers without a rounding rule");
   QL_TRY(PoolAttrs attrs, pool_attrs(node, in));
-  QL_TRY(auto found, l.planar(node.input(0)));
-  if (!found) return declined("the input has no planes");
-  PlanarValue x = *found, out = result_planes(l, x, out_shape);
-  l.define(node.output(), out);
   PoolSpec spec;
   spec.isa = l.isa;
   spec.op = node.op == "MaxPool" ? PoolOp::max : PoolOp::average;
-  spec.f32 = x.dtype == DType::f32;
+  spec.f32 = l.dtype(node.input(0)) == DType::f32;
   spec.kh = static_cast<int>(attrs.kernel[0]), spec.kw = static_cast<int>(attrs.kernel[1]);
   spec.stride_h = static_cast<int>(attrs.strides[0]), spec.stride_w = static_cast<int>(attrs.strides[1]);
   spec.dilation_h = static_cast<int>(attrs.dilations[0]), spec.dilation_w = static_cast<int>(attrs.dilations[1]);
   spec.pad_top = static_cast<int>(attrs.pad_begin(0)), spec.pad_left = static_cast<int>(attrs.pad_begin(1));
   spec.src_h = static_cast<int>(in[2]), spec.src_w = static_cast<int>(in[3]), spec.dst_h = static_cast<int>(out_shape[2]);
+  spec.dst.w = static_cast<int>(out_shape[3]);
+  if (spec.op == PoolOp::max && has_empty_window(spec)) return declined("a window without a pixel");
+  QL_TRY(auto found, l.planar(node.input(0)));
+  if (!found) return declined("the input has no planes");
+  PlanarValue x = *found, out = result_planes(l, x, out_shape);
+  l.define(node.output(), out);
+  const int pad_bottom = static_cast<int>(attrs.pad_end(0)), pad_right = static_cast<int>(attrs.pad_end(1));
   const float mult = node.attrs.float_or("mult", 1.0f);
   const int in_zero = static_cast<int>(node.attrs.int_or("in_zero", 0));
   const bool count_pad = attrs.count_include_pad;
@@ -71,7 +74,8 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
     QL_TRY(KernelId kernel, e.kernel(describe(final_spec), [&] { return generate(final_spec); }));
     std::vector<PoolRow> rows = pool_rows(final_spec, src.pitch);
     size_t factors = 0;
-    if (final_spec.op == PoolOp::average) factors = e.constant(pool_factors(final_spec, count_pad, mult, in_zero, rows));
+    if (final_spec.op == PoolOp::average)
+      factors = e.constant(pool_factors(final_spec, count_pad, mult, in_zero, rows, pad_bottom, pad_right));
     size_t rows_at = e.constant(rows);
     run::StepInfo step = info;
     step.kernel = describe(final_spec);
