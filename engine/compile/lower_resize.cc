@@ -1,6 +1,7 @@
 // Resize (f32, and nearest on any planes) and ql.Resize (u8) by resample kernels: tables of rows and columns, or the
 // special kernels for exactly twice the size.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/compile/lowering.h"
 #include "engine/run/row_steps.h"
@@ -82,6 +83,11 @@ bool is_linear_2x(const std::vector<ResampleTap>& columns, int64_t in) {
   return true;
 }
 
+// The u8 2x kernel knows quarters of rows only; an image may be doubled in width and scaled otherwise in height.
+bool in_quarters(const std::vector<ResampleTap>& rows) {
+  return std::all_of(rows.begin(), rows.end(), [](const ResampleTap& t) { return t.fraction * 4 == std::floor(t.fraction * 4); });
+}
+
 }  // namespace
 
 Result<Verdict> lower_resize(Lowering& l, const Node& node) {
@@ -113,7 +119,7 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
   if (options.mode == ResizeMode::nearest)
     spec.kind = is_nearest_2x(columns, in[3]) ? ResampleKind::nearest_2x : ResampleKind::nearest;
   else
-    spec.kind = is_linear_2x(columns, in[3]) ? ResampleKind::linear_2x : ResampleKind::linear;
+    spec.kind = is_linear_2x(columns, in[3]) && (spec.f32 || in_quarters(rows)) ? ResampleKind::linear_2x : ResampleKind::linear;
   run::StepInfo info = make_info(node);
   l.emit([=, &l](Emitter& e) -> Status {
     ResampleSpec final_spec = spec;
