@@ -7,13 +7,14 @@
 
 namespace quadlane::testing {
 
-std::optional<Tensor> read_npy_f32(const std::filesystem::path& path) {
+std::optional<Tensor> read_npy_floats(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
   if (bytes.size() < 10 || bytes.compare(0, 6, "\x93NUMPY") != 0) return {};
   size_t header = static_cast<uint8_t>(bytes[8]) + 256u * static_cast<uint8_t>(bytes[9]);
   std::string text = bytes.substr(10, header);
-  if (text.find("'<f4'") == text.npos || text.find("'fortran_order': False") == text.npos) return {};
+  bool half = text.find("'<f2'") != text.npos;
+  if ((!half && text.find("'<f4'") == text.npos) || text.find("'fortran_order': False") == text.npos) return {};
   Shape shape;
   const char* at = text.c_str() + text.find("'shape': (") + 10;
   while (*at >= '0' && *at <= '9') {
@@ -22,10 +23,22 @@ std::optional<Tensor> read_npy_f32(const std::filesystem::path& path) {
     for (at = end; *at == ',' || *at == ' '; ++at) {
     }
   }
-  auto tensor = Tensor::allocate({DType::f32, shape});
+  auto tensor = Tensor::allocate({half ? DType::f16 : DType::f32, shape});
   if (!tensor.ok() || bytes.size() != 10 + header + tensor->type().bytes()) return {};
   std::memcpy(tensor->mutable_data(), bytes.data() + 10 + header, tensor->type().bytes());
-  return *tensor;
+  return widened(*tensor);
+}
+
+void write_npy_f32(const std::filesystem::path& path, const Tensor& tensor) {
+  std::string extents;
+  for (int64_t extent : tensor.shape()) extents += cat(extent, ",");
+  std::string header = cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", extents, "), }");
+  header.resize((header.size() + 10 + 64) / 64 * 64 - 10, ' ');
+  header.back() = '\n';
+  std::ofstream file(path, std::ios::binary);
+  file << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(header.size() & 255)
+       << static_cast<char>(header.size() >> 8) << header;
+  file.write(static_cast<const char*>(tensor.data()), static_cast<std::streamsize>(tensor.type().bytes()));
 }
 
 Tensor widened(const Tensor& tensor) {

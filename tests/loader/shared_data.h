@@ -22,8 +22,9 @@ inline std::filesystem::path shared_directory() {
   return directory_from("QUADLANE_SHARED", repository().parent_path() / "shared");
 }
 
-// A little-endian f32 array in C order, or nothing.
-std::optional<Tensor> read_npy_f32(const std::filesystem::path&);
+// A little-endian array of 32-bit or 16-bit floats in C order, as f32; or nothing.
+std::optional<Tensor> read_npy_floats(const std::filesystem::path&);
+void write_npy_f32(const std::filesystem::path&, const Tensor&);
 
 // Whether `got` equals `expected` as ONNX's own test runner sees it: types, shapes and integers exactly, floats within
 // atol + rtol * |expected|. Empty when it does, else the first difference.
