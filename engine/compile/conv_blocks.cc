@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/compile/conv_tuner.h"
 #include "engine/run/conv_step.h"
 #include "jit/kernels/conv.h"
 
@@ -220,7 +219,7 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   const int64_t group_outputs = op.outputs / op.group;
   ConvExtent extent{op.group == 1 ? op.outputs : std::max<int64_t>(4, group_outputs), dst.vectors(),
                     planes_for(op, phases, sections.size(), 0, std::min(op.outputs, std::max<int64_t>(4, group_outputs))).counts()};
-  QL_TRY(ConvSchedule schedule, choose_conv_schedule(l, spec, extent));
+  QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
   schedule.apply(spec);
   if (op.group > 1) spec.no = static_cast<int>(std::min<int64_t>(spec.no, std::max<int64_t>(4, group_outputs / 4 * 4)));
 

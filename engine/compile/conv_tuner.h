@@ -1,16 +1,38 @@
 // Chooses how a convolution is tiled: by the model's ranking, or by timing the best few candidates on this machine.
 #pragma once
 
-#include "engine/compile/lowering.h"
+#include <map>
+#include <string>
+
+#include "engine/base/cpu.h"
+#include "engine/base/geometry.h"
+#include "engine/run/conv_step.h"
+#include "engine/run/plan.h"
 #include "jit/kernels/conv.h"
 
 namespace quadlane::compile {
 
-// With Lowering::tune the best kTunedCandidates of the model are timed on planes of the real size; only where this
-// machine can run the code.
-Result<ConvSchedule> choose_conv_schedule(Lowering&, const ConvSpec&, const ConvExtent&);
-
 // Tiles of a band: the pixels a band reads should stay in half of L2 while every block of outputs reads them.
 int64_t conv_band_tiles(const CpuInfo&, const ConvExtent&, const ConvSpec&);
+
+// One tuner serves a compilation: equal problems are timed once, memory is kept from one to the next.
+class ConvTuner {
+ public:
+  // Without `timing` the model's first candidate is taken.
+  ConvTuner(const CpuInfo& cpu, bool timing) : cpu_(cpu), timing_(timing) {}
+
+  // The schedule for a convolution from planes of `src` to planes of `dst`.
+  Result<ConvSchedule> choose(const ConvSpec&, const ConvExtent&, const Geometry& src, const Geometry& dst);
+
+ private:
+  struct Trial;
+  Result<Trial> prepare(const ConvSpec&, const ConvSchedule&, const ConvExtent&, const Geometry& src, const Geometry& dst);
+  Status reserve(run::AlignedBytes&, size_t bytes);
+
+  const CpuInfo& cpu_;
+  const bool timing_;
+  run::AlignedBytes arena_, weights_;
+  std::map<std::string, ConvSchedule> chosen_;
+};
 
 }  // namespace quadlane::compile

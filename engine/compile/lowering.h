@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/base/cpu.h"
+#include "engine/compile/conv_tuner.h"
 #include "engine/compile/emitter.h"
 #include "engine/compile/layout.h"
 #include "graph/op_table.h"
@@ -24,13 +25,13 @@ inline Verdict declined(std::string why) { return {false, std::move(why)}; }
 class Lowering {
  public:
   Lowering(const Graph& graph, const OpTable& ops, const CpuInfo& cpu, Isa isa, bool tune)
-      : graph(graph), ops(ops), cpu(cpu), isa(isa), tune(tune) {}
+      : graph(graph), ops(ops), cpu(cpu), isa(isa), tuner(cpu, tune && cpu.runs(isa)) {}
 
   const Graph& graph;
   const OpTable& ops;
   const CpuInfo& cpu;
   const Isa isa;
-  const bool tune;
+  ConvTuner tuner;
   Layouts layouts;
 
   // Lowers the whole graph.
