@@ -19,7 +19,7 @@ struct Machine {
 Machine machine_of(Isa isa, const CpuInfo& cpu) {
   const bool amd = cpu.vendor == "AuthenticAMD";
   if (isa == Isa::avx512_vnni) return {amd ? 1.0 : 2.0, 2, 2, 6};
-  return {2, amd ? 3.25 : 2.5, 2, amd ? 6.0 : 4.5};
+  return {2, amd ? 3.25 : 2.5, 1.6, amd ? 6.0 : 4.5};  // two loads a cycle at best, fitted
 }
 
 // Rows of memory that one plane's taps touch: offsets further apart than a few cache lines.
@@ -68,10 +68,14 @@ class Model {
       decode = 4 * dots + 2 * no + 3 * regs + clamps;
     } else {
       const bool embedded = s.isa == Isa::avx512_vnni && !s.weight_registers;
-      units = dots / machine_.dots;
+      units = (dots + 0.5 * clamps) / machine_.dots;
       loads = regs + (embedded ? dots : no);
       decode = dots + regs + (embedded ? 0 : no) + clamps;
     }
+    // A clamp's limits that found no register are read with every pixel register.
+    const int registers = s.isa == Isa::avx512_vnni ? 32 : 16;
+    const int left = registers - s.pass_registers * s.no - reduction_registers(s, s.pass_registers);
+    loads += regs * std::max(0, s.clamp_lo + s.clamp_hi - left);
     // The slower ones hide behind the slowest, not wholly.
     const double cycles[] = {units, loads / machine_.loads, decode / machine_.decode};
     const double slowest = *std::max_element(cycles, cycles + 3);
@@ -99,8 +103,7 @@ class Model {
     // pixels do when the rows between are too many for the first level, the weights when one pass is.
     const double l1 = cpu_.l1d_bytes;
     auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
-    const double exposed =
-        s.isa == Isa::avx512_vnni ? 0.5 : 1.5;  // fitted; AVX2 keeps every vector unit busy meanwhile
+    const double exposed = s.isa == Isa::avx512_vnni ? 0.5 : 1;  // fitted; AVX2 keeps every vector unit busy meanwhile
     cycles += exposed / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
     cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
