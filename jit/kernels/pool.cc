@@ -44,6 +44,7 @@ class Pool {
   void finish_average();
   void neutral(const Vec& to);
   void maximum(const Vec& to, const Vec& x);
+  bool sums_fit_words() const { return averaging_ && !s_.f32 && s_.kh * s_.kw <= 257; }  // 257 * 255 = 65535
   bool unrolled() const { return !averaging_ && s_.kh <= kUnrolledRows; }
   std::vector<ColumnLoad> column_loads() const;
 
@@ -56,7 +57,8 @@ class Pool {
   Gp x_src_ = a_.gp("x src"), x_dst_ = a_.gp("x dst");
   std::vector<Gp> rows_;  // unrolled: one for each tap; else the current row and the number of taps
   std::vector<Gp> factors_;
-  std::vector<Vec> sum_;  // max: one; average u8: four groups
+  std::vector<Vec> sum_;   // max and f32: one; average u8: words of half the pixels each, or four groups of dwords
+  std::vector<Vec> zero_;  // average u8 in words
   std::vector<Vec> gather_index_;
   std::vector<QuadRounding> rounding_;
   Vec pad_ = a_.vec("pad");
@@ -82,7 +84,11 @@ std::vector<ColumnLoad> Pool::column_loads() const {
 void Pool::generate() {
   for (int i = 0; i < (unrolled() ? s_.kh : 2); ++i) rows_.push_back(a_.gp(cat("tap row", i)));
   if (averaging_) factors_.push_back(a_.gp("factors"));
-  sum_ = a_.vecs("sum", averaging_ && !s_.f32 ? kGroups : 1);
+  sum_ = a_.vecs("sum", !averaging_ || s_.f32 ? 1 : sums_fit_words() ? 2 : kGroups);
+  if (sums_fit_words()) {
+    zero_.push_back(a_.vec("zero"));
+    a_.zero(zero_[0]);
+  }
   if (averaging_ && !s_.f32) {
     auto field = [&](size_t offset) { return a_.ptr[a_.args() + static_cast<int>(offset)]; };
     rounding_.emplace_back(a_, field(offsetof(PoolArgs, v_lo)), field(offsetof(PoolArgs, v_hi)),
@@ -277,6 +283,13 @@ void Pool::tap(const Vec& pixels) {
   if (!averaging_) return maximum(sum_[0], pixels);
   if (s_.f32) return a_.vaddps(sum_[0], sum_[0], pixels);
   Vec group = a_.vec("group");
+  if (sums_fit_words()) {
+    a_.vpunpcklbw(group, pixels, zero_[0]);
+    a_.vpaddw(sum_[0], sum_[0], group);
+    a_.vpunpckhbw(group, pixels, zero_[0]);
+    a_.vpaddw(sum_[1], sum_[1], group);
+    return;
+  }
   for (int k = 0; k < kGroups; ++k) {
     expand_quads(a_, group, pixels, k);
     a_.vpaddd(sum_[static_cast<size_t>(k)], sum_[static_cast<size_t>(k)], group);
@@ -289,15 +302,25 @@ void Pool::finish_average() {
   Vec factor = a_.vec("factor"), offset = a_.vec("bias"), value = a_.vec("of group");
   a_.load(factor, a_.ptr[factors_[0]]);
   a_.load(offset, a_.ptr[factors_[0] + bias]);
+  std::vector<Vec> widened;
+  if (sums_fit_words()) {
+    widened = a_.vecs("group", kGroups);
+    for (size_t half = 0; half < 2; ++half) {
+      a_.vpunpcklwd(widened[2 * half], sum_[half], zero_[0]);
+      a_.vpunpckhwd(widened[2 * half + 1], sum_[half], zero_[0]);
+    }
+  }
+  const std::vector<Vec>& groups = sums_fit_words() ? widened : sum_;
   for (int k = 0; k < kGroups; ++k) {
-    const Vec& v = sum_[static_cast<size_t>(k)];
+    const Vec& v = groups[static_cast<size_t>(k)];
     spread_pixel_value(a_, value, offset, k);
     a_.vpaddd(v, v, value);
     a_.vcvtdq2ps(v, v);
     spread_pixel_value(a_, value, factor, k);
     a_.vmulps(v, v, value);
   }
-  rounding_[0].finish(sum_);
+  rounding_[0].finish(groups);
+  a_.copy(sum_[0], groups[0]);
 }
 
 }  // namespace

@@ -178,6 +178,44 @@ TEST(MaxPool, F32EqualsTheFormula) { pool_trials(PoolOp::max, true, 11); }
 TEST(AveragePool, U8EqualsTheFormula) { pool_trials(PoolOp::average, false, 12); }
 TEST(AveragePool, F32EqualsTheFormula) { pool_trials(PoolOp::average, true, 13); }
 
+// More taps than sums of 16 bits hold.
+TEST(AveragePool, U8LargeWindow) {
+  for (Isa isa : kGeneratedIsas) {
+    Rng rng(15);
+    for (int size : {16, 17}) {
+      PoolSpec s;
+      s.isa = isa, s.op = PoolOp::average, s.kh = s.kw = size, s.src_h = size, s.src_w = size + 20, s.dst_h = 1;
+      s.dst = {21, 0};
+      Planes src(random_geometry(rng, s.src_h, s.src_w), 1, rng), dst(make_geometry(1, 1, 21, 0, 0, 0).value(), 1, rng);
+      std::memset(src.bytes.data(), 255, src.bytes.size());
+      auto code = generate(s, poisoned());
+      ASSERT_TRUE(code.ok()) << code.error().text();
+      auto rows = pool_rows(s, src.geometry.pitch);
+      auto factors = pool_factors(s, false, 0.5f, 100, rows);
+      PoolArgs args{src.base(),
+                    src.offsets.data(),
+                    src.row_bytes(),
+                    rows.data(),
+                    dst.base(),
+                    dst.offsets.data(),
+                    dst.row_bytes(),
+                    dst.pads.data(),
+                    factors.data(),
+                    0,
+                    255,
+                    0,
+                    0,
+                    1,
+                    1};
+      ASSERT_TRUE(run_kernel(*code, isa, &args,
+                             {block(args), readable(src.bytes), readable(src.offsets), readable(rows),
+                              readable(factors), readable(dst.offsets), readable(dst.pads), writable(dst.bytes)}));
+      for (int x = 0; x < 21 * 4; ++x)
+        ASSERT_EQ(static_cast<int>(dst.base()[dst.offsets[0] + x]), 78) << describe(s);  // (255 - 100) / 2 to even
+    }
+  }
+}
+
 void global_trial(Isa isa, bool f32, Rng& rng) {
   int h = pick(rng, 1, 9), w = pick(rng, 1, 40), planes = pick(rng, 1, 3), in_zero = pick(rng, 0, 255);
   Planes src(random_geometry(rng, h, w), planes, rng), dst(random_geometry(rng, 1, 1), planes, rng);
