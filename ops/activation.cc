@@ -1,6 +1,6 @@
 // Activations: y[i] = f(x[i]) with scalars from attributes; Clip with bounds and PRelu with slopes from inputs.
 #include "ops/attr.h"
-#include "ops/broadcast.h"
+#include "ops/binary.h"
 #include "ops/elementwise.h"
 #include "ops/unary.h"
 
@@ -43,7 +43,10 @@ struct HardSwish {
 struct Mish {
   template <class T>
   static T apply(T x) {
-    return x * std::tanh(Softplus::apply(x));
+    // tanh(log(1 + e)) = ((1 + e)^2 - 1) / ((1 + e)^2 + 1): one exponential instead of three functions.
+    if (x > 20) return x;  // the quotient is 1 in either precision
+    T e = std::exp(x), n = e * (e + 2);
+    return x * (n / (n + 2));
   }
 };
 
@@ -52,12 +55,19 @@ struct Scalar {
   const char* name;
   float otherwise;
 };
+// x < 0 ? slope * x : x as max(x, 0) + slope * min(x, 0), which vectorizes; a branch around the product does not. NaN
+// stays, and for slope >= 0 the sign of zero.
+template <class T>
+T leaky(T x, T slope) {
+  T above = T{0} > x ? T{0} : x, below = T{0} < x ? T{0} : x;
+  return above + slope * below;
+}
 struct LeakyRelu {
   static constexpr Scalar kDefaults[] = {{"alpha", 0.01F}};
   static constexpr std::string_view kNames = "alpha";
   template <class T>
   static T apply(T x, const T* p) {
-    return x < 0 ? p[0] * x : x;
+    return leaky(x, p[0]);
   }
 };
 struct ThresholdedRelu {
@@ -117,7 +127,8 @@ Status eval_scaled(const OpContext& ctx, std::span<const MutView> out) {
     for (size_t i = 0; i < std::size(Op::kDefaults); ++i)
       scalars[i] = ctx.attrs().float_or(Op::kDefaults[i].name, Op::kDefaults[i].otherwise);
     const T* x = ctx.inputs[0].as<T>();
-    for (T& y : out[0].span<T>()) y = Op::apply(*x++, scalars);
+    T* y = out[0].as<T>();
+    for (int64_t i = 0, n = out[0].type->count(); i < n; ++i) y[i] = Op::apply(x[i], scalars);
     return {};
   });
 }
@@ -185,16 +196,15 @@ Result<std::vector<TensorType>> infer_prelu(const OpContext& ctx) {
                          to_string(ctx.shape(0)));
   return std::vector<TensorType>{ctx.type(0)};
 }
-template <class T>
-void prelu_run(const Run& run) {
-  const T *x = run.in<T>(0), *slope = run.in<T>(1);
-  for (int64_t i = 0; i < run.n; ++i) {
-    T v = x[i * run.step[0]];
-    run.out<T>()[i] = v < 0 ? v * slope[i * run.step[1]] : v;
+struct PReluOp {
+  template <class T>
+  static T apply(T x, T slope) {
+    return leaky(x, slope);
   }
-}
+};
 Status eval_prelu(const OpContext& ctx, std::span<const MutView> out) {
-  for_each_run(ctx.inputs, out[0], ctx.type(0).dtype == DType::f64 ? prelu_run<double> : prelu_run<float>);
+  for_each_run(ctx.inputs, out[0],
+               ctx.type(0).dtype == DType::f64 ? binary_run<PReluOp, double> : binary_run<PReluOp, float>);
   return {};
 }
 
