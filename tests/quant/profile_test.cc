@@ -1,0 +1,79 @@
+// Profiles: statistics, merging, the text file and what it refuses.
+#include "graph/quant/profile.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace quadlane {
+namespace {
+
+Tensor image(std::vector<float> values, Shape shape) { return Tensor::from<float>(shape, values); }
+
+TEST(Profile, CountsEachChannel) {
+  Profile p;
+  ASSERT_TRUE(p.observe("x", image({1, -2, 3, 4, 0, 5, 7, 8}, {2, 2, 2})).ok());
+  const ValueProfile* x = p.find("x");
+  ASSERT_NE(x, nullptr);
+  EXPECT_EQ(x->count, 4);
+  EXPECT_EQ(x->min, (std::vector<float>{-2, 3}));
+  EXPECT_EQ(x->max, (std::vector<float>{5, 8}));
+  EXPECT_EQ(x->mean, (std::vector<double>{1, 5.5}));
+  EXPECT_EQ(x->positive, (std::vector<double>{0.5, 1}));
+  EXPECT_EQ(p.find("y"), nullptr);
+}
+
+TEST(Profile, MergesLikeOneRun) {
+  Profile one, a, b;
+  Tensor first = image({1, 2, 3, 4}, {1, 2, 2}), second = image({-1, 0, 5, 5}, {1, 2, 2});
+  for (const Tensor& t : {first, second}) ASSERT_TRUE(one.observe("x", t).ok());
+  ASSERT_TRUE(a.observe("x", first).ok());
+  ASSERT_TRUE(b.observe("x", second).ok());
+  ASSERT_TRUE(a.merge(b).ok());
+  EXPECT_EQ(a, one);
+}
+
+TEST(Profile, RefusesOtherChannelCounts) {
+  Profile a, b;
+  ASSERT_TRUE(a.observe("x", image({1, 2}, {1, 2})).ok());
+  ASSERT_TRUE(b.observe("x", image({1, 2, 3}, {1, 3})).ok());
+  Status s = a.merge(b);
+  ASSERT_FALSE(s.ok());
+  EXPECT_EQ(s.error().message, "value 'x' has 3 channels in one profile and 2 in the other");
+}
+
+TEST(Profile, RefusesNotFinite) {
+  Profile p;
+  EXPECT_FALSE(p.observe("x", image({1, NAN}, {1, 2})).ok());
+  EXPECT_TRUE(p.empty());
+}
+
+TEST(Profile, ReadsBackWhatItWrote) {
+  Profile p;
+  ASSERT_TRUE(p.observe("/a \"b\"", image({0.1f, -1e-30f, 3e30f, 0.333333343f}, {1, 2, 2})).ok());
+  ASSERT_TRUE(p.observe("c", image({7}, {1})).ok());
+  p.add_sample();
+  auto back = Profile::from_text(p.to_text());
+  ASSERT_TRUE(back.ok()) << back.error().text();
+  EXPECT_EQ(*back, p);
+  std::string path = testing::TempDir() + "profile.txt";
+  ASSERT_TRUE(p.save(path).ok());
+  auto loaded = Profile::load(path);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(*loaded, p);
+  std::remove(path.c_str());
+}
+
+TEST(Profile, RefusesBrokenFiles) {
+  EXPECT_FALSE(Profile::from_text("").ok());
+  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\n").ok());
+  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue 2 3 \"x\"\n0 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue 1 3 \"x\"\n2 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue -1 3 \"x\"\n").ok());
+  EXPECT_FALSE(Profile::load("/nowhere/profile.txt").ok());
+  EXPECT_FALSE(Profile().save("/nowhere/profile.txt").ok());
+}
+
+}  // namespace
+}  // namespace quadlane

@@ -1,0 +1,106 @@
+// Quantization of random networks: near the fp32 result, and the same on bytes as in floats.
+#include "tests/quant/quant_check.h"
+
+namespace quadlane {
+namespace {
+
+Graph network(uint32_t seed) {
+  RandomGraphOptions options{.pre_activation = seed % 2 == 1};
+  return simplified(seed % 4 < 2 ? random_dense_unet(op_table(), seed, options)
+                                 : random_resnet(op_table(), seed, options));
+}
+
+// Resize with weights that 11 bits do not hold exactly rounds a few pixels otherwise; their differences travel on.
+bool resizes_inexactly(const Graph& g) {
+  for (NodeId id : g.order())
+    if (g[id].attrs.string_or("coordinate_transformation_mode", "") == "align_corners") return true;
+  return false;
+}
+
+void expect_good(const QuantPolicy& policy, double least_db, double mean_db, double least_share = 0.999) {
+  double sum = 0;
+  constexpr uint32_t kSeeds = 16;
+  for (uint32_t seed = 0; seed < kSeeds; ++seed) {
+    Graph fp32 = network(seed);
+    Graph qdq = quantized(fp32, profile_of(fp32, 4), policy), int8 = fused_int8(qdq);
+    double db = sqnr(int8, fp32, seed);
+    EXPECT_GT(db, least_db) << seed;
+    EXPECT_NEAR(sqnr(qdq, fp32, seed), db, 1) << seed;
+    sum += db / kSeeds;
+    LevelAgreement levels = compare_levels(int8, qdq, seed);
+    EXPECT_GT(levels.compared, 1000) << seed;
+    EXPECT_GE(levels.share(), resizes_inexactly(fp32) ? 0.99 : least_share) << seed << '\n' << print(int8);
+  }
+  EXPECT_GT(sum, mean_db);
+}
+
+TEST(Quantize, ForQuadlane) { expect_good({}, 19, 34); }
+// A batch norm between two quantizations multiplies a difference of one level.
+TEST(Quantize, ForAny) { expect_good({.form = QuantForm::for_any}, 18, 32, 0.99); }
+TEST(Quantize, WithoutCorrections) {
+  expect_good({.bias_correction = false, .threshold_on_grid = false, .channel_scales = false}, 15, 30);
+}
+
+// A network for Quadlane has nothing left between its convolutions: no float, no requantization.
+TEST(Quantize, DenseNetworksStayInBytes) {
+  for (uint32_t seed : {0u, 1u, 4u, 5u, 8u, 9u}) {
+    Graph fp32 = network(seed), int8 = fused_int8(quantized(fp32, profile_of(fp32, 2)));
+    int quantizes = 0;
+    for (NodeId id : int8.order()) {
+      const Node& node = int8[id];
+      quantizes += node.op == "ql.Quantize";
+      EXPECT_TRUE(node.op.rfind("ql.Conv", 0) == 0 || node.op == "ql.Quantize" || node.op == "Concat" ||
+                  node.op == "MaxPool" || node.op == "ql.Resize" || node.op == "ql.AveragePool")
+          << node.op << ' ' << node.name;
+    }
+    EXPECT_EQ(quantizes, 1) << seed;
+  }
+}
+
+TEST(Quantize, KeepsNamedConvolutions) {
+  Graph fp32 = network(1);
+  QuantPolicy policy;
+  for (NodeId id : fp32.order())
+    if (fp32[id].op == "Conv") {
+      policy.keep_f32.insert(fp32[id].name);
+      break;
+    }
+  QuantReport report;
+  auto qdq = quantize(fp32, op_table(), profile_of(fp32, 2), policy, &report);
+  ASSERT_TRUE(qdq.ok());
+  EXPECT_EQ(report.quantized, report.convs - 1);
+  ASSERT_EQ(report.notes.size(), 1u);
+  EXPECT_EQ(report.notes[0], *policy.keep_f32.begin() + ": kept in fp32 as asked");
+  EXPECT_GT(sqnr(fused_int8(*qdq), fp32, 1), 25);
+}
+
+TEST(Quantize, NamesWhatTheProfileLacks) {
+  Graph fp32 = network(1);
+  auto qdq = quantize(fp32, op_table(), Profile());
+  ASSERT_FALSE(qdq.ok());
+  EXPECT_EQ(qdq.error().message, "the calibration profile has no value 'image'");
+}
+
+TEST(Quantize, RangesOfDeadAndConstantChannels) {
+  Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,2,6,6]
+const %zero: f32[3,2,3,3] = zeros
+const %w: f32[2,3,3,3] = random(1)
+const %b: f32[3] = {0.0,2.0,-3.0}
+const %s: f32[3] = {1.0,-1.0,0.5}
+const %v: f32[3] = {1.0,1.0,1.0}
+%p = Conv(%x, %zero, %b) pads=[1,1,1,1]
+%n = BatchNormalization(%p, %s, %b, %b, %v)
+%r = Relu(%n)
+%y = Conv(%r, %w) pads=[1,1,1,1]
+%z = Relu(%p)
+%q = Conv(%z, %w)
+output %y
+output %q
+)"));
+  Graph int8 = fused_int8(quantized(fp32, profile_of(fp32, 2)));
+  EXPECT_LT(f32_difference(int8, fp32), 0.02) << print(int8);
+}
+
+}  // namespace
+}  // namespace quadlane
