@@ -3,10 +3,15 @@
 //   nearest:  dst[2x] = dst[2x + 1] = src[x]
 //   linear:   V[x] = the two rows, weighted;  dst[2x] = (V[x - 1] + 3 V[x]) / 4,  dst[2x + 1] = (3 V[x] + V[x + 1]) / 4
 //
-// u8: row weights are quarters too, so V = 4 * value <= 1020 and S = 4 * sum <= 4080 fit 16 bits and
-// y = (S + 7 + (S >> 4 & 1)) >> 4 is exact, half to even. Words of a register: pixels 0 1 | 4 5 .. in one half
-// register, pixels 2 3 | 6 7 .. in the other; packing the two restores the order. V[x - 1] and V[x + 1] are the same
-// work on loads one pixel to the side; at the row's ends those loads become a permutation that repeats the last pixel.
+// u8: row weights are quarters too, so V = 4 * value <= 1020 and S = 4 * sum <= 4080 fit 16 bits. With U = S + 7,
+// y = (U + (U >> 4 & 1)) >> 4 is S / 16, half to even (where bit 4 of U is not that of S, adding it carries nothing).
+// The words of a 128-bit lane are two pixels:
+//
+//   low  = V of 0 1 | 4 5 ..    high  = V of 2 3 | 6 7 ..     3 * both + their neighbours:
+//   even: before = -1 0 | 3 4   middle = 1 2 | 5 6            odd: middle = 1 2 | 5 6    after = 3 4 | 7 8
+//
+// so `before` and `after` are the low halves of loads 1 to the left and 3 to the right, and `middle` is cut out of low
+// and high. At the row's ends those loads become a permutation that repeats the last pixel.
 #include <algorithm>
 
 #include "jit/kernels/resample_bodies.h"
@@ -19,11 +24,11 @@ class DoubleBody : public ResampleBody {
   DoubleBody(Assembler& a, const ResampleSpec& s, const ResampleRegisters& r) : a_(a), s_(s), r_(r) {}
 
  protected:
-  // Pixels x + shift of a row; shift is -1, 0 or 1, and columns outside the image are those at its ends.
+  // Pixels x + shift of a row; columns outside the image are those at its ends. Only pixels up to x + lanes() count.
   void load_shifted(const Vec& to, const Gp& row, int shift, int at) {
     auto here = [&](int pixels) { return a_.ptr[row + r_.x_src + pixels * kPixelBytes]; };
     int x = at / 2, last = s_.src_w - 1 - x;
-    bool clamp_left = at == 0 && shift < 0, clamp_right = at != kAnywhere && shift > 0 && last < a_.lanes();
+    bool clamp_left = at == 0 && shift < 0, clamp_right = at != kAnywhere && shift >= 0 && last < a_.lanes();
     if (!clamp_left && !clamp_right) return a_.load(to, here(shift));
     std::vector<uint32_t> lanes;
     for (int i = 0; i < a_.lanes(); ++i)
@@ -113,7 +118,7 @@ class Linear2xU8 final : public DoubleBody {
     a_.vpbroadcastd(one_, a_.constant_dword(0x00010001));
     a_.vpbroadcastd(seven_, a_.constant_dword(0x00070007));
   }
-  // Weights of 2048ths become quarters: two bytes, repeated.
+  // Weights of 2048ths become quarters: two bytes, repeated; and three times as much, at most 12.
   void begin_row() override {
     Gp first = a_.gp("w_first"), second = a_.gp("w_second");
     a_.mov(first.cvt32(), a_.ptr[r_.entry + offsetof(ResampleRow, w_first)]);
@@ -124,45 +129,49 @@ class Linear2xU8 final : public DoubleBody {
     a_.or_(first.cvt32(), second.cvt32());
     a_.vmovd(quarters_.xmm(), first.cvt32());
     a_.vpbroadcastw(quarters_, quarters_.xmm());
+    a_.vpaddb(triple_, quarters_, quarters_);
+    a_.vpaddb(triple_, triple_, quarters_);
   }
   void step(int at) override {
-    std::vector<Vec> near = a_.vecs("near", 2), even = a_.vecs("even", 2), odd = a_.vecs("odd", 2);
-    vertical(near, 0, at);
-    vertical(even, -1, at);
-    vertical(odd, 1, at);
-    for (size_t half = 0; half < 2; ++half) {
-      a_.vpaddw(even[half], even[half], near[half]);
-      a_.vpaddw(odd[half], odd[half], near[half]);
-      a_.vpaddw(near[half], near[half], near[half]);
-      a_.vpaddw(even[half], even[half], near[half]);
-      a_.vpaddw(odd[half], odd[half], near[half]);
-      round(even[half]);
-      round(odd[half]);
+    Vec low = a_.vec("low"), high = a_.vec("high"), middle = a_.vec("middle");
+    Vec before = a_.vec("before"), after = a_.vec("after");
+    pair_rows(low, &high, 0, at);
+    pair_rows(before, nullptr, -1, at);
+    pair_rows(after, nullptr, 3, at);
+    a_.vpalignr(middle, high, low, 8);
+    for (const Vec* v : {&middle, &before, &after}) a_.vpmaddubsw(*v, *v, quarters_);
+    for (const Vec* v : {&low, &high}) {
+      a_.vpmaddubsw(*v, *v, triple_);
+      a_.vpaddw(*v, *v, seven_);
     }
-    a_.vpackuswb(even[0], even[0], even[1]);
-    a_.vpackuswb(odd[0], odd[0], odd[1]);
-    interleave_pixels(a_, near[0], near[1], even[0], odd[0]);
-    store(near[0], near[1], at);
+    a_.vpaddw(before, before, low);
+    a_.vpaddw(after, after, high);
+    a_.vpaddw(low, low, middle);
+    a_.vpaddw(middle, middle, high);
+    for (const Vec* v : {&before, &middle, &low, &after}) round(*v, high);
+    a_.vpackuswb(before, before, middle);  // even pixels
+    a_.vpackuswb(after, low, after);       // odd ones
+    interleave_pixels(a_, low, high, before, after);
+    store(low, high, at);
   }
 
  private:
-  void vertical(const std::vector<Vec>& to, int shift, int at) {
+  // The two rows' bytes side by side: low halves of the 128-bit lanes, and high ones where wanted.
+  void pair_rows(const Vec& low, const Vec* high, int shift, int at) {
     Vec upper = a_.vec("first row"), lower = a_.vec("second row");
     load_shifted(upper, r_.first, shift, at);
     load_shifted(lower, r_.second, shift, at);
-    a_.vpunpcklbw(to[0], upper, lower);
-    a_.vpunpckhbw(to[1], upper, lower);
-    for (const Vec& v : to) a_.vpmaddubsw(v, v, quarters_);  // at most 4 * 255
+    a_.vpunpcklbw(low, upper, lower);
+    if (high) a_.vpunpckhbw(*high, upper, lower);
   }
-  void round(const Vec& sum) {
-    Vec odd = a_.vec("odd quotient");
-    a_.vpsrlw(odd, sum, 4);
-    a_.bit_and(odd, odd, one_);
-    a_.vpaddw(sum, sum, seven_);
-    a_.vpaddw(sum, sum, odd);
+  void round(const Vec& sum, const Vec& scratch) {
+    a_.vpsrlw(scratch, sum, 4);
+    a_.bit_and(scratch, scratch, one_);
+    a_.vpaddw(sum, sum, scratch);
     a_.vpsrlw(sum, sum, 4);
   }
-  Vec quarters_ = a_.vec("row weights"), one_ = a_.vec("ones"), seven_ = a_.vec("sevens");
+  Vec quarters_ = a_.vec("row weights"), triple_ = a_.vec("3 * row weights");
+  Vec one_ = a_.vec("ones"), seven_ = a_.vec("sevens");
 };
 
 }  // namespace
