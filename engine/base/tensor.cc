@@ -84,12 +84,11 @@ Result<int64_t> element_count(const Shape& shape) {
   for (int64_t extent : shape) {
     if (extent < 0) return invalid_argument("negative extent in shape ", to_string(shape));
     zero |= extent == 0;
-  }
-  if (zero) return int64_t{0};
-  for (int64_t extent : shape)
-    if (__builtin_mul_overflow(count, extent, &count) || count > kMaxElements)
+    // The others are limited beside a zero too: strides and parts of the shape are multiplied without it.
+    if (extent > 0 && (__builtin_mul_overflow(count, extent, &count) || count > kMaxElements))
       return unsupported("shape ", to_string(shape), " has more than ", kMaxElements, " elements");
-  return count;
+  }
+  return zero ? 0 : count;
 }
 
 int64_t elements(const Shape& shape) {

@@ -23,4 +23,15 @@ Result<AlignedBytes> AlignedBytes::allocate(size_t bytes) {
   return result;
 }
 
+Result<const std::byte*> NodeCopies::on_node(int node, const AlignedBytes& original) {
+  std::lock_guard lock(mutex_);
+  auto it = copies_.find(node);
+  if (it == copies_.end()) {
+    QL_TRY(AlignedBytes copy, AlignedBytes::allocate(original.size()));
+    std::memcpy(copy.data(), original.data(), original.size());
+    it = copies_.emplace(node, std::move(copy)).first;
+  }
+  return static_cast<const std::byte*>(it->second.data());
+}
+
 }  // namespace quadlane::run

@@ -48,6 +48,17 @@ struct Kernel {
   size_t bytes, instruction_bytes;
 };
 
+// Copies of the weights on further NUMA nodes: one for each node that asks, made by the thread that asks, so that its
+// pages lie on the node where this thread runs.
+class NodeCopies {
+ public:
+  Result<const std::byte*> on_node(int node, const AlignedBytes& original);
+
+ private:
+  std::mutex mutex_;
+  std::map<int, AlignedBytes> copies_;
+};
+
 struct Plan {
   std::string isa;                                  // "avx2"
   std::string code_method;                          // how the code became executable
@@ -57,6 +68,7 @@ struct Plan {
   size_t arena_bytes = 0;
   std::vector<Kernel> kernels;
   AlignedBytes weights;                             // packed; steps hold offsets
+  std::unique_ptr<NodeCopies> node_weights = std::make_unique<NodeCopies>();
   std::vector<std::shared_ptr<Resource>> resources;
   double compile_ms = 0;
 };

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 namespace quadlane::run {
@@ -37,24 +36,28 @@ std::vector<int> allowed_cores() {
   return cores;
 }
 
-// Binds each worker that enters the arena to its own core; a failure leaves it where it was.
+// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it was.
 class Pinner : public tbb::task_scheduler_observer {
  public:
-  Pinner(tbb::task_arena& arena, std::vector<int> cores, int first) : task_scheduler_observer(arena), cores_(std::move(cores)), first_(first) {
+  Pinner(tbb::task_arena& arena, int first) : task_scheduler_observer(arena), cores_(allowed_cores()), first_(first) {
     observe(true);
   }
   ~Pinner() override { observe(false); }
-  void on_scheduler_entry(bool is_worker) override {
-    if (!is_worker || cores_.empty()) return;
-    int index = tbb::this_task_arena::current_thread_index();
-    if (index < 0) return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cores_[static_cast<size_t>(first_ + index) % cores_.size()], &set);
-    sched_setaffinity(0, sizeof set, &set);
+  void on_scheduler_entry(bool) override {
+    const int index = tbb::this_task_arena::current_thread_index();
+    if (index >= 0 && !cores_.empty()) bind({cores_[static_cast<size_t>(first_ + index) % cores_.size()]});
   }
+  void on_scheduler_exit(bool) override { bind(cores_); }
 
  private:
+  static void bind(std::span<const int> cores) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int core : cores) CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+  }
+  static void bind(std::initializer_list<int> cores) { bind(std::span<const int>(cores.begin(), cores.size())); }
+
   std::vector<int> cores_;
   int first_;
 };
@@ -71,6 +74,7 @@ struct Stream::State {
   std::shared_ptr<const Plan> plan;
   StreamOptions options;
   AlignedBytes arena;
+  const std::byte* weights = nullptr;
   std::unique_ptr<tbb::task_arena> workers;
   std::unique_ptr<Pinner> pinner;
   std::unique_ptr<StepProgress[]> progress;
@@ -80,6 +84,11 @@ struct Stream::State {
   void (*invoke)(void*, KernelFn, const void*) = nullptr;
   void* invoke_user = nullptr;
 
+  Status place();
+  template <class Work>
+  auto inside(Work work) {  // the arena of worker threads, if there is one
+    return workers ? workers->execute(work) : work();
+  }
   Status check(std::span<const View>, std::span<const MutView>) const;
   void run_steps(const RunContext&, int member, StepObserver*) noexcept;
   void run_alone(const RunContext&, StepObserver*) noexcept;
@@ -89,24 +98,37 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
   if (options.threads < 1 || options.threads > 1024)
     return invalid_argument("a stream of ", options.threads, " threads, expected 1 to 1024");
   auto state = std::make_unique<State>();
-  QL_TRY(state->arena, AlignedBytes::allocate(plan->arena_bytes));
   state->options = options;
   state->inputs.resize(plan->inputs.size());
   state->outputs.resize(plan->outputs.size());
-  const size_t threads = static_cast<size_t>(options.threads), steps = plan->steps.size();
+  state->plan = std::move(plan);
+  const size_t threads = static_cast<size_t>(options.threads), steps = state->plan->steps.size();
   if (threads > 1) {
+    state->progress = std::make_unique<StepProgress[]>(steps);
+    state->taken = std::make_unique<std::atomic<bool>[]>(steps * threads);
+  }
+  if (threads > 1 || options.pin || options.numa_node >= 0) {
     tbb::task_arena::constraints where;
     // More threads than processors are served in turn: parts are claimed by whoever comes.
     where.max_concurrency = std::min(options.threads, tbb::info::default_concurrency());
     if (options.numa_node >= 0) where.numa_id = options.numa_node;
     state->workers = std::make_unique<tbb::task_arena>(where, 1);
     state->workers->initialize();
-    if (options.pin) state->pinner = std::make_unique<Pinner>(*state->workers, allowed_cores(), options.first_core);
-    state->progress = std::make_unique<StepProgress[]>(steps);
-    state->taken = std::make_unique<std::atomic<bool>[]>(steps * threads);
+    if (options.pin) state->pinner = std::make_unique<Pinner>(*state->workers, options.first_core);
   }
-  state->plan = std::move(plan);
+  // Memory is touched first where the stream will run.
+  Status placed = state->inside([&] { return state->place(); });
+  if (!placed.ok()) return std::move(placed).error();
   return Stream(std::move(state));
+}
+
+Status Stream::State::place() {
+  QL_TRY(arena, AlignedBytes::allocate(plan->arena_bytes));
+  weights = plan->weights.data();
+  if (options.numa_node >= 0) {
+    QL_TRY(weights, plan->node_weights->on_node(options.numa_node, plan->weights));
+  }
+  return {};
 }
 
 Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -183,17 +205,20 @@ Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepO
   QL_CHECK_OK(s.check(in, out));
   for (size_t i = 0; i < in.size(); ++i) s.inputs[i] = in[i].data;
   for (size_t i = 0; i < out.size(); ++i) s.outputs[i] = out[i].data;
-  RunContext ctx{s.arena.data(), s.plan->weights.data(), s.inputs, s.outputs, s.invoke, s.invoke_user};
+  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user};
   if (s.options.threads == 1) {
-    FloatMode mode;
-    s.run_alone(ctx, observer);
+    s.inside([&] {
+      FloatMode mode;
+      s.run_alone(ctx, observer);
+    });
     return {};
   }
   const size_t threads = static_cast<size_t>(s.options.threads), steps = s.plan->steps.size();
   for (size_t i = 0; i < steps; ++i) s.progress[i].done.store(0, std::memory_order_relaxed);
   for (size_t i = 0; i < steps * threads; ++i) s.taken[i].store(false, std::memory_order_relaxed);
-  s.workers->execute([&] {
-    tbb::parallel_for(0, s.options.threads, [&](int member) { s.run_steps(ctx, member, observer); }, tbb::static_partitioner());
+  s.inside([&] {
+    tbb::parallel_for(
+        0, s.options.threads, [&](int member) { s.run_steps(ctx, member, observer); }, tbb::static_partitioner());
   });
   return {};
 }

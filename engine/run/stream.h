@@ -8,8 +8,8 @@ namespace quadlane::run {
 
 struct StreamOptions {
   int threads = 1;
-  int numa_node = -1;  // -1: wherever the caller runs
-  bool pin = false;    // bind the workers to cores of the affinity mask, from `first_core` on
+  int numa_node = -1;  // threads, arena and weights on this node; -1: wherever the caller runs
+  bool pin = false;    // bind the threads to cores of the affinity mask, from `first_core` on
   int first_core = 0;
 };
 

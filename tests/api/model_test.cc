@@ -3,29 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <new>
 #include <random>
 
 #include "ops/table.h"
-
-namespace {
-std::atomic<long> g_allocations{0};
-std::atomic<bool> g_count{false};
-}  // namespace
-
-void* operator new(size_t bytes) {
-  if (g_count.load(std::memory_order_relaxed)) g_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(bytes)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+#include "tests/support/allocations.h"
 
 namespace quadlane {
 namespace {
@@ -108,12 +94,10 @@ TEST(Model, RunAllocatesNothing) {
   View in = inputs[0].view();
   MutView out = output.mut_view();
   ASSERT_TRUE(stream->run(std::span(&in, 1), std::span(&out, 1)).ok());
-  g_allocations = 0;
-  g_count = true;
+  testing::CountAllocations allocations;
   Status s = stream->run(std::span(&in, 1), std::span(&out, 1));
-  g_count = false;
+  EXPECT_EQ(allocations.count(), 0);
   EXPECT_TRUE(s.ok());
-  EXPECT_EQ(g_allocations.load(), 0);
 }
 
 TEST(Model, SharedSyntheticNetworksRunOnGeneratedCode) {

@@ -2,25 +2,12 @@
 #include "engine/run/stream.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <thread>
 
-namespace {
-std::atomic<long> g_allocations{0};
-std::atomic<bool> g_count{false};
-}  // namespace
-
-// Counts what a run allocates; the default allocation functions all come through here.
-void* operator new(size_t bytes) {
-  if (g_count.load(std::memory_order_relaxed)) g_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(bytes)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+#include "tests/support/allocations.h"
 
 namespace quadlane::run {
 namespace {
@@ -71,6 +58,32 @@ TEST(Stream, EveryPartOnceAndInOrder) {
   }
 }
 
+TEST(Stream, PinnedAndOnANode) {
+  std::atomic<int> errors{0};
+  auto plan = counting_plan(50, 16, &errors);
+  for (StreamOptions options : {StreamOptions{.threads = 1, .numa_node = 0}, StreamOptions{.threads = 2, .pin = true},
+                                StreamOptions{.threads = 1, .pin = true, .first_core = 1}}) {
+    cpu_set_t before, after;
+    sched_getaffinity(0, sizeof before, &before);
+    auto stream = Stream::open(plan, options);
+    ASSERT_TRUE(stream.ok());
+    for (int r = 0; r < 3; ++r) ASSERT_TRUE(run_again(*stream, r).ok());
+    sched_getaffinity(0, sizeof after, &after);
+    EXPECT_TRUE(CPU_EQUAL(&before, &after)) << "the caller's affinity is its own";
+  }
+  EXPECT_EQ(errors.load(), 0);
+}
+
+TEST(NodeCopies, OneForEachNode) {
+  AlignedBytes original = *AlignedBytes::allocate(10000);
+  original.data()[9999] = std::byte{7};
+  NodeCopies copies;
+  const std::byte *zero = *copies.on_node(0, original), *one = *copies.on_node(1, original);
+  EXPECT_NE(zero, one);
+  EXPECT_EQ(zero, *copies.on_node(0, original));
+  EXPECT_EQ(one[9999], std::byte{7});
+}
+
 TEST(Stream, ManyStreamsAtOnce) {
   std::atomic<int> errors{0};
   auto plan = counting_plan(300, 16, &errors);
@@ -90,11 +103,9 @@ TEST(Stream, RunAllocatesNothing) {
   auto plan = counting_plan(100, 16, &errors);
   auto stream = Stream::open(plan, {});
   ASSERT_TRUE(run_again(*stream, 0).ok());
-  g_allocations = 0;
-  g_count = true;
+  testing::CountAllocations allocations;
   for (int r = 1; r < 10; ++r) (void)run_again(*stream, r);
-  g_count = false;
-  EXPECT_EQ(g_allocations.load(), 0);
+  EXPECT_EQ(allocations.count(), 0);
 }
 
 TEST(Stream, WrongArgumentsAreNamed) {

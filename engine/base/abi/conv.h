@@ -34,7 +34,7 @@ struct ConvEpilogue {
 struct ConvArgs {
   const std::byte* src;             // arena base + image + first tile
   const int64_t* src_planes;        // plane offsets, sections one after the other
-  const void* weights;              // packed [section][plane][tap][o]: dword of 4 s8 | 2 dwords of s16 pairs | f32
+  const void* weights;              // as pack_conv_weights() packs them for the kernel's instruction set
   const void* bias;                 // s32 or f32 [no]
   const float* mult;                // [no]; u8 sources only
   const std::byte* clamp_lo;        // one 64-byte vector for each plane (the quad's 4 bytes, or the f32, repeated)
