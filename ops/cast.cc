@@ -68,12 +68,6 @@ Result<DType> dtype_attr(const Attrs& attrs, const std::string& name) {
   return unsupported("attribute '", name, "' is element type ", *number, ", which is not supported");
 }
 
-int64_t onnx_number(DType dtype) {
-  for (const OnnxNumber& entry : kNumbers)
-    if (entry.dtype == dtype) return entry.number;
-  return 0;
-}
-
 void append_cast_ops(std::vector<OpDef>& defs) {
   defs.push_back({"Cast", 1, 1, 1, "to saturate", infer_cast, eval_cast});
   defs.push_back({"CastLike", 2, 2, 1, "saturate", infer_cast_like, eval_cast});

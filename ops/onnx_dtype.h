@@ -6,6 +6,5 @@
 namespace quadlane {
 
 Result<DType> dtype_attr(const Attrs&, const std::string& name);  // an error when absent
-int64_t onnx_number(DType);
 
 }  // namespace quadlane
