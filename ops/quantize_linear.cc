@@ -1,7 +1,7 @@
 // QuantizeLinear and DequantizeLinear, per tensor or per axis, exactly as ONNX defines them:
 //
-//   quantize    y = saturate(round_half_even(x / scale) + zero), x f32, y u8 or s8: a float32 division
-//   dequantize  y = float(x - zero) * scale, x u8, s8 or s32 (whose zero point is 0)
+//   quantize    y = saturate(round_half_even(x / scale) + zero), x f32, y u8, s8, u16 or s16: a float32 division
+//   dequantize  y = float(x - zero) * scale, x one of these or s32
 //
 // NaN quantizes to the zero point, as in ql.Quantize.
 #include <limits>
@@ -46,22 +46,32 @@ Status check_parameters(const OpContext& ctx) {
   return {};
 }
 
+// output_dtype holds ONNX's number of a type; 0, the default, leaves it to the zero point.
+Result<std::optional<DType>> declared_type(const OpContext& ctx) {
+  QL_TRY(int64_t number, int_attr(ctx.attrs(), "output_dtype", 0));
+  switch (number) {
+    case 0: return std::optional<DType>();
+    case 2: return std::optional(DType::u8);
+    case 3: return std::optional(DType::s8);
+    case 4: return std::optional(DType::u16);
+    case 5: return std::optional(DType::s16);
+    default: return unsupported("output_dtype is ", number, ", expected 2 (u8), 3 (s8), 4 (u16) or 5 (s16)");
+  }
+}
+
 Result<std::vector<TensorType>> infer_quantize(const OpContext& ctx) {
   QL_CHECK_OK(expect_dtype(ctx, 0, DType::f32));
-  QL_CHECK_OK(expect_dtype(ctx, 2, {DType::u8, DType::s8}));
+  QL_CHECK_OK(expect_dtype(ctx, 2, {DType::u8, DType::s8, DType::u16, DType::s16}));
   QL_CHECK_OK(check_parameters(ctx));
-  // ONNX's numbers for u8 and s8; 0 leaves it to the zero point, or u8.
-  QL_TRY(int64_t declared, int_attr(ctx.attrs(), "output_dtype", 0));
-  if (declared != 0 && declared != 2 && declared != 3)
-    return unsupported("output_dtype is ", declared, ", expected 2 (u8) or 3 (s8)");
-  DType dtype = ctx.has(2) ? ctx.type(2).dtype : declared == 3 ? DType::s8 : DType::u8;
-  if (declared != 0 && (declared == 3) != (dtype == DType::s8))
-    return invalid_model("output_dtype is ", declared, ", the zero point is ", to_string(dtype));
+  QL_TRY(std::optional<DType> declared, declared_type(ctx));
+  DType dtype = ctx.has(2) ? ctx.type(2).dtype : declared.value_or(DType::u8);
+  if (declared && *declared != dtype)
+    return invalid_model("output_dtype is ", to_string(*declared), ", the zero point is ", to_string(dtype));
   return std::vector<TensorType>{{dtype, ctx.shape(0)}};
 }
 
 Result<std::vector<TensorType>> infer_dequantize(const OpContext& ctx) {
-  QL_CHECK_OK(expect_dtype(ctx, 0, {DType::u8, DType::s8, DType::s32}));
+  QL_CHECK_OK(expect_dtype(ctx, 0, {DType::u8, DType::s8, DType::u16, DType::s16, DType::s32}));
   QL_CHECK_OK(expect_dtype(ctx, 2, ctx.type(0).dtype));
   QL_CHECK_OK(check_parameters(ctx));
   return std::vector<TensorType>{{DType::f32, ctx.shape(0)}};
@@ -104,10 +114,11 @@ void dequantize(const OpContext& ctx, const Grid& g, float* y) {
 
 Status eval_quantize(const OpContext& ctx, std::span<const MutView> out) {
   QL_TRY(Grid g, grid_of(ctx));
-  if (out[0].type->dtype == DType::s8) {
-    quantize(ctx, g, out[0].as<int8_t>());
-  } else {
-    quantize(ctx, g, out[0].as<uint8_t>());
+  switch (out[0].type->dtype) {
+    case DType::s8: quantize(ctx, g, out[0].as<int8_t>()); break;
+    case DType::u16: quantize(ctx, g, out[0].as<uint16_t>()); break;
+    case DType::s16: quantize(ctx, g, out[0].as<int16_t>()); break;
+    default: quantize(ctx, g, out[0].as<uint8_t>()); break;
   }
   return {};
 }
@@ -118,6 +129,8 @@ Status eval_dequantize(const OpContext& ctx, std::span<const MutView> out) {
   switch (ctx.type(0).dtype) {
     case DType::u8: dequantize<uint8_t>(ctx, g, y); break;
     case DType::s8: dequantize<int8_t>(ctx, g, y); break;
+    case DType::u16: dequantize<uint16_t>(ctx, g, y); break;
+    case DType::s16: dequantize<int16_t>(ctx, g, y); break;
     default: dequantize<int32_t>(ctx, g, y); break;
   }
   return {};

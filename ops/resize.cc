@@ -40,8 +40,30 @@ Status check_list(const OpContext& ctx, size_t i, const char* name, size_t expec
 Status check_attributes(const OpContext& ctx) {
   QL_TRY(bool antialias, bool_attr(ctx.attrs(), "antialias", false));
   if (antialias) return unsupported("antialias is 1, only 0 is supported");
+  return {};
+}
+
+// keep_aspect_ratio_policy: one scale for the named axes, the smallest or the largest that the sizes ask for, and
+// extents rounded half up. "stretch", the default, leaves every axis its own.
+Status keep_aspect_ratio(const OpContext& ctx, const std::vector<int64_t>& named, std::vector<ResizeAxis>& axes) {
   QL_TRY(std::string policy, string_attr(ctx.attrs(), "keep_aspect_ratio_policy", "stretch"));
-  if (policy != "stretch") return unsupported("keep_aspect_ratio_policy is '", policy, "', only stretch is supported");
+  if (policy == "stretch" || named.empty()) return {};
+  if (policy != "not_larger" && policy != "not_smaller")
+    return invalid_model("keep_aspect_ratio_policy is '", policy, "', expected stretch, not_larger or not_smaller");
+  double scale = 0;
+  for (size_t i = 0; i < named.size(); ++i) {
+    const ResizeAxis& axis = axes[static_cast<size_t>(named[i])];
+    double own = axis.in == 0 ? 1.0 : static_cast<double>(axis.out) / static_cast<double>(axis.in);
+    scale = i == 0 ? own : policy == "not_larger" ? std::min(scale, own) : std::max(scale, own);
+  }
+  for (int64_t a : named) {
+    ResizeAxis& axis = axes[static_cast<size_t>(a)];
+    double extent = scale * static_cast<double>(axis.in) + 0.5;
+    if (extent > static_cast<double>(kMaxElements))
+      return unsupported("extent ", axis.in, " scaled by ", scale, " is too large");
+    axis.out = static_cast<int64_t>(extent);
+    axis.scale = static_cast<float>(scale);
+  }
   return {};
 }
 
@@ -69,6 +91,7 @@ Result<std::vector<ResizeAxis>> resize_axes(const OpContext& ctx, CoordinateMode
     axis.roi_start = static_cast<float>(element_as_double(ctx.inputs[kRoi], at));
     axis.roi_end = static_cast<float>(element_as_double(ctx.inputs[kRoi], at + static_cast<int64_t>(named.size())));
   }
+  if (by_size) QL_CHECK_OK(keep_aspect_ratio(ctx, named, axes));
   return axes;
 }
 

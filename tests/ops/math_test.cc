@@ -75,6 +75,17 @@ TEST(QuantizeLinear, RoundsHalfToEvenAndSaturates) {
             (std::vector<int8_t>{-128, -126, -126, -128, 127, -128, -128}));
 }
 
+TEST(QuantizeLinear, SixteenBits) {
+  Tensor x = floats({3}, {1e6f, -1e6f, 2.5f}), scale = floats({}, {1});
+  EXPECT_EQ(values<uint16_t>(must("QuantizeLinear", {x, scale}, {{"output_dtype", int64_t{4}}})),
+            (std::vector<uint16_t>{65535, 0, 2}));
+  EXPECT_EQ(values<int16_t>(must("QuantizeLinear", {x, scale, Tensor::scalar<int16_t>(7)})),
+            (std::vector<int16_t>{32767, -32768, 9}));
+  EXPECT_NE(error_of("QuantizeLinear", {x, scale, bytes({}, {1})}, {{"output_dtype", int64_t{5}}})
+                .find("output_dtype is s16, the zero point is u8"),
+            std::string::npos);
+}
+
 TEST(QuantizeLinear, DividesByTheScale) {
   Random r(21);
   Tensor x = r.tensor<float>({500}, -10, 10), scale = floats({1}, {0.0371f});

@@ -89,6 +89,17 @@ TEST(Resize, AxesAreIndependent) {
   for (int64_t i = 0; i < both.count(); ++i) ASSERT_NEAR(both.as<float>()[i], then.as<float>()[i], 1e-6);
 }
 
+TEST(Resize, KeepsTheAspectRatio) {
+  auto shape = [](const char* policy) {
+    return must("Resize", {iota({1, 1, 2, 4}), Tensor(), Tensor(), Tensor::from<int64_t>({2}, Ints{7, 10})},
+                {{"axes", Ints{2, 3}}, {"keep_aspect_ratio_policy", s(policy)}})
+        .shape();
+  };
+  EXPECT_EQ(shape("stretch"), (Shape{1, 1, 7, 10}));
+  EXPECT_EQ(shape("not_larger"), (Shape{1, 1, 5, 10}));
+  EXPECT_EQ(shape("not_smaller"), (Shape{1, 1, 7, 14}));
+}
+
 TEST(Resize, CubicKeepsLinesAndIdentity) {  // the cubic kernel of any `a` reproduces constants, of -0.5 also lines
   std::vector<float> line(12);
   for (size_t i = 0; i < line.size(); ++i) line[i] = static_cast<float>(i);
