@@ -11,19 +11,26 @@ namespace {
 
 constexpr int kGap = 4;
 constexpr int kTextRow = kGlyphHeight + 5;
-constexpr int kTilePixels = 220;  // aimed at, per tile
+constexpr int kTilePixels = 240;  // aimed at, per tile
+constexpr int kMargin = 30;       // pixels of the slice, both sides together
 
-// The square around everything labelled, with a margin; the whole slice where nothing is.
+// The square around what is labelled, with a margin; stray pixels, the outer 2 % on each side, do not count. The whole
+// slice where nothing is labelled.
 Window heart_window(const Exam& exam, std::span<const uint8_t> labels) {
-  int left = exam.columns(), right = -1, top = exam.rows(), bottom = -1;
+  std::vector<int> xs, ys;
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] == kBackground) continue;
-    int x = static_cast<int>(i % static_cast<size_t>(exam.columns()));
-    int y = static_cast<int>(i / static_cast<size_t>(exam.columns()) % static_cast<size_t>(exam.rows()));
-    left = std::min(left, x), right = std::max(right, x), top = std::min(top, y), bottom = std::max(bottom, y);
+    xs.push_back(static_cast<int>(i % static_cast<size_t>(exam.columns())));
+    ys.push_back(static_cast<int>(i / static_cast<size_t>(exam.columns()) % static_cast<size_t>(exam.rows())));
   }
-  if (right < 0) return {0, 0, exam.columns(), exam.rows()};
-  int side = std::max(right - left, bottom - top) + 25;
+  if (xs.empty()) return {0, 0, exam.columns(), exam.rows()};
+  auto bounds = [](std::vector<int>& v) {
+    std::sort(v.begin(), v.end());
+    return std::pair(v[v.size() / 50], v[v.size() - 1 - v.size() / 50]);
+  };
+  auto [left, right] = bounds(xs);
+  auto [top, bottom] = bounds(ys);
+  int side = std::max(right - left, bottom - top) + kMargin;
   int width = std::min(side, exam.columns()), height = std::min(side, exam.rows());
   return {std::clamp((left + right - width) / 2, 0, exam.columns() - width),
           std::clamp((top + bottom - height) / 2, 0, exam.rows() - height), width, height};

@@ -179,6 +179,8 @@ Result<NiftiImage> read(const std::string& path) {
     return invalid_argument("the header asks for ", needed, " bytes, the file has ", bytes);
   QL_CHECK_OK(file.skip(offset - static_cast<int64_t>(image.header.size())));
   QL_CHECK_OK(read_voxels(image, file, *type));
+  char beyond;  // reaching the end makes zlib check the length and the checksum
+  if (auto rest = file.read(&beyond, 1); !rest.ok()) return std::move(rest).error();
   return image;
 }
 
