@@ -27,7 +27,9 @@ InputChannel input_channel(const StoragePlan& plan, const QuantConv& conv, size_
   double a = conv.pre.factor[c], t = conv.pre.z[c], level = (t - low) / scale;
   InputChannel in;
   in.negative = a < 0;
-  in.zero = static_cast<int32_t>(std::clamp(std::nearbyint(level), 0.0, 255.0));
+  // Without padding or a clamp nothing but the bias depends on the byte that is subtracted.
+  bool any_zero = !conv.clamps && !conv.window.padded() && !conv.transposed;
+  if (!any_zero) in.zero = static_cast<int32_t>(std::clamp(std::nearbyint(level), 0.0, 255.0));
   in.constant = conv.pre.constant[c];
   double span = std::abs((in.negative ? conv.pre.lo[c] : conv.pre.hi[c]) - t) / scale;
   in.reach = static_cast<int32_t>(std::min(std::nearbyint(span), 255.0));

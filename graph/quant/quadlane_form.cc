@@ -55,7 +55,9 @@ class Writer {
     for (const Use& use : readers) g_.set_input(use.node, use.input, real);
   }
 
+  // What a convolution with channel scales writes is in levels already.
   ValueId quantize(ValueId v, const Source& source) {
+    if (in_levels(source)) return emit_.quantize(now(v), {1}, {source.zero}, name(v) + "_quantized");
     return emit_.quantize(now(v), to_floats(source.scale), {source.zero}, name(v) + "_quantized");
   }
 
@@ -87,15 +89,16 @@ class Writer {
     return emit_.dequantize(bytes_[v], scale, zero, name(v) + "_dequantized");
   }
 
-  // What the convolution computes is stored with a range that begins anywhere: minus its low.
-  std::vector<double> output_shift(ValueId v) const {
-    for (const Source& source : plan_.sources)
-      if (source.value == v && source.free) {
-        std::vector<double> shift;
-        for (double low : source.low) shift.push_back(-low);
-        return shift;
-      }
-    return {};
+  bool in_levels(const Source& source) const { return source.per_channel && fp32_.producer(source.value); }
+
+  // The source whose values the convolution computes, itself or through a Relu.
+  const Source* source_of(const Node& conv) const {
+    for (const Source& source : plan_.sources) {
+      const Node* producer = fp32_.producer(source.value);
+      bool relu = producer && producer->op == "Relu" && producer->input(0) == conv.output();
+      if (source.value == conv.output() || (relu && source.per_channel)) return &source;
+    }
+    return nullptr;
   }
 
   // The one scale and zero point of everything the convolution reads, if there is one.
@@ -110,6 +113,14 @@ class Writer {
     return &first;
   }
 
+  // A maximum that binds nothing: no level lies 256 below another. Without it ONNX Runtime merges DequantizeLinear and
+  // Conv into an operator that knows one zero point for all channels only, and whose 16-bit sums saturate on CPUs
+  // without VNNI.
+  ValueId unclamped(ValueId levels, float unit, const std::string& prefix) {
+    ValueId low = g_.add_constant(prefix + ".least", Tensor::scalar<float>(-256 * unit));
+    return emit_.op({prefix + ".levels", "Max", {}, {levels, low}});
+  }
+
   // DequantizeLinear and the clamp in front of the convolution; `unit` is what one level means in it.
   ValueId read_input(const QuantConv& conv, const FoldedConv& folded, const std::string& prefix, float& unit) {
     size_t channel = 0;
@@ -117,7 +128,7 @@ class Writer {
     bool plain = uniform && conv.x == fp32_[conv.node].input(0);
     unit = plain ? static_cast<float>(uniform->scale[channel]) : 1.0f;
     ValueId levels = emit_.dequantize(bytes_.at(conv.x), {unit}, folded.zero, prefix + ".input");
-    if (!conv.clamps) return levels;
+    if (!conv.clamps) return unclamped(levels, unit, prefix);
     bool bounded = false;
     std::vector<float> least, most;
     for (size_t c = 0; c < folded.zero.size(); ++c) {
@@ -135,8 +146,14 @@ class Writer {
 
   Status write_conv(const QuantConv& conv) {
     Node node = fp32_[conv.node];
-    FoldedConv folded =
-        fold_conv(fp32_, plan_, conv, output_shift(node.output()), profile_.find(name(node.input(0))), policy_);
+    const Source* source = source_of(node);
+    // A free source's range begins anywhere: minus its low.
+    std::vector<double> shift;
+    if (source && source->free)
+      for (double low : source->low) shift.push_back(-low);
+    FoldedConv folded = fold_conv(fp32_, plan_, conv, shift, profile_.find(name(node.input(0))), policy_);
+    if (source && in_levels(*source))
+      for (size_t o = 0; o < folded.scale.size(); ++o) folded.scale[o] /= static_cast<float>(source->scale[o]);
     float unit = 1;
     node.inputs.resize(3, kNoValue);
     node.inputs[0] = read_input(conv, folded, node.name, unit);

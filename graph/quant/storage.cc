@@ -198,6 +198,12 @@ class Planner {
     }
   }
 
+  // A convolution on bytes whose outputs may each have a scale: not where groups share the scales of their weights.
+  bool has_output_scales(NodeId id) const {
+    const QuantConv* conv = plan_.conv(id);
+    return conv && !(conv->transposed && conv->window.group > 1);
+  }
+
   // Free and per_channel, from the producer and all readers of any value that has channels of the source.
   void classify(size_t s) {
     Source& source = plan_.sources[s];
@@ -207,8 +213,8 @@ class Planner {
     for (const auto& channel : plan_.readers[s])
       for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
     const Node* producer = g_.producer(source.value);
-    bool conv = producer && plan_.conv(g_[source.value].producer);
-    bool activated = producer && producer->op == "Relu" && plan_.conv(g_[producer->input(0)].producer);
+    bool conv = producer && has_output_scales(g_[source.value].producer);
+    bool activated = producer && producer->op == "Relu" && has_output_scales(g_[producer->input(0)].producer);
     bool from_f32 = !producer && is_image(g_, source.value);
     source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32);
     source.free = source.per_channel && conv && !zero;
