@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace quadlane::bench {
@@ -80,6 +81,8 @@ Result<ConvCase> ConvCase::make(const ConvShape& shape, Isa isa, const ConvSched
   c.clamp_.assign(static_cast<size_t>(inputs * 64), std::byte{0});
   c.epilogue_ = {.v_lo = 0, .v_hi = 255};
 
+  // As in trained layers: most weights are small, and 2 % of the pairs would saturate 16 bits.
+  std::normal_distribution<float> normal(0, 40);
   std::vector<size_t> offsets;
   for (int o = 0; o < shape.outputs; o += schedule.no) {
     ConvSpec s = spec(shape, isa);
@@ -90,7 +93,10 @@ Result<ConvCase> ConvCase::make(const ConvShape& shape, Isa isa, const ConvSched
     const std::vector<int64_t> planes{inputs};
     block.weights =
         shape.type == DType::u8
-            ? pack_conv_weights(s, planes, [&](int, int, int64_t, int, int) { return static_cast<int8_t>(rng()); })
+            ? pack_conv_weights(s, planes,
+                                [&](int, int, int64_t, int, int) {
+                                  return static_cast<int8_t>(std::clamp(std::nearbyint(normal(rng)), -127.0f, 127.0f));
+                                })
             : pack_conv_weights(s, planes, [](int, int, int64_t, int) { return 0.5f; });
     for (int pv = 1; pv <= schedule.pv; ++pv) {
       QL_TRY(MachineCode code, generate(with_vectors(s, pv)));

@@ -70,8 +70,9 @@ using ConvWeightS8 = std::function<int8_t(int o, int section, int64_t plane, int
 using ConvWeightF32 = std::function<float(int o, int section, int64_t plane, int tap)>;
 // The packed block for one call, in the order in which the kernel reads: [section][plane][tap][o].
 //   u8, AVX-512  4 s8 of the quad
-//   u8, AVX2     8 bytes: s16 pairs (w0, w2), (w1, w3): the even and the odd bytes of the widened pixels
+//   u8, AVX2     the same or 8 bytes of 16-bit pairs, whichever is faster for these weights: conv_pack.h
 //   f32          1 f32
+// packed_weight_bytes() is the most that a block of any weights takes.
 std::vector<std::byte> pack_conv_weights(const ConvSpec&, const std::vector<int64_t>& section_planes,
                                          const ConvWeightS8&);
 std::vector<std::byte> pack_conv_weights(const ConvSpec&, const std::vector<int64_t>& section_planes,
@@ -98,8 +99,9 @@ struct ConvExtent {
   int64_t vectors = 0;                  // 16-pixel vectors of an image
   std::vector<int64_t> section_planes;  // planes in each section
 };
-// Candidates for the spec (whose pv, no and schedule fields are ignored), best first by the model; never empty for a
-// spec that check() accepts. For outputs behind the last whole block use the same schedule with a smaller `no`.
+// Candidates for the spec (whose pv, no and schedule fields are ignored), best first by the model, as far as they come
+// within some per cent of the best; never empty for a spec that check() accepts. For outputs behind the last whole
+// block use the same schedule with a smaller `no`.
 std::vector<ConvSchedule> conv_schedules(const ConvSpec&, const ConvExtent&, const CpuInfo&);
 
 }  // namespace quadlane

@@ -1,4 +1,8 @@
 // Weights in the order in which a convolution kernel reads them.
+#include "jit/kernels/conv_pack.h"
+
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "jit/kernels/conv.h"
@@ -6,51 +10,129 @@
 namespace quadlane {
 namespace {
 
-// Calls put(bytes, o, section, plane, tap) for every weight, in packed order, `size` bytes each.
-template <class Put>
-std::vector<std::byte> pack(const ConvSpec& spec, const std::vector<int64_t>& section_planes, size_t size,
-                            const Put& put) {
-  std::vector<std::byte> packed(static_cast<size_t>(packed_weight_bytes(spec, section_planes)));
-  std::byte* at = packed.data();
+using Quad = std::array<int8_t, 4>;
+
+bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && s.isa == Isa::avx2; }
+
+template <class T>
+void append(std::vector<std::byte>& to, const T& value) {
+  const size_t at = to.size();
+  to.resize(at + sizeof value);
+  std::memcpy(to.data() + at, &value, sizeof value);
+}
+
+// Calls visit(section, plane, tap) in packed order.
+template <class Visit>
+void for_each_tap(const ConvSpec& spec, const std::vector<int64_t>& section_planes, const Visit& visit) {
   for (size_t section = 0; section < spec.taps.size(); ++section)
     for (int64_t plane = 0; plane < section_planes[section]; ++plane)
       for (size_t tap = 0; tap < spec.taps[section].size(); ++tap)
-        for (int o = 0; o < spec.no; ++o, at += size)
-          put(at, o, static_cast<int>(section), plane, static_cast<int>(tap));
+        visit(static_cast<int>(section), plane, static_cast<int>(tap));
+}
+
+int64_t weight_count(const ConvSpec& spec, const std::vector<int64_t>& section_planes) {
+  int64_t taps = 0;
+  for (size_t section = 0; section < spec.taps.size(); ++section)
+    taps += section_planes[section] * static_cast<int64_t>(spec.taps[section].size());
+  return taps * spec.no;
+}
+
+Quad quad_at(const ConvWeightS8& weight, int o, int section, int64_t plane, int tap) {
+  Quad w;
+  for (int c = 0; c < 4; ++c) w[static_cast<size_t>(c)] = weight(o, section, plane, tap, c);
+  return w;
+}
+
+// vpmaddubsw adds the products of a pair of weights with bytes up to 255 in 16 bits; weights of opposite signs always
+// fit.
+bool pair_fits(int a, int b) {
+  constexpr int kLimit = 128;  // 255 * 128 = 32640
+  return std::max(a, 0) + std::max(b, 0) <= kLimit && std::min(a, 0) + std::min(b, 0) >= -kLimit;
+}
+
+// The part of a quad that fits in the place of the quad; the rest (w - part) fits, too.
+Quad fitting_part(const Quad& w) {
+  Quad part = w;
+  for (size_t pair : {size_t{0}, size_t{2}})
+    if (!pair_fits(w[pair], w[pair + 1]))
+      for (size_t i : {pair, pair + 1}) part[i] = static_cast<int8_t>(w[i] / 2);
+  return part;
+}
+
+// An extra tap costs as much as another one, and a narrow tap three quarters of a wide one.
+constexpr double kMaxExtraShare = 0.3;
+
+std::vector<std::byte> pack_narrow(const ConvSpec& spec, const std::vector<int64_t>& section_planes,
+                                   const ConvWeightS8& weight, bool* worthwhile) {
+  std::vector<std::byte> packed, extras;
+  ConvBlockHeader header{1, 0};
+  append(packed, header);
+  std::vector<int64_t> first_plane{0};
+  for (int64_t n : section_planes) first_plane.push_back(first_plane.back() + n);
+  int64_t taps = 0;
+  for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {
+    ++taps;
+    std::vector<Quad> rest;
+    bool split = false;
+    for (int o = 0; o < spec.no; ++o) {
+      const Quad w = quad_at(weight, o, section, plane, tap), part = fitting_part(w);
+      append(packed, part);
+      Quad left;
+      for (size_t c = 0; c < 4; ++c) left[c] = static_cast<int8_t>(w[c] - part[c]);
+      split |= part != w;
+      rest.push_back(left);
+    }
+    if (!split) return;
+    ++header.extra_taps;
+    const auto s = static_cast<size_t>(section);
+    append(extras, ConvExtraTap{static_cast<int32_t>(first_plane[s] + plane),
+                                static_cast<int32_t>(spec.taps[s][static_cast<size_t>(tap)])});
+    for (const Quad& w : rest) append(extras, w);
+  });
+  *worthwhile = static_cast<double>(header.extra_taps) <= kMaxExtraShare * static_cast<double>(taps);
+  std::memcpy(packed.data(), &header, sizeof header);
+  const size_t at = packed.size();
+  packed.resize(at + extras.size());
+  if (!extras.empty()) std::memcpy(packed.data() + at, extras.data(), extras.size());
   return packed;
 }
 
 }  // namespace
 
 int64_t packed_weight_bytes(const ConvSpec& spec, const std::vector<int64_t>& section_planes) {
-  const int64_t size = spec.src == DType::u8 && spec.isa == Isa::avx2 ? 8 : 4;
-  int64_t count = 0;
-  for (size_t section = 0; section < spec.taps.size(); ++section)
-    count += section_planes[section] * static_cast<int64_t>(spec.taps[section].size()) * spec.no;
-  return count * size;
+  const int64_t count = weight_count(spec, section_planes);
+  return without_vnni(spec) ? static_cast<int64_t>(sizeof(ConvBlockHeader)) + 8 * count : 4 * count;
 }
 
 std::vector<std::byte> pack_conv_weights(const ConvSpec& spec, const std::vector<int64_t>& section_planes,
                                          const ConvWeightS8& weight) {
-  const bool widened = spec.isa == Isa::avx2;
-  return pack(spec, section_planes, widened ? 8 : 4, [&](std::byte* to, int o, int section, int64_t plane, int tap) {
-    int8_t w[4];
-    for (int c = 0; c < 4; ++c) w[c] = weight(o, section, plane, tap, c);
-    if (!widened) {
-      std::memcpy(to, w, sizeof w);
-      return;
+  std::vector<std::byte> packed;
+  if (without_vnni(spec)) {
+    bool worthwhile = false;
+    packed = pack_narrow(spec, section_planes, weight, &worthwhile);
+    if (worthwhile) return packed;
+    packed.clear();
+    append(packed, ConvBlockHeader{0, 0});
+  }
+  for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {
+    for (int o = 0; o < spec.no; ++o) {
+      const Quad w = quad_at(weight, o, section, plane, tap);
+      if (without_vnni(spec))
+        append(packed, std::array<int16_t, 4>{w[0], w[2], w[1], w[3]});
+      else
+        append(packed, w);
     }
-    const int16_t pairs[4] = {w[0], w[2], w[1], w[3]};
-    std::memcpy(to, pairs, sizeof pairs);
   });
+  return packed;
 }
 
 std::vector<std::byte> pack_conv_weights(const ConvSpec& spec, const std::vector<int64_t>& section_planes,
                                          const ConvWeightF32& weight) {
-  return pack(spec, section_planes, 4, [&](std::byte* to, int o, int section, int64_t plane, int tap) {
-    const float w = weight(o, section, plane, tap);
-    std::memcpy(to, &w, sizeof w);
+  std::vector<std::byte> packed;
+  for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {
+    for (int o = 0; o < spec.no; ++o) append(packed, weight(o, section, plane, tap));
   });
+  return packed;
 }
 
 }  // namespace quadlane

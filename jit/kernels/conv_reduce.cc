@@ -1,21 +1,17 @@
-// The reduction: for each section, plane and tap one load of each pixel register and one dot for each accumulator.
+// The walk of the reduction: sections, planes, taps (conv_dot.cc says what a tap does). Weights are read strictly
+// forwards, so one pointer walks through them.
 //
-// u8 on AVX-512:  vpdpbusd acc, pixels, dword weight{1to16}
-// u8 on AVX2, exact (vpmaddubsw would saturate): a pixel dword [c3 c2 c1 c0] is widened to two vectors of 16-bit lanes
-//     even = pixels & 0x00ff00ff = [c2 | c0]      odd = pixels >> 8 (16-bit lanes) = [c3 | c1]
-//     acc += vpmaddwd(even, (w0, w2)) + vpmaddwd(odd, (w1, w3))
-// f32:            vfmadd231ps acc, pixels, weight (broadcast)
-//
-// Weights are read strictly forwards, so one pointer walks through them.
+// Without VNNI a block of weights begins with a ConvBlockHeader: `wide`, or `narrow`, whose dot is a quarter cheaper
+// but exact only for pairs of weights that vpmaddubsw cannot saturate. There the few pairs that do not fit are split:
+// half in their place, the rest in a list of extra taps behind all others.
 #include <algorithm>
 #include <cstddef>
 
-#include "jit/kernels/conv_tile.h"
+#include "jit/kernels/conv_pack.h"
+#include "jit/kernels/conv_reduction.h"
 
 namespace quadlane {
 namespace {
-
-using Xbyak::Address;
 
 // Taps up to this number are emitted one after the other; more of them loop over their rows.
 constexpr size_t kMaxUnrolledTaps = 12;
@@ -41,21 +37,7 @@ TapRows find_rows(const std::vector<int64_t>& taps) {
   return {1, static_cast<int>(n), 0};
 }
 
-struct Reduction {
-  ConvTile& t;
-  Assembler& a;
-  Gp plane, planes, weights, clamp_lo, clamp_hi;
-  std::vector<Vec> pixels;                // one for each pixel register; on AVX2 u8 the even bytes
-  std::vector<Vec> odd;                   // AVX2 u8
-  std::vector<Vec> weight, product;       // temporaries, taken in turn so that the scheduler sees independent chains
-  std::vector<Vec> low, high, byte_mask;  // 0 or 1 register each
-  size_t turn = 0;
-
-  bool is_u8() const { return t.spec.src == DType::u8; }
-  int weight_bytes() const { return is_u8() && !a.avx512() ? 8 : 4; }
-};
-
-bool widens(const ConvSpec& s) { return s.src == DType::u8 && s.isa == Isa::avx2; }
+bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && s.isa == Isa::avx2; }
 
 void emit_prefetch(Reduction& r, const std::vector<int64_t>& taps) {
   if (r.t.spec.prefetch == 0) return;
@@ -65,99 +47,13 @@ void emit_prefetch(Reduction& r, const std::vector<int64_t>& taps) {
     r.a.prefetcht0(r.a.ptr[r.plane + static_cast<int>(last + line + r.t.spec.prefetch)]);
 }
 
-// One pixel register, clamped: [lo, hi] fuses a batch norm and ReLU before the convolution. A limit in a register takes
-// the load as its operand.
-void emit_pixels(Reduction& r, const Vec& to, const Address& from) {
-  Assembler& a = r.a;
-  bool loaded = false;
-  auto limit = [&](bool low, const std::vector<Vec>& reg, const Gp& pointer) {
-    auto op = [&](const Xbyak::Xmm& x, const Xbyak::Operand& y) {
-      if (r.is_u8())
-        low ? a.vpmaxub(to, x, y) : a.vpminub(to, x, y);
-      else
-        low ? a.vmaxps(to, x, y) : a.vminps(to, x, y);
-    };
-    if (reg.empty() && !loaded) a.load(to, from);
-    if (reg.empty())
-      op(to, a.ptr[pointer]);
-    else if (loaded)
-      op(reg.front(), to);
-    else
-      op(reg.front(), from);
-    loaded = true;
-  };
-  if (r.t.spec.clamp_lo) limit(true, r.low, r.clamp_lo);
-  if (r.t.spec.clamp_hi) limit(false, r.high, r.clamp_hi);
-  if (!loaded) a.load(to, from);
-}
-
-void emit_widen(Reduction& r, int v) {
-  Assembler& a = r.a;
-  Vec& even = r.pixels[static_cast<size_t>(v)];
-  Vec& odd = r.odd[static_cast<size_t>(v)];
-  if (r.byte_mask.empty())
-    a.vpand(even, odd, a.constant_lanes(0x00ff00ff));
-  else
-    a.vpand(even, odd, r.byte_mask.front());
-  a.vpsrlw(odd, odd, 8);
-}
-
-// acc[o][*] += products of one half (even or odd bytes) with the weight pair at `weight`.
-void emit_half_dots(Reduction& r, int o, const std::vector<Vec>& half, const Address& weight) {
-  Assembler& a = r.a;
-  Vec& w = r.weight[r.turn++ % r.weight.size()];
-  a.vpbroadcastd(w, weight);
-  for (int v = 0; v < r.t.regs; ++v) {
-    // The last product may overwrite the weight: one register less.
-    const bool last = v == r.t.regs - 1;
-    Vec& p = last || r.product.empty() ? w : r.product[static_cast<size_t>(v) % r.product.size()];
-    a.vpmaddwd(p, w, half[static_cast<size_t>(v)]);
-    a.vpaddd(r.t.at(o, v), r.t.at(o, v), p);
-  }
-}
-
-void emit_dots(Reduction& r, int o, const Address& weight) {
-  Assembler& a = r.a;
-  const bool u8 = r.is_u8();
-  auto dot = [&](const Vec& acc, const Vec& px, const Xbyak::Operand& w) {
-    u8 ? a.vpdpbusd(acc, px, w) : a.vfmadd231ps(acc, px, w);
-  };
-  if (r.weight.empty()) {
-    for (int v = 0; v < r.t.regs; ++v) dot(r.t.at(o, v), r.pixels[static_cast<size_t>(v)], weight);
-    return;
-  }
-  Vec& w = r.weight[r.turn++ % r.weight.size()];
-  u8 ? a.vpbroadcastd(w, weight) : a.vbroadcastss(w, weight);
-  for (int v = 0; v < r.t.regs; ++v) dot(r.t.at(o, v), r.pixels[static_cast<size_t>(v)], w);
-}
-
-void emit_tap(Reduction& r, int64_t tap, int weight_offset) {
-  Assembler& a = r.a;
-  for (int v = 0; v < r.t.regs; ++v) {
-    auto index = static_cast<size_t>(v);
-    Address from = a.ptr[r.plane + static_cast<int>(tap + v * a.vector_bytes())];
-    emit_pixels(r, widens(r.t.spec) ? r.odd[index] : r.pixels[index], from);
-    if (widens(r.t.spec)) emit_widen(r, v);
-  }
-  const auto weight_at = [&](int o, int byte) { return r.weights + (weight_offset + o * r.weight_bytes() + byte); };
-  if (!widens(r.t.spec)) {
-    for (int o = 0; o < r.t.spec.no; ++o)
-      emit_dots(r, o, r.weight.empty() ? a.ptr_b[weight_at(o, 0)] : a.ptr[weight_at(o, 0)]);
-    return;
-  }
-  // All even halves before the odd ones: an accumulator's two additions lie far apart (3 % on Zen 3).
-  for (int o = 0; o < r.t.spec.no; ++o) emit_half_dots(r, o, r.pixels, a.ptr[weight_at(o, 0)]);
-  for (int o = 0; o < r.t.spec.no; ++o) emit_half_dots(r, o, r.odd, a.ptr[weight_at(o, 4)]);
-}
-
 // One plane: pointers are advanced by the caller as far as `planes`, `weights` and the clamps go.
 void emit_plane(Reduction& r, const std::vector<int64_t>& taps, int index, int weight_offset) {
   Assembler& a = r.a;
   const ConvSpec& s = r.t.spec;
   a.mov(r.plane, a.ptr[r.planes + 8 * index]);
   a.add(r.plane, r.t.src);
-  if (!r.low.empty()) a.load(r.low.front(), a.ptr[r.clamp_lo]);
-  if (!r.high.empty()) a.load(r.high.front(), a.ptr[r.clamp_hi]);
+  emit_clamp_limits(r);
   emit_prefetch(r, taps);
   TapRows rows = find_rows(taps);
   const int row_bytes = rows.length * s.no * r.weight_bytes();
@@ -212,10 +108,45 @@ void emit_bias(Reduction& r) {
     for (int v = 0; v < r.t.regs; ++v) a.vpbroadcastd(r.t.at(o, v), a.ptr[r.plane + 4 * o]);
 }
 
+// Extra taps: index of the plane and byte offset of the tap, then a weight for each output.
+void emit_extra_taps(Reduction& r) {
+  Assembler& a = r.a;
+  const ConvSpec& s = r.t.spec;
+  a.note("extra taps");
+  Gp count = a.gp("extra taps left"), index = a.gp("plane index");
+  a.load_arg(r.planes, offsetof(ConvArgs, weights));
+  a.mov(count.cvt32(), a.ptr[r.planes + offsetof(ConvBlockHeader, extra_taps)]);
+  a.load_arg(r.planes, offsetof(ConvArgs, src_planes));
+  a.loop(count, [&] {
+    a.movsxd(r.plane, a.dword[r.weights + offsetof(ConvExtraTap, offset)]);
+    a.movsxd(index, a.dword[r.weights + offsetof(ConvExtraTap, plane)]);
+    a.add(r.plane, a.ptr[r.planes + index * 8]);
+    a.add(r.plane, r.t.src);
+    a.shl(index, 6);  // bytes of limits
+    if (s.clamp_lo) a.load_arg(r.clamp_lo, offsetof(ConvArgs, clamp_lo)), a.add(r.clamp_lo, index);
+    if (s.clamp_hi) a.load_arg(r.clamp_hi, offsetof(ConvArgs, clamp_hi)), a.add(r.clamp_hi, index);
+    emit_clamp_limits(r);
+    emit_tap(r, 0, sizeof(ConvExtraTap));
+    a.add(r.weights, static_cast<int>(sizeof(ConvExtraTap)) + s.no * r.weight_bytes());
+  });
+}
+
+// All sections with one kind of dot; `weights` points to the first weight.
+void emit_sections(Reduction& r, ConvDot dot) {
+  Assembler& a = r.a;
+  const ConvSpec& s = r.t.spec;
+  r.dot = dot;
+  emit_dot_constant(r);
+  a.load_arg(r.planes, offsetof(ConvArgs, src_planes));
+  if (s.clamp_lo) a.load_arg(r.clamp_lo, offsetof(ConvArgs, clamp_lo));
+  if (s.clamp_hi) a.load_arg(r.clamp_hi, offsetof(ConvArgs, clamp_hi));
+  for (size_t section = 0; section < s.taps.size(); ++section) emit_section(r, section);
+}
+
 }  // namespace
 
 int reduction_registers(const ConvSpec& s, int regs) {
-  if (widens(s)) return 2 * regs + (regs > 1 ? 2 : 1);
+  if (without_vnni(s)) return 2 * regs + (regs > 1 ? 2 : 1);
   int weights = s.isa == Isa::avx2 || s.weight_registers ? 1 : 0;
   return regs + weights;
 }
@@ -223,33 +154,40 @@ int reduction_registers(const ConvSpec& s, int regs) {
 void emit_conv_reduction(ConvTile& t) {
   Assembler& a = t.a;
   const ConvSpec& s = t.spec;
+  const ConvDot dot = s.src == DType::f32 ? ConvDot::fma : without_vnni(s) ? ConvDot::wide : ConvDot::vnni;
   Reduction r{
-      t,  a, a.gp("plane"), a.gp("planes"), a.gp("weights"), a.gp("clamp_lo"), a.gp("clamp_hi"), {}, {}, {}, {}, {},
-      {}, {}};
+      t,  a,  dot, a.gp("plane"), a.gp("planes"), a.gp("weights"), a.gp("clamp_lo"), a.gp("clamp_hi"), {}, {}, {}, {},
+      {}, {}, {}};
   r.pixels = a.vecs("pixels", t.regs);
-  if (widens(s)) {
+  if (dot == ConvDot::wide) {
     r.odd = a.vecs("odd pixels", t.regs);
     r.weight = a.vecs("weight", 1);
     if (t.regs > 1) r.product = a.vecs("product", 1);
   } else if (!a.avx512() || s.weight_registers) {
     r.weight = a.vecs("weight", 1);
   }
-  // What is left over: limits of the clamp, then the byte mask, then more temporaries.
+  // What is left over: limits of the clamp, then the constant, then more temporaries.
   if (s.clamp_lo && a.free_vecs() > 0) r.low = a.vecs("clamp_lo", 1);
   if (s.clamp_hi && a.free_vecs() > 0) r.high = a.vecs("clamp_hi", 1);
-  if (widens(s) && a.free_vecs() > 0) {
-    r.byte_mask = a.vecs("byte mask", 1);
-    a.load(r.byte_mask.front(), a.constant_lanes(0x00ff00ff));
-  }
+  if (dot == ConvDot::wide && a.free_vecs() > 0) r.constant = a.vecs("constant", 1);
   while (!r.weight.empty() && r.weight.size() < 4 && a.free_vecs() > 0) r.weight.push_back(a.vec("more weights"));
 
   a.note("bias");
   emit_bias(r);
-  a.load_arg(r.planes, offsetof(ConvArgs, src_planes));
   a.load_arg(r.weights, offsetof(ConvArgs, weights));
-  if (s.clamp_lo) a.load_arg(r.clamp_lo, offsetof(ConvArgs, clamp_lo));
-  if (s.clamp_hi) a.load_arg(r.clamp_hi, offsetof(ConvArgs, clamp_hi));
-  for (size_t section = 0; section < s.taps.size(); ++section) emit_section(r, section);
+  if (dot != ConvDot::wide) return emit_sections(r, dot);
+  Xbyak::Label narrow, done;
+  a.cmp(a.dword[r.weights + offsetof(ConvBlockHeader, narrow)], 0);
+  a.lea(r.weights, a.ptr[r.weights + sizeof(ConvBlockHeader)]);  // leaves the flags
+  a.jne(narrow);
+  a.note("wide");
+  emit_sections(r, ConvDot::wide);
+  a.jmp(done);
+  a.L(narrow);
+  a.note("narrow");
+  emit_sections(r, ConvDot::narrow);
+  emit_extra_taps(r);
+  a.L(done);
 }
 
 }  // namespace quadlane

@@ -1,6 +1,7 @@
 // Candidates of tiles and the model that ranks them: for one pass over a tile, the slowest of dot units, load ports and
 // front end, plus what the epilogue, the loops and the first-level cache add; whole and left-over tiles counted apart.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "jit/kernels/conv.h"
@@ -61,11 +62,17 @@ class Model {
     const double regs = s.pass_registers, no = s.no, dots = regs * no;
     const double clamps = regs * (s.clamp_lo + s.clamp_hi);
     double units = 0, loads = 0, decode = 0;
+    double repeated = 1;
     if (s.src == DType::u8 && s.isa == Isa::avx2) {
-      units = (4 * dots + 2 * regs + clamps) / machine_.vector_units;
+      // Narrow dots, and the extra taps that trained layers need: 2 % of their weight pairs do not fit, and one of a
+      // tap's pairs is enough. More outputs than that allows take wide dots (conv_pack.cc).
+      repeated = 2 - std::pow(0.964, no);
+      const bool narrow = repeated <= 1.3;
+      units = ((narrow ? 3 * dots : 4 * dots + 2 * regs) + clamps) / machine_.vector_units;
       units = std::max(units, 2 * dots / machine_.dots);
-      loads = 2 * no + 1.5 * regs;
-      decode = 4 * dots + 2 * no + 3 * regs + clamps;
+      loads = (narrow ? no : 2 * no) + 1.5 * regs;
+      decode = (narrow ? 3 * dots + no : 4 * dots + 2 * no + 2 * regs) + regs + clamps;
+      if (!narrow) repeated = 1;
     } else {
       const bool embedded = s.isa == Isa::avx512_vnni && !s.weight_registers;
       units = (dots + 0.5 * clamps) / machine_.dots;
@@ -81,7 +88,7 @@ class Model {
     const double slowest = *std::max_element(cycles, cycles + 3);
     // Every accumulator takes one dot a tap and waits for the one before.
     constexpr double kLatency = 5;
-    return std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest);
+    return repeated * (std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest));
   }
 
   double pass(const ConvSpec& s) const {
@@ -99,12 +106,11 @@ class Model {
       again += planes * line_bytes * (tap_rows(s.taps[i]) - 1);
       weights += planes * taps * s.no * (s.src == DType::u8 && s.isa == Isa::avx2 ? 8 : 4);
     }
-    // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, in part hidden. The older rows'
+    // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, half hidden. The older rows'
     // pixels do when the rows between are too many for the first level, the weights when one pass is.
     const double l1 = cpu_.l1d_bytes;
     auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
-    const double exposed = s.isa == Isa::avx512_vnni ? 0.5 : 1;  // fitted; AVX2 keeps every vector unit busy meanwhile
-    cycles += exposed / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
+    cycles += 0.5 / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
     cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
     cycles += regs * s.no / machine_.loads;  // bias
@@ -158,6 +164,11 @@ std::vector<ConvSchedule> conv_schedules(const ConvSpec& base, const ConvExtent&
   }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const ConvSchedule& a, const ConvSchedule& b) { return a.cycles < b.cycles; });
+  // The rest is not worth anybody's time.
+  constexpr double kWorthTiming = 1.08;
+  std::erase_if(candidates, [&, best = candidates.empty() ? 0 : candidates[0].cycles](const ConvSchedule& c) {
+    return c.cycles > kWorthTiming * best;
+  });
   return candidates;
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "jit/kernels/conv_pack.h"
 #include "tests/jit/conv_problem.h"
 #include "tests/support/emulator.h"
 
@@ -68,6 +69,27 @@ TEST(Conv, RefusesWhatItCannotGenerate) {
   EXPECT_EQ(message([](ConvSpec& s) { s.act = ConvAct::clip; }), "an activation on a u8 output");
 }
 
+// Without VNNI a block whose weight pairs rarely saturate vpmaddubsw takes the cheaper dot.
+TEST(Conv, Avx2PacksSmallWeightsNarrow) {
+  ConvSpec s = small_spec(Isa::avx2);
+  const std::vector<int64_t> planes{5};
+  auto header = [&](auto weight) {
+    auto packed = pack_conv_weights(
+        s, planes, [&](int, int, int64_t plane, int tap, int c) { return static_cast<int8_t>(weight(plane, tap, c)); });
+    EXPECT_LE(static_cast<int64_t>(packed.size()), packed_weight_bytes(s, planes));
+    ConvBlockHeader h;
+    std::memcpy(&h, packed.data(), sizeof h);
+    return std::pair{h.narrow, h.extra_taps};
+  };
+  using Header = std::pair<uint32_t, uint32_t>;
+  EXPECT_EQ(header([](int64_t, int, int) { return 64; }), Header(1, 0));
+  EXPECT_EQ(header([](int64_t, int, int) { return -64; }), Header(1, 0));
+  EXPECT_EQ(header([](int64_t, int, int c) { return c % 2 ? 127 : -128; }), Header(1, 0));
+  EXPECT_EQ(header([](int64_t plane, int tap, int c) { return plane == 2 && tap < 2 && c > 1 ? 65 : 3; }),
+            Header(1, 2));
+  EXPECT_EQ(header([](int64_t, int, int) { return -65; }), Header(0, 0));
+}
+
 TEST(Conv, DescriptionsTellSpecsApart) {
   Rng rng(5);
   std::vector<ConvSpec> specs;
@@ -114,7 +136,7 @@ TEST(Conv, BoundsTheCodeOfLargeKernels) {
     s.no = 8;
     auto code = generate(s);
     ASSERT_TRUE(code.ok());
-    EXPECT_LT(code->bytes.size(), 4096u);
+    EXPECT_LT(code->bytes.size(), 8192u);
   }
 }
 
