@@ -42,6 +42,7 @@ class Importer {
   Result<TensorType> input_type(const onnx::ValueInfoProto&) const;
   Result<Shape> input_shape(const onnx::ValueInfoProto&) const;
   Status add_node(int index);
+  int64_t domain_version(const std::string& domain) const;
   Result<const OpHistory*> history_of(const onnx::NodeProto&, const std::string& label) const;
   Result<Draft> draft_of(const onnx::NodeProto&, int index, const OpHistory&);
   Status set_outputs();
@@ -168,25 +169,31 @@ std::string Importer::node_name(const onnx::NodeProto& proto, int index) {
   return name;
 }
 
+int64_t Importer::domain_version(const std::string& domain) const {
+  if (is_standard(domain)) return opset_;
+  for (const auto& set : model_.opset_import())
+    if (set.domain() == domain) return set.version();
+  return 0;
+}
+
 Result<const OpHistory*> Importer::history_of(const onnx::NodeProto& proto, const std::string& label) const {
+  std::string domain = is_standard(proto.domain()) ? "ai.onnx" : proto.domain();
+  std::string known_as = domain == "ai.onnx" ? proto.op_type() : cat(domain, ".", proto.op_type());
+  int64_t version = domain_version(proto.domain());
   std::string where = cat(label, ": operator '", proto.op_type(), "'");
-  if (!is_standard(proto.domain())) {
-    int64_t version = 0;
-    for (const auto& set : model_.opset_import())
-      if (set.domain() == proto.domain()) version = set.version();
-    return unsupported(where, " of domain '", proto.domain(), "' (version ", version, ") is not supported");
-  }
-  const OpHistory* history = find_history(proto.op_type());
-  if (!history) return unsupported(where, " of domain 'ai.onnx' (opset ", opset_, ") is not supported");
-  if (history->version(opset_) == 0)
-    return invalid_model(where, " does not exist in opset ", opset_, " of domain 'ai.onnx', the oldest form known is ",
-                         history->changes[0].since);
+  const OpHistory* history = find_history(known_as);
+  if (!history)
+    return unsupported(where, " of domain '", domain, "' (", domain == "ai.onnx" ? "opset " : "version ", version,
+                       ") is not supported");
+  if (history->version(version) == 0)
+    return invalid_model(where, " does not exist in opset ", version, " of domain '", domain,
+                         "', the oldest form known is ", history->changes[0].since);
   return history;
 }
 
 Result<Draft> Importer::draft_of(const onnx::NodeProto& proto, int index, const OpHistory& history) {
   Draft draft;
-  draft.version = history.version(opset_);
+  draft.version = history.version(domain_version(proto.domain()));
   draft.node.name = node_name(proto, index);
   draft.node.op = proto.op_type();
   for (const auto& attribute : proto.attribute()) {

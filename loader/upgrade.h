@@ -103,5 +103,10 @@ Status upgrade_resize(Draft&, Emitter&);
 // upgrade_qoperator.cc
 Status upgrade_qlinear_conv(Draft&, Emitter&);
 Status upgrade_qlinear_matmul(Draft&, Emitter&);
+Status upgrade_qlinear_binary(Draft&, Emitter&);
+Status upgrade_qlinear_unary(Draft&, Emitter&);
+Status upgrade_qlinear_softmax(Draft&, Emitter&);
+Status upgrade_qlinear_concat(Draft&, Emitter&);
+Status upgrade_qgemm(Draft&, Emitter&);
 
 }  // namespace quadlane

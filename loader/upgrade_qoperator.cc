@@ -1,17 +1,20 @@
-// The integer operators of ONNX as their definition says: dequantize, compute, quantize. Later passes find the pattern.
+// The integer operators of ONNX and of ONNX Runtime's domain as their definition says: dequantize, compute, quantize.
+// Later passes find the pattern.
 #include <algorithm>
 
+#include "loader/take_attr.h"
 #include "loader/upgrade.h"
 
 namespace quadlane {
 namespace {
 
 // DequantizeLinear of inputs x, scale, zero (draft inputs `at`, at + 1, at + 2); `axis` counts when scales are several.
-Result<ValueId> dequantized(Draft& d, Emitter& e, size_t at, int64_t axis, const char* what) {
+Result<ValueId> dequantized(Draft& d, Emitter& e, size_t at, int64_t axis, const std::string& what) {
   Node node{cat(d.node.name, ".dequantize_", what), "DequantizeLinear", {}, {}, {}};
-  node.inputs = {d.node.inputs[at], e.as_scalar(d.node.inputs[at + 1]), e.as_scalar(d.node.inputs[at + 2])};
-  for (ValueId v : node.inputs)
-    if (!e.has(v)) return invalid_model("a required input is absent");
+  for (size_t i = at; i < at + 3; ++i) {
+    if (i < at + 2 && !e.has(d.node.input(i))) return invalid_model("required input ", i, " is absent");
+    node.inputs.push_back(i == at ? d.node.input(i) : e.as_scalar(d.node.input(i)));
+  }
   if (e.type(node.inputs[1]).count() > 1) node.attrs.set("axis", axis);
   return e.emit_one(std::move(node), cat(d.node.name, ".", what));
 }
@@ -19,22 +22,34 @@ Result<ValueId> dequantized(Draft& d, Emitter& e, size_t at, int64_t axis, const
 // The last node: QuantizeLinear(y, scale, zero) with the draft's inputs `at`, at + 1.
 void quantize_result(Draft& d, Emitter& e, ValueId y, size_t at) {
   Node node{d.node.name + ".quantize", "QuantizeLinear", {}, {}, {}};
-  node.inputs = {y, e.as_scalar(d.node.inputs[at]), e.as_scalar(d.node.inputs[at + 1])};
+  node.inputs = {y, e.as_scalar(d.node.input(at)), e.as_scalar(d.node.input(at + 1))};
   d.node = std::move(node);
 }
 
-// The bias is s32 in units of x_scale * w_scale.
-Result<ValueId> dequantized_bias(Draft& d, Emitter& e) {
-  const Tensor *x_scale = e.constant(d.node.inputs[1]), *w_scale = e.constant(d.node.inputs[4]);
+// The s32 input `at` in units of alpha * x_scale * w_scale (draft inputs 1 and 4).
+Result<ValueId> dequantized_bias(Draft& d, Emitter& e, size_t at, float alpha) {
+  const Tensor *x_scale = e.constant(d.node.input(1)), *w_scale = e.constant(d.node.input(4));
   if (!x_scale || !w_scale || x_scale->dtype() != DType::f32 || w_scale->dtype() != DType::f32 || x_scale->count() != 1)
     return unsupported("scales are not f32 constants");
   std::vector<float> scales;
-  for (float s : w_scale->span<float>()) scales.push_back(s * x_scale->as<float>()[0]);
+  for (float s : w_scale->span<float>()) scales.push_back(alpha * s * x_scale->as<float>()[0]);
   Shape shape = scales.size() == 1 ? Shape{} : Shape{static_cast<int64_t>(scales.size())};
-  Node node{d.node.name + ".dequantize_b", "DequantizeLinear", {}, {d.node.inputs[8]}, {}};
+  Node node{d.node.name + ".dequantize_b", "DequantizeLinear", {}, {d.node.input(at)}, {}};
   node.inputs.push_back(e.add_constant(d.node.name + ".b_scale", Tensor::from<float>(shape, scales)));
   if (scales.size() > 1) node.attrs.set("axis", int64_t{0});
   return e.emit_one(std::move(node), d.node.name + ".b");
+}
+
+// The operator behind a QLinear name, on dequantized inputs and with the draft's attributes; its result is quantized by
+// the draft's inputs y_scale, y_scale + 1.
+Status compute_and_quantize(Draft& d, Emitter& e, std::vector<ValueId> inputs, size_t y_scale) {
+  constexpr std::string_view kPrefix = "QLinear";
+  QL_TRY(std::optional<int64_t> channels_last, take_attr<int64_t>(d.attrs(), "channels_last"));
+  if (channels_last && *channels_last != 0) return unsupported("channels come last, only channels first is supported");
+  Node node{d.node.name, d.node.op.substr(kPrefix.size()), d.node.attrs, std::move(inputs), {}};
+  QL_TRY(ValueId y, e.emit_one(std::move(node), d.node.name + ".y"));
+  quantize_result(d, e, y, y_scale);
+  return {};
 }
 
 }  // namespace
@@ -48,7 +63,7 @@ Status upgrade_qlinear_conv(Draft& d, Emitter& e) {
   QL_TRY(ValueId w, dequantized(d, e, 3, 0, "w"));
   conv.inputs = {x, w};
   if (e.has(d.node.input(8))) {
-    QL_TRY(ValueId b, dequantized_bias(d, e));
+    QL_TRY(ValueId b, dequantized_bias(d, e, 8, 1.0f));
     conv.inputs.push_back(b);
   }
   QL_TRY(ValueId y, e.emit_one(std::move(conv), d.node.name + ".y"));
@@ -59,14 +74,67 @@ Status upgrade_qlinear_conv(Draft& d, Emitter& e) {
 // QLinearMatMul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero)
 Status upgrade_qlinear_matmul(Draft& d, Emitter& e) {
   if (d.input_count() != 8) return invalid_model("has ", d.input_count(), " inputs, expected 8");
-  for (ValueId v : d.node.inputs)
-    if (!e.has(v)) return invalid_model("a required input is absent");
+  for (size_t i : {size_t{0}, size_t{3}})
+    if (!e.has(d.node.inputs[i])) return invalid_model("required input ", i, " is absent");
   int64_t a_rank = static_cast<int64_t>(e.type(d.node.inputs[0]).shape.size());
   int64_t b_rank = static_cast<int64_t>(e.type(d.node.inputs[3]).shape.size());
   QL_TRY(ValueId a, dequantized(d, e, 0, std::max<int64_t>(a_rank - 2, 0), "a"));
   QL_TRY(ValueId b, dequantized(d, e, 3, std::max<int64_t>(b_rank - 1, 0), "b"));
-  QL_TRY(ValueId y, e.emit_one(Node{d.node.name, "MatMul", {}, {a, b}, {}}, d.node.name + ".y"));
-  quantize_result(d, e, y, 6);
+  return compute_and_quantize(d, e, {a, b}, 6);
+}
+
+// QLinearAdd, QLinearMul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero)
+Status upgrade_qlinear_binary(Draft& d, Emitter& e) {
+  QL_TRY(ValueId a, dequantized(d, e, 0, 1, "a"));
+  QL_TRY(ValueId b, dequantized(d, e, 3, 1, "b"));
+  return compute_and_quantize(d, e, {a, b}, 6);
+}
+
+// QLinearAveragePool, QLinearSigmoid, ...(x, x_scale, x_zero, y_scale, y_zero)
+Status upgrade_qlinear_unary(Draft& d, Emitter& e) {
+  QL_TRY(ValueId x, dequantized(d, e, 0, 1, "x"));
+  return compute_and_quantize(d, e, {x}, 3);
+}
+
+// QLinearSoftmax names the opset whose Softmax it means.
+Status upgrade_qlinear_softmax(Draft& d, Emitter& e) {
+  QL_TRY(std::optional<int64_t> opset, take_attr<int64_t>(d.attrs(), "opset"));
+  const Shape shape = e.type(d.node.inputs[0]).shape;
+  QL_TRY(size_t axis, resolve_axis(d.attrs().int_or("axis", opset.value_or(13) < 13 ? 1 : -1), shape.size()));
+  if (opset.value_or(13) < 13 && axis + 1 != shape.size()) return unsupported("normalizes a matrix, not one axis");
+  d.attrs().set("axis", static_cast<int64_t>(axis));
+  return upgrade_qlinear_unary(d, e);
+}
+
+// QLinearConcat(y_scale, y_zero, x0, x0_scale, x0_zero, x1, ...)
+Status upgrade_qlinear_concat(Draft& d, Emitter& e) {
+  if (d.input_count() < 5 || d.input_count() % 3 != 2)
+    return invalid_model("has ", d.input_count(), " inputs, expected 2 and 3 for each part");
+  std::vector<ValueId> parts;
+  for (size_t at = 2; at < d.input_count(); at += 3) {
+    QL_TRY(ValueId part, dequantized(d, e, at, 1, cat("x", at / 3)));
+    parts.push_back(part);
+  }
+  return compute_and_quantize(d, e, std::move(parts), 0);
+}
+
+// QGemm(a, a_scale, a_zero, b, b_scale, b_zero, c, y_scale, y_zero): c is s32 in units of alpha * a_scale * b_scale.
+// Without y_scale the result stays f32.
+Status upgrade_qgemm(Draft& d, Emitter& e) {
+  Node gemm{d.node.name, "Gemm", d.node.attrs, {}, {}};
+  QL_TRY(ValueId a, dequantized(d, e, 0, 0, "a"));
+  QL_TRY(ValueId b, dequantized(d, e, 3, d.attrs().int_or("transB", 0) != 0 ? 0 : 1, "b"));
+  gemm.inputs = {a, b};
+  if (e.has(d.node.input(6))) {
+    QL_TRY(ValueId c, dequantized_bias(d, e, 6, d.attrs().float_or("alpha", 1)));
+    gemm.inputs.push_back(c);
+  }
+  if (!e.has(d.node.input(7))) {
+    d.node = std::move(gemm);
+    return {};
+  }
+  QL_TRY(ValueId y, e.emit_one(std::move(gemm), d.node.name + ".y"));
+  quantize_result(d, e, y, 7);
   return {};
 }
 

@@ -69,7 +69,7 @@ Status spread_axes(Draft& d, Emitter& e) {
   if (d.input_count() > 1 && e.has(d.node.inputs[1])) return {};
   QL_TRY(std::optional<Ints> axes, take_attr<Ints>(d.attrs(), "axes"));
   if (!axes) return {};
-  const Shape& shape = e.type(d.node.inputs[0]).shape;
+  const Shape shape = e.type(d.node.inputs[0]).shape;
   Floats scales(shape.size(), 1.0f);
   Ints sizes = shape;
   for (size_t i : {size_t{2}, size_t{3}}) {

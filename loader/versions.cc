@@ -226,6 +226,20 @@ void append_upgraded(std::vector<OpHistory>& h) {
   h.push_back(reduction("ReduceSum", {1, 11}, 13));
 }
 
+// What ONNX Runtime's quantizer adds to the standard operators.
+void append_microsoft(std::vector<OpHistory>& h) {
+  auto add = [&](std::string_view op, UpgradeFn upgrade) {
+    h.push_back({op, {{1, "dequantize, compute, quantize"}}, upgrade});
+  };
+  for (const char* op : {"com.microsoft.QLinearAdd", "com.microsoft.QLinearMul"}) add(op, upgrade_qlinear_binary);
+  for (const char* op : {"com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool",
+                         "com.microsoft.QLinearSigmoid", "com.microsoft.QLinearLeakyRelu"})
+    add(op, upgrade_qlinear_unary);
+  add("com.microsoft.QLinearSoftmax", upgrade_qlinear_softmax);
+  add("com.microsoft.QLinearConcat", upgrade_qlinear_concat);
+  add("com.microsoft.QGemm", upgrade_qgemm);
+}
+
 }  // namespace
 
 int OpHistory::version(int64_t opset) const {
@@ -242,6 +256,7 @@ std::span<const OpHistory> op_histories() {
     append_binary(h);
     append_extended(h);
     append_upgraded(h);
+    append_microsoft(h);
     std::sort(h.begin(), h.end(), [](const OpHistory& a, const OpHistory& b) { return a.op < b.op; });
     return h;
   }();

@@ -19,7 +19,7 @@ struct OpChange {
 };
 
 struct OpHistory {
-  std::string_view op;
+  std::string_view op;  // outside the standard domain with the domain before it: "com.microsoft.QGemm"
   // In order; the first is the oldest form imported. All are imported, whatever the operator table then says to them.
   std::vector<OpChange> changes;
   UpgradeFn upgrade;  // null: every version reads as the canonical form
