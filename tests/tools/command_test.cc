@@ -1,40 +1,22 @@
 // The command as a user meets it: exit codes, one-line errors, files written or not written.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+#include "tests/tools/command.h"
 
-#include <cstdio>
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "graph/text.h"
 #include "loader/save.h"
 #include "ops/table.h"
-#include "tests/tools/scratch.h"
-#include "tools/io/file.h"
 #include "tools/io/nifti.h"
 #include "tools/io/npy.h"
 
 namespace quadlane::tools {
 namespace {
 
-struct Result {
-  int code;
-  std::string out, err;
-};
-
-Result quadlane(const Scratch& scratch, const std::string& arguments) {
-  std::string err = scratch.path(".stderr"), command = cat(QUADLANE_COMMAND, " ", arguments, " 2>", err);
-  FILE* pipe = ::popen(command.c_str(), "r");
-  Result result{-1, {}, {}};
-  char buffer[4096];
-  while (size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) result.out.append(buffer, n);
-  int status = ::pclose(pipe);
-  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  result.err = *read_file(err);
-  return result;
-}
-
 void expect_failure(const Scratch& scratch, const std::string& arguments, std::vector<std::string> parts) {
-  Result r = quadlane(scratch, arguments);
+  CommandResult r = quadlane(scratch, arguments);
   EXPECT_GT(r.code, 0) << arguments;
   // Notes may precede; the error itself is one line and the last.
   size_t before = r.err.size() < 2 ? std::string::npos : r.err.rfind('\n', r.err.size() - 2);
@@ -79,7 +61,7 @@ std::string calibration_folder(const Scratch& scratch) {
 TEST(Command, HelpAndVersionSucceed) {
   Scratch scratch;
   for (const char* verb : {"", "run", "quantize", "bench", "inspect", "verify", "segment"}) {
-    Result r = quadlane(scratch, cat(verb, " --help"));
+    CommandResult r = quadlane(scratch, cat(verb, " --help"));
     EXPECT_EQ(r.code, 0) << verb;
     EXPECT_NE(r.out.find("--help"), std::string::npos) << verb;
   }
@@ -89,7 +71,7 @@ TEST(Command, HelpAndVersionSucceed) {
 TEST(Command, WrongUseIsExitCodeTwo) {
   Scratch scratch;
   for (const char* arguments : {"", "frobnicate", "run", "bench x.onnx --streams", "bench x.onnx --precision int9"}) {
-    Result r = quadlane(scratch, arguments);
+    CommandResult r = quadlane(scratch, arguments);
     EXPECT_EQ(r.code, 2) << arguments;
     EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
   }
@@ -98,7 +80,8 @@ TEST(Command, WrongUseIsExitCodeTwo) {
 TEST(Command, RunWritesEveryOutput) {
   Scratch scratch;
   std::string net = small_net(scratch), input = write_input(scratch, "x.npy", {1, 1, 16, 16});
-  Result r = quadlane(scratch, cat("run ", net, " --input image=", input, " --output-dir ", scratch.path("out")));
+  CommandResult r =
+      quadlane(scratch, cat("run ", net, " --input image=", input, " --output-dir ", scratch.path("out")));
   ASSERT_EQ(r.code, 0) << r.err;
   auto scores = read_npy(scratch.path("out/scores.npy"));
   ASSERT_TRUE(scores.ok());
@@ -116,18 +99,18 @@ TEST(Command, RunWritesEveryOutput) {
 TEST(Command, QuantizeBenchInspect) {
   Scratch scratch;
   std::string net = small_net(scratch), calib = calibration_folder(scratch), out = scratch.path("int8.onnx");
-  Result r = quadlane(scratch,
-                      cat("quantize ", net, " --calib ", calib, " -o ", out, " --save-stats ", scratch.path("stats")));
+  CommandResult r = quadlane(
+      scratch, cat("quantize ", net, " --calib ", calib, " -o ", out, " --save-stats ", scratch.path("stats")));
   ASSERT_EQ(r.code, 0) << r.err;
-  Result again =
+  CommandResult again =
       quadlane(scratch, cat("quantize ", net, " --calib ", scratch.path("stats"), " -o ", scratch.path("again.onnx")));
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(*read_file(out), *read_file(scratch.path("again.onnx")));  // saved statistics are as good as the inputs
   EXPECT_EQ(
       quadlane(scratch, cat("quantize ", net, " --for any --calib ", calib, " -o ", scratch.path("any.onnx"))).code, 0);
 
-  Result bench = quadlane(scratch, cat("bench ", out, " --seconds 0.05 --streams 2 --json ", scratch.path("b.json"),
-                                       " --csv ", scratch.path("b.csv")));
+  CommandResult bench = quadlane(scratch, cat("bench ", out, " --seconds 0.05 --streams 2 --json ",
+                                              scratch.path("b.json"), " --csv ", scratch.path("b.csv")));
   ASSERT_EQ(bench.code, 0) << bench.err;
   auto json = nlohmann::json::parse(*read_file(scratch.path("b.json")));
   for (const char* key : {"throughput_fps", "first_inference_ms", "compile_ms", "gmac", "gmac_executed", "gmac_per_s",
@@ -138,10 +121,10 @@ TEST(Command, QuantizeBenchInspect) {
   EXPECT_EQ(json["streams"], 2);
   EXPECT_NEAR(json["gmac"], 16 * 16 * (8 * 9 + 8 * 4) * 1e-9, 1e-12);
 
-  Result plan = quadlane(scratch, cat("inspect ", out, " --plan"));
+  CommandResult plan = quadlane(scratch, cat("inspect ", out, " --plan"));
   EXPECT_EQ(plan.code, 0);
   EXPECT_NE(plan.out.find("first"), std::string::npos);
-  Result graph = quadlane(scratch, cat("inspect ", net, " --after fuse_activation"));
+  CommandResult graph = quadlane(scratch, cat("inspect ", net, " --after fuse_activation"));
   EXPECT_EQ(graph.code, 0) << graph.err;
   EXPECT_EQ(graph.out.find("Relu("), std::string::npos);
   EXPECT_NE(quadlane(scratch, cat("inspect ", net, " --after load")).out.find("Relu("), std::string::npos);
@@ -149,7 +132,7 @@ TEST(Command, QuantizeBenchInspect) {
 
 TEST(Command, RandomCalibrationIsAnnounced) {
   Scratch scratch;
-  Result r = quadlane(
+  CommandResult r = quadlane(
       scratch, cat("bench ", small_net(scratch), " --precision int8 --seconds 0.05 --json ", scratch.path("b.json")));
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.err.find("random normal data"), std::string::npos);
@@ -158,7 +141,7 @@ TEST(Command, RandomCalibrationIsAnnounced) {
 
 TEST(Command, BatchScalesTheWork) {
   Scratch scratch;
-  Result r =
+  CommandResult r =
       quadlane(scratch, cat("bench ", small_net(scratch), " --batch 3 --seconds 0.05 --json ", scratch.path("b.json")));
   ASSERT_EQ(r.code, 0) << r.err;
   auto json = nlohmann::json::parse(*read_file(scratch.path("b.json")));
@@ -230,7 +213,7 @@ TEST(Command, SegmentsAnExam) {
   std::string command =
       cat("segment --model ", net, " --compare ", net, " --input ", scratch.path("cine.nii.gz"), " --output ",
           scratch.path("out"), " --streams 2 --provenance ", scratch.path("provenance.json"));
-  Result r = quadlane(scratch, command);
+  CommandResult r = quadlane(scratch, command);
   ASSERT_EQ(r.code, 0) << r.err;
   auto masks = read_nifti(scratch.path("out/masks.nii.gz"));
   ASSERT_TRUE(masks.ok());
