@@ -6,6 +6,7 @@
 // half in their place, the rest in a list of extra taps behind all others.
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "jit/kernels/conv_pack.h"
 #include "jit/kernels/conv_reduction.h"
@@ -185,6 +186,13 @@ void emit_conv_reduction(ConvTile& t) {
   a.jmp(done);
   a.L(narrow);
   a.note("narrow");
+  // It needs no odd pixels: one for the constant, which each dot reads, the others for weights.
+  if (r.constant.empty()) {
+    r.constant.push_back(std::move(r.odd.back()));
+    r.odd.pop_back();
+  }
+  for (Vec& v : r.odd) r.weight.push_back(std::move(v));
+  r.odd.clear();
   emit_sections(r, ConvDot::narrow);
   emit_extra_taps(r);
   a.L(done);
