@@ -210,8 +210,9 @@ std::vector<Case> all_cases(Isa isa, int size, int planes) {
   std::vector<Case> cases;
   cases.push_back(quantize_case(isa, size, planes));
   cases.push_back(dequantize_case(isa, size, planes));
-  for (ElementwiseOp op : {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::lut, ElementwiseOp::add_u8,
-                           ElementwiseOp::mul_u8, ElementwiseOp::mul_u8_channels, ElementwiseOp::add_f32})
+  for (ElementwiseOp op :
+       {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded, ElementwiseOp::lut,
+        ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::mul_u8_channels, ElementwiseOp::add_f32})
     cases.push_back(elementwise_case(isa, op, true, size, planes));
   cases.push_back(elementwise_case(isa, ElementwiseOp::copy, false, size, planes));
   cases.push_back(elementwise_case(isa, ElementwiseOp::requantize, false, size, planes));

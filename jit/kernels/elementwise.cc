@@ -104,6 +104,7 @@ const char* to_string(ElementwiseOp op) {
   switch (op) {
     case ElementwiseOp::copy: return "copy";
     case ElementwiseOp::requantize: return "requantize";
+    case ElementwiseOp::requantize_folded: return "requantize_folded";
     case ElementwiseOp::lut: return "lut";
     case ElementwiseOp::add_u8: return "add_u8";
     case ElementwiseOp::mul_u8: return "mul_u8";

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "engine/base/abi/elementwise.h"
 #include "jit/kernels/pixel_rows.h"
@@ -11,9 +13,10 @@ namespace quadlane {
 
 // Formulas of the u8 operators: ops/QL_OPS.md. `_channels`: the second operand is [N,C,1,1].
 enum class ElementwiseOp : uint8_t {
-  copy,        // any pixels; also gives a plane another padding or pitch
-  requantize,  // u8
-  lut,         // u8
+  copy,               // any pixels; also gives a plane another padding or pitch
+  requantize,         // u8
+  requantize_folded,  // u8, parameters of fold_requantize()
+  lut,                // u8
   add_u8,
   mul_u8,
   mul_u8_channels,
@@ -45,5 +48,11 @@ Result<MachineCode> generate(const ElementwiseSpec&, const GenerateOptions& = {}
 
 // The table of ql.Lut as the kernel reads it.
 std::array<uint8_t, 256> pack_lut(std::span<const uint8_t, 256> table);
+
+// Requantization in half the instructions: y = clamp(round_half_even(fma(x, mult, bias)), lo, hi), the zero points
+// folded into the bias. That rounds differently, so it is taken only where all 256 values of all channels are proved,
+// by trying them, to give the byte that ql.Requantize defines; else there is no value.
+std::optional<std::vector<RequantizeChannels>> fold_requantize(std::span<const RequantizeChannels>,
+                                                               const ElementwiseScalars&);
 
 }  // namespace quadlane

@@ -78,6 +78,47 @@ class Requantize final : public QuadBody {
   Vec mult_, bias_, zero_;
 };
 
+// See fold_requantize(). The packs saturate to bytes; the conversion cannot overflow, that is part of the proof.
+class RequantizeFolded final : public ElementwiseBody {
+ public:
+  explicit RequantizeFolded(Assembler& a)
+      : a_(a), mult_(a.vec("mult")), bias_(a.vec("bias")), lo_(a.vec("lowest")), hi_(a.vec("highest")) {}
+  void load_constants() override {
+    Scalars s(a_);
+    for (const Vec* bound : {&lo_, &hi_}) {  // out_zero + (out_lo - out_zero), in every byte
+      s.broadcast(*bound, bound == &lo_ ? offsetof(ElementwiseScalars, v_lo) : offsetof(ElementwiseScalars, v_hi));
+      s.broadcast(mult_, offsetof(ElementwiseScalars, out_zero));
+      a_.vcvtps2dq(*bound, *bound);
+      a_.vpaddd(*bound, *bound, mult_);
+      a_.vpshufb(*bound, *bound, a_.constant_lanes(0));
+    }
+  }
+  void load_plane(const Gp& index, const Gp&) override {
+    Gp entry = a_.gp("entry");
+    a_.imul(entry, index, sizeof(RequantizeChannels));
+    a_.add(entry, a_.ptr[a_.args() + offsetof(ElementwiseArgs, params)]);
+    broadcast_channels(a_, mult_, a_.ptr[entry + offsetof(RequantizeChannels, mult)]);
+    broadcast_channels(a_, bias_, a_.ptr[entry + offsetof(RequantizeChannels, bias)]);
+  }
+  void compute(const Vec& value, const Vec&) override {
+    std::vector<Vec> groups = a_.vecs("group", kGroups);
+    for (int k = 0; k < kGroups; ++k) {
+      const Vec& v = groups[static_cast<size_t>(k)];
+      expand_quads(a_, v, value, k);
+      a_.vcvtdq2ps(v, v);
+      a_.vfmadd213ps(v, mult_, bias_);
+      a_.vcvtps2dq(v, v);
+    }
+    pack_quads(a_, groups);
+    a_.vpmaxub(value, groups[0], lo_);
+    a_.vpminub(value, value, hi_);
+  }
+
+ private:
+  Assembler& a_;
+  Vec mult_, bias_, lo_, hi_;
+};
+
 class AddU8 final : public QuadBody {
  public:
   explicit AddU8(Assembler& a)
@@ -243,6 +284,7 @@ std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const Eleme
   switch (spec.op) {
     case ElementwiseOp::copy: return std::make_unique<Copy>();
     case ElementwiseOp::requantize: return std::make_unique<Requantize>(a);
+    case ElementwiseOp::requantize_folded: return std::make_unique<RequantizeFolded>(a);
     case ElementwiseOp::lut: return std::make_unique<Lut>(a);
     case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a);
     case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, false);
