@@ -39,6 +39,7 @@ class Importer {
   void collect_names();
   Status add_initializers();
   Status add_inputs();
+  Status bind_symbols();
   Result<TensorType> input_type(const onnx::ValueInfoProto&) const;
   Result<Shape> input_shape(const onnx::ValueInfoProto&) const;
   Status add_node(int index);
@@ -55,8 +56,10 @@ class Importer {
   Emitter emit_;
   TensorReadOptions tensors_;
   int64_t opset_ = 0;
-  std::set<std::string> given_;  // inputs and initializers
-  std::set<std::string> node_names_;
+  std::set<std::string> given_;        // inputs and initializers
+  std::set<std::string> node_names_;   // in the file, or made up
+  std::set<std::string> given_names_;  // of the file's, those some node has already
+  std::map<std::string, int64_t> symbols_;
 };
 
 Status Importer::read_opset() {
@@ -105,6 +108,7 @@ Status Importer::add_initializers() {
 }
 
 Status Importer::add_inputs() {
+  QL_CHECK_OK(bind_symbols());
   std::set<std::string> names;
   for (const auto& input : proto_.input()) {
     if (input.name().empty()) return invalid_model("an input of the graph has no name");
@@ -118,6 +122,24 @@ Status Importer::add_inputs() {
   for (const auto& [name, shape] : options_.shapes)
     if (!emit_.find(name) || graph_.constant(*emit_.find(name)))
       return invalid_argument("a shape is given for input '", name, "', which the model does not have");
+  return {};
+}
+
+// The shape given for one input binds its symbols for all of them.
+Status Importer::bind_symbols() {
+  for (const auto& input : proto_.input()) {
+    auto given = options_.shapes.find(input.name());
+    const auto& dims = input.type().tensor_type().shape().dim();
+    if (given == options_.shapes.end() || dims.size() != static_cast<int>(given->second.size())) continue;
+    for (int i = 0; i < dims.size(); ++i) {
+      if (dims[i].dim_param().empty()) continue;
+      int64_t extent = given->second[static_cast<size_t>(i)];
+      auto [it, added] = symbols_.emplace(dims[i].dim_param(), extent);
+      if (!added && it->second != extent)
+        return invalid_argument("input '", input.name(), "': dimension '", dims[i].dim_param(), "' is given as ",
+                                extent, " and as ", it->second);
+    }
+  }
   return {};
 }
 
@@ -152,6 +174,8 @@ Result<Shape> Importer::input_shape(const onnx::ValueInfoProto& input) const {
     if (dim.has_dim_value()) {
       if (dim.dim_value() < 0) return invalid_model("dimension ", i, " is ", dim.dim_value());
       shape.push_back(dim.dim_value());
+    } else if (auto bound = symbols_.find(dim.dim_param()); bound != symbols_.end()) {
+      shape.push_back(bound->second);
     } else if (i == 0 || names_batch(dim.dim_param())) {
       shape.push_back(1);
     } else {
@@ -162,10 +186,12 @@ Result<Shape> Importer::input_shape(const onnx::ValueInfoProto& input) const {
   return shape;
 }
 
+// The file's name, or the operator and the node's number; a number is added where that is taken.
 std::string Importer::node_name(const onnx::NodeProto& proto, int index) {
-  if (!proto.name().empty()) return proto.name();
-  std::string name = cat(proto.op_type(), "_", index);
-  for (int i = 1; !node_names_.insert(name).second; ++i) name = cat(proto.op_type(), "_", index, "_", i);
+  bool first_of_its_name = !proto.name().empty() && given_names_.insert(proto.name()).second;
+  if (first_of_its_name) return proto.name();
+  std::string base = proto.name().empty() ? cat(proto.op_type(), "_", index) : proto.name(), name = base;
+  for (int i = 1; !node_names_.insert(name).second; ++i) name = cat(base, "_", i);
   return name;
 }
 

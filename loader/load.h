@@ -13,8 +13,9 @@
 namespace quadlane {
 
 struct LoadOptions {
-  // Shapes of inputs by name; they replace what the file declares. An input dimension that is neither fixed in the file
-  // nor given here is 1 when it looks like the batch (the outermost, or named so), otherwise an error.
+  // Shapes of inputs by name; they replace what the file declares, and bind the symbols of that input for all inputs. A
+  // dimension that is neither fixed nor bound is 1 when it looks like the batch (the outermost, or named so), otherwise
+  // an error.
   std::map<std::string, Shape> shapes;
   // f16 and bf16 become f32 everywhere: constants, inputs, outputs, casts. Without it bf16 is refused.
   bool widen_half = true;

@@ -110,6 +110,32 @@ TEST(Import, SymbolicDimensions) {
   EXPECT_EQ(b.error(options), "input 'x': negative extent in shape [1,-3,5]");
 }
 
+TEST(Import, SymbolsAreBoundForAllInputs) {
+  ModelBuilder b;
+  b.input("x", {1, 3}).input("y", {1, 3}).node("Add", {"x", "y"}, {"z"}).output("z");
+  for (int i : {0, 1}) {
+    auto* shape = b.graph().mutable_input(i)->mutable_type()->mutable_tensor_type()->mutable_shape();
+    shape->mutable_dim(0)->set_dim_param("batch");
+    shape->mutable_dim(1)->set_dim_param("width");
+  }
+  LoadOptions options;
+  options.shapes["y"] = {4, 7};
+  EXPECT_EQ(must_load(b, options)[must_load(b, options).outputs()[0]].type.shape, (Shape{4, 7}));
+  options.shapes["x"] = {4, 8};
+  EXPECT_EQ(b.error(options), "input 'y': dimension 'width' is given as 7 and as 8");
+}
+
+TEST(Import, NodeNamesAreUnique) {
+  ModelBuilder b;
+  b.input("x", {1}).node("Relu", {"x"}, {"a"}, {}, "n").node("Neg", {"a"}, {"b"}, {}, "n");
+  b.node("Abs", {"b"}, {"c"}, {}, "n_1").output("c");
+  Graph g = must_load(b);
+  auto order = g.order();
+  EXPECT_EQ(g[order[0]].name, "n");
+  EXPECT_EQ(g[order[1]].name, "n_2");
+  EXPECT_EQ(g[order[2]].name, "n_1");
+}
+
 TEST(Import, ShapeArithmeticFolds) {
   // Reshape(x, Concat(Gather(Shape(x), 0), [-1])), as exporters write Flatten.
   ModelBuilder b(9);

@@ -360,6 +360,44 @@ TEST(Upgrade, QLinearConvBecomesQdq) {
   EXPECT_EQ(l.y, (Floats{1, 1.5f, -1.5f, -1.5f}));
 }
 
+// A network of ONNX Runtime's integer operators around x in steps of 1, then y = dequantized result.
+Floats run_microsoft(ModelBuilder& b, const Shape& shape, Floats x) {
+  b.model.add_opset_import()->set_domain("com.microsoft");
+  b.model.mutable_opset_import(1)->set_version(1);
+  for (auto& node : *b.graph().mutable_node()) node.set_domain("com.microsoft");
+  b.floats("one", {}, {1}).floats("half", {1}, {0.5f}).initializer<uint8_t>("z", {}, {10}, TensorProto::UINT8);
+  b.node("QuantizeLinear", {"x", "one", "z"}, {"q"}).node("DequantizeLinear", {"r", "half", "z"}, {"y"});
+  return run(b, shape, std::move(x)).y;
+}
+
+TEST(Upgrade, MicrosoftQLinearOperators) {
+  ModelBuilder add(13);
+  add.node("QLinearAdd", {"q", "one", "z", "q", "one", "z", "half", "z"}, {"r"});
+  EXPECT_EQ(run_microsoft(add, {3}, {-3, 0, 50}), (Floats{-5, 0, 100}));  // clamped at (0 - 10) * 0.5
+  ModelBuilder pool(13);
+  pool.node("QLinearAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("kernel_shape", Ints{2})});
+  EXPECT_EQ(run_microsoft(pool, {1, 1, 3}, {1, 2, 4}), (Floats{1.5f, 3}));
+  ModelBuilder last(13);
+  last.node("QLinearGlobalAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("channels_last", int64_t{1})},
+            "p");
+  last.graph().mutable_node(0)->set_domain("com.microsoft");
+  last.input("q", {1, 1, 2}, TensorProto::UINT8).floats("one", {}, {1}).floats("half", {}, {0.5f});
+  last.initializer<uint8_t>("z", {}, {10}, TensorProto::UINT8).output("r");
+  last.model.add_opset_import()->set_domain("com.microsoft");
+  last.model.mutable_opset_import(1)->set_version(1);
+  EXPECT_EQ(last.error(), "node 'p' (QLinearGlobalAveragePool): channels come last, only channels first is supported");
+  ModelBuilder joined(13);
+  joined.node("QLinearConcat", {"half", "z", "q", "one", "z", "q", "half", "z"}, {"r"},
+              {attribute("axis", int64_t{0})});
+  EXPECT_EQ(run_microsoft(joined, {2}, {4, 8}), (Floats{4, 8, 2, 4}));
+  ModelBuilder gemm(13);
+  gemm.initializer<int8_t>("w", {1, 2}, {3, -1}, TensorProto::INT8)
+      .initializer<int8_t>("wz", {}, {0}, TensorProto::INT8);
+  gemm.initializer<int32_t>("c", {1}, {8}, TensorProto::INT32);
+  gemm.node("QGemm", {"q", "one", "z", "w", "half", "wz", "c", "half", "z"}, {"r"}, {attribute("transB", int64_t{1})});
+  EXPECT_EQ(run_microsoft(gemm, {1, 2}, {5, 4}), (Floats{9.5f}));  // (3 * 5 - 4 + 8) * 0.5
+}
+
 TEST(Upgrade, EveryOperatorOfTheTableHasAHistory) {
   for (const OpDef& def : op_table().all()) {
     if (def.name.substr(0, 3) == "ql.") continue;
