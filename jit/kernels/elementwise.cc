@@ -19,6 +19,7 @@ class Elementwise {
  private:
   void plane();
   void flat();
+  void flat_vector(const Gp* lanes);
   void rows();
   void start(const Gp& to, const Gp& planes, size_t base);
 
@@ -66,19 +67,32 @@ void Elementwise::flat() {
   a_.load_arg(lanes, offsetof(ElementwiseArgs, lanes));
   a_.xor_(x_, x_);
   a_.loop(count, [&] {
-    for (int half = 0; half < a_.registers(); ++half) {
-      int bytes = half * a_.vector_bytes();
-      a_.load(value_, a_.ptr[src_ + x_ + bytes]);
-      if (binary_) a_.load(other_, a_.ptr[second_ + x_ + bytes]);
-      body_->compute(value_, other_);
-      Mask pixels = a_.mask("pixels");
-      a_.load_lanes(pixels, a_.ptr[lanes], half);
-      a_.blend(value_, pixels, value_, pad_);
-      a_.store(a_.ptr[dst_ + x_ + bytes], value_);
-    }
+    Xbyak::Label some_padding, done;
+    a_.cmp(a_.word[lanes], -1);  // most vectors have no lane in a gap
+    a_.jne(some_padding);
+    flat_vector(nullptr);
+    a_.jmp(done);
+    a_.L(some_padding);
+    flat_vector(&lanes);
+    a_.L(done);
     a_.add(x_, kVectorPixels * kPixelBytes);
     a_.add(lanes, sizeof(uint16_t));
   });
+}
+
+void Elementwise::flat_vector(const Gp* lanes) {
+  for (int half = 0; half < a_.registers(); ++half) {
+    int bytes = half * a_.vector_bytes();
+    a_.load(value_, a_.ptr[src_ + x_ + bytes]);
+    if (binary_) a_.load(other_, a_.ptr[second_ + x_ + bytes]);
+    body_->compute(value_, other_);
+    if (lanes) {
+      Mask pixels = a_.mask("pixels");
+      a_.load_lanes(pixels, a_.ptr[*lanes], half);
+      a_.blend(value_, pixels, value_, pad_);
+    }
+    a_.store(a_.ptr[dst_ + x_ + bytes], value_);
+  }
 }
 
 void Elementwise::rows() {
