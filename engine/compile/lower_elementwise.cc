@@ -1,5 +1,6 @@
 // Elementwise operators on planes: u8 (ql.Add, ql.Mul, ql.Requantize, ql.Lut), f32 with one or two operands, and plane
 // copies. Operands with per-channel constants (batch norm, scale, bias) are one affine step a plane.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -157,17 +158,31 @@ std::optional<Elementwise> unary_u8(Lowering& l, const Node& node) {
   if (!mult || !bias || !zero) return std::nullopt;
   e.op = ElementwiseOp::requantize;
   read_u8_range(e.scalars, node.attrs);
-  e.params = [mult = *mult, bias = *bias, zero = *zero](const PlanarValue& planes) {
+  // Four channels an entry, in the order of the value's channels; one for all when nothing differs between them.
+  const int64_t count = std::max({mult->count(), bias->count(), zero->count()});
+  std::vector<RequantizeChannels> channels(static_cast<size_t>((count + 3) / 4));
+  for (int64_t c = 0; c < count; ++c) {
+    auto at = [&](const Tensor& t) { return static_cast<float>(element_as_double(t.view(), t.count() == 1 ? 0 : c)); };
+    RequantizeChannels& entry = channels[static_cast<size_t>(c / 4)];
+    entry.mult[c % 4] = at(*mult);
+    entry.bias[c % 4] = at(*bias);
+    entry.in_zero[c % 4] = at(*zero);
+  }
+  if (auto folded = fold_requantize(channels, e.scalars)) {
+    e.op = ElementwiseOp::requantize_folded;
+    channels = std::move(*folded);
+  }
+  e.params = [channels = std::move(channels), count](const PlanarValue& planes) {
     std::vector<RequantizeChannels> entries;
     for (const PlaneRef& p : planes.planes) {
       RequantizeChannels r{};
       for (size_t lane = 0; lane < 4; ++lane) {
-        const int64_t c = p.channels[lane];
-        if (c < 0) continue;
-        auto at = [&](const Tensor& t) { return static_cast<float>(element_as_double(t.view(), t.count() == 1 ? 0 : c)); };
-        r.mult[lane] = at(mult);
-        r.bias[lane] = at(bias);
-        r.in_zero[lane] = at(zero);
+        if (p.channels[lane] < 0) continue;
+        const size_t c = count == 1 ? 0 : static_cast<size_t>(p.channels[lane]);
+        const RequantizeChannels& from = channels[c / 4];
+        r.mult[lane] = from.mult[c % 4];
+        r.bias[lane] = from.bias[c % 4];
+        r.in_zero[lane] = from.in_zero[c % 4];
       }
       entries.push_back(r);
     }
