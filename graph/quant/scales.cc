@@ -22,7 +22,8 @@ constexpr double kSmallestRange = 1e-4;
 
 struct ThresholdReader {
   double t, sensitivity, padding;
-  bool negative;  // min instead of max: always live means above the range
+  bool negative;    // min instead of max: always live means above the range
+  double kink = 0;  // what an error of t costs: see place_free
 };
 
 struct ChannelDemand {
@@ -31,26 +32,30 @@ struct ChannelDemand {
   std::vector<ThresholdReader> readers;
 };
 
-// sum over outputs and taps of w^2 for input channel c.
-double weight_energy(const Graph& g, const QuantConv& conv, size_t c) {
+struct WeightPower {
+  double white = 0;     // sum over outputs and taps of w^2: what noise without correlation is multiplied with
+  double constant = 0;  // sum over outputs of (sum over taps of w)^2: the same for an error equal at all taps
+};
+
+WeightPower weight_power(const Graph& g, const QuantConv& conv, size_t c) {
   const Tensor& w = *g.constant(g[conv.node].input(1));
   const Shape& shape = w.shape();
-  size_t taps = static_cast<size_t>(shape[2] * shape[3]), second = static_cast<size_t>(shape[1]);
-  std::span<const float> values = w.span<float>();
-  size_t outputs_per_group = static_cast<size_t>(shape[0] / conv.window.group), first = 0, rows = 0, column = 0;
-  if (conv.transposed) {
+  size_t taps = static_cast<size_t>(shape[2] * shape[3]), columns = static_cast<size_t>(shape[1]);
+  size_t per_group = static_cast<size_t>(shape[0] / conv.window.group);
+  // The kernels of input channel c: a row of a transposed convolution's weights, a column of its group else.
+  size_t count = conv.transposed ? columns : per_group, step = conv.transposed ? taps : columns * taps;
+  size_t first = conv.transposed ? c * columns * taps : (c / columns * per_group * columns + c % columns) * taps;
+  WeightPower power;
+  for (size_t i = 0; i < count; ++i) {
+    const float* kernel = w.as<float>() + first + i * step;
     double sum = 0;
-    for (size_t i = c * second * taps; i < (c + 1) * second * taps; ++i) sum += double{values[i]} * values[i];
-    return sum;
-  }
-  first = c / second * outputs_per_group, rows = outputs_per_group, column = c % second;
-  double sum = 0;
-  for (size_t o = first; o < first + rows; ++o)
     for (size_t k = 0; k < taps; ++k) {
-      double v = values[(o * second + column) * taps + k];
-      sum += v * v;
+      power.white += double{kernel[k]} * kernel[k];
+      sum += kernel[k];
     }
-  return sum;
+    power.constant += sum * sum;
+  }
+  return power;
 }
 
 // The share of (output pixel, tap) pairs that lie in the padding, about.
@@ -65,15 +70,19 @@ double padding_share(const Graph& g, const QuantConv& conv) {
   return std::min(share, 1.0);
 }
 
-ChannelDemand demand_of(const Graph& g, const StoragePlan& plan, size_t s, size_t c, const ValueProfile& seen) {
+ChannelDemand demand_of(const Graph& g, const Profile& profile, const StoragePlan& plan, size_t s, size_t c,
+                        const ValueProfile& seen) {
   ChannelDemand d{seen.min[c], seen.max[c]};
   for (const Reader& r : plan.readers[s][c]) {
     const QuantConv& conv = plan.convs[r.conv];
-    double a = conv.pre.factor[r.channel];
-    double sensitivity = a * a * weight_energy(g, conv, r.channel);
-    d.noise += sensitivity;
-    bool threshold = conv.x != g[conv.node].input(0);
-    if (threshold && a != 0) d.readers.push_back({conv.pre.z[r.channel], sensitivity, padding_share(g, conv), a < 0});
+    ValueId input = g[conv.node].input(0);
+    const ValueProfile* read = profile.find(g[input].name);
+    double a = conv.pre.factor[r.channel], live = conv.clamps && read ? read->positive[r.channel] : 1;
+    WeightPower power = weight_power(g, conv, r.channel);
+    d.noise += a * a * power.white * live;
+    if (conv.x != input && a != 0)
+      d.readers.push_back({conv.pre.z[r.channel], a * a * power.white, padding_share(g, conv), a < 0,
+                           a * a * power.constant * live * (1 - live)});
   }
   return d;
 }
@@ -103,12 +112,29 @@ const ThresholdReader* most_sensitive(const ChannelDemand& d) {
   return best;
 }
 
-// Any low is possible: the levels start at low, moved so that a threshold is whole. One step of the 255 is kept for
-// that.
+// Any low is possible. A reader whose threshold t lies between two levels uses the nearest, t'. The bias takes back the
+// mean of the error, so what is left is a (t' - t) (live - P(live)): the same for all live pixels of a region, of the
+// variance a^2 (t' - t)^2 P (1 - P), times the square of the kernel's sum. The steps up to kWiden wider than needed and
+// the positions of the levels are searched for the least of that and the rounding noise.
 void place_free(const ChannelDemand& d, bool on_grid, double& scale, double& low) {
-  const ThresholdReader* r = on_grid ? most_sensitive(d) : nullptr;
-  scale = static_cast<float>((d.high - d.low) / (r ? kLevels - 1 : kLevels));
-  low = r ? r->t - std::ceil((r->t - d.low) / scale) * scale : d.low;
+  constexpr int kScales = 24, kPositions = 24;
+  constexpr double kWiden = 0.06;
+  scale = static_cast<float>((d.high - d.low) / kLevels);
+  low = d.low;
+  if (!on_grid) return;
+  double least = HUGE_VAL;
+  for (int i = 0; i < kScales; ++i) {
+    double s = static_cast<float>((d.high - d.low) / (kLevels - 1) * (1 + kWiden * i / kScales));
+    for (int j = 0; j < kPositions; ++j) {
+      double start = d.low - s * j / kPositions, cost = d.noise * s * s / 12;
+      for (const ThresholdReader& r : d.readers) {
+        if (r.t < start || r.t > d.high) continue;
+        double level = (r.t - start) / s, error = (std::nearbyint(level) - level) * s;
+        cost += r.kink * error * error;
+      }
+      if (cost < least) least = cost, scale = s, low = start;
+    }
+  }
 }
 
 // The scale with which `zero` means 0 and [low, high] fits.
@@ -165,7 +191,7 @@ class ScaleChooser {
     double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
     std::vector<ChannelDemand> demands;
     for (size_t c = 0; c < channels; ++c) {
-      demands.push_back(demand_of(g_, plan_, s, c, *seen));
+      demands.push_back(demand_of(g_, profile_, plan_, s, c, *seen));
       ChannelDemand& d = demands.back();
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
