@@ -9,6 +9,17 @@
 namespace quadlane {
 namespace {
 
+// Names from the file may hold anything; a message stays one line.
+Error one_line(Error error) {
+  auto clean = [](std::string& text) {
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  };
+  clean(error.message);
+  for (std::string& where : error.trail) clean(where);
+  return error;
+}
+
 Result<Graph> load_bytes(std::span<const std::byte> bytes, const OpTable& ops, const LoadOptions& options,
                          const std::string& directory) {
   if (bytes.size() > options.max_file_bytes)
@@ -18,7 +29,9 @@ Result<Graph> load_bytes(std::span<const std::byte> bytes, const OpTable& ops, c
     return invalid_model("not an ONNX model, or truncated (", bytes.size(), " bytes)");
   if (!model.has_graph() || !model.has_ir_version())
     return invalid_model("not an ONNX model: it has no ", model.has_graph() ? "IR version" : "graph");
-  return import_model(model, ops, options, directory);
+  auto graph = import_model(model, ops, options, directory);
+  if (!graph.ok()) return one_line(std::move(graph).error());
+  return graph;
 }
 
 }  // namespace

@@ -171,6 +171,11 @@ TEST(LoadError, Attributes) {
   EXPECT_EQ(twice.error(), "node 'f' (Softmax): attribute 'axis' exists twice");
 }
 
+TEST(LoadError, StaysOneLine) {
+  EXPECT_EQ(ModelBuilder().input("x", {1}).node("Abs", {"a\nb"}, {"y"}, {}, "f\r\x1b[31m").output("y").error(),
+            "node 'f??[31m' (Abs): input 'a?b' is not produced by anything");
+}
+
 TEST(LoadError, ShapesThatDoNotFit) {
   ModelBuilder b;
   b.input("x", {1, 48, 8, 8}).floats("w", {4, 64, 1, 1}, std::vector<float>(256));
