@@ -93,6 +93,16 @@ void emit_dots(Reduction& r, int o, const Address& weight) {
   for (int v = 0; v < r.t.regs; ++v) dot(r.t.at(o, v), r.pixels[static_cast<size_t>(v)], w);
 }
 
+// All pixel registers of a tap.
+void emit_tap_pixels(Reduction& r, int64_t tap) {
+  const bool wide = r.dot == ConvDot::wide;
+  for (size_t v = 0; v < r.pixels.size(); ++v) {
+    const int offset = static_cast<int>(tap + static_cast<int64_t>(v) * r.a.vector_bytes());
+    emit_pixels(r, wide ? r.odd[v] : r.pixels[v], r.a.ptr[r.plane + offset]);
+    if (wide) emit_widen(r, v);
+  }
+}
+
 }  // namespace
 
 void emit_clamp_limits(Reduction& r) {
@@ -104,14 +114,15 @@ void emit_dot_constant(Reduction& r) {
   if (!r.constant.empty()) r.a.load(r.constant.front(), r.a.constant_lanes(constant_of(r.dot)));
 }
 
+void emit_tap_of_output(Reduction& r, int o, int weight_offset) {
+  emit_tap_pixels(r, 0);
+  emit_narrow_dots(r, o, r.a.ptr[r.weights + weight_offset]);
+}
+
 void emit_tap(Reduction& r, int64_t tap, int weight_offset) {
   Assembler& a = r.a;
   const bool wide = r.dot == ConvDot::wide;
-  for (size_t v = 0; v < r.pixels.size(); ++v) {
-    const int offset = static_cast<int>(tap + static_cast<int64_t>(v) * a.vector_bytes());
-    emit_pixels(r, wide ? r.odd[v] : r.pixels[v], a.ptr[r.plane + offset]);
-    if (wide) emit_widen(r, v);
-  }
+  emit_tap_pixels(r, tap);
   const auto weight_at = [&](int o, int byte) { return r.weights + (weight_offset + o * r.weight_bytes() + byte); };
   const int no = r.t.spec.no;
   if (wide) {

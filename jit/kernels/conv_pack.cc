@@ -59,41 +59,38 @@ Quad fitting_part(const Quad& w) {
   return part;
 }
 
-// An extra tap costs as much as another one, and a narrow tap three quarters of a wide one.
-constexpr double kMaxExtraShare = 0.3;
+// Extra dots as a share of all: one costs about three times as much as another, a narrow dot three quarters of a wide
+// one.
+constexpr double kMaxExtraShare = 0.15;
 
+// Empty when too many weights do not fit.
 std::vector<std::byte> pack_narrow(const ConvSpec& spec, const std::vector<int64_t>& section_planes,
-                                   const ConvWeightS8& weight, bool* worthwhile) {
-  std::vector<std::byte> packed, extras;
-  ConvBlockHeader header{1, 0};
-  append(packed, header);
+                                   const ConvWeightS8& weight) {
+  std::vector<std::byte> packed;
+  std::vector<std::vector<ConvExtraDot>> extras(static_cast<size_t>(spec.no));
+  append(packed, ConvBlockHeader{1, 0});
   std::vector<int64_t> first_plane{0};
   for (int64_t n : section_planes) first_plane.push_back(first_plane.back() + n);
-  int64_t taps = 0;
+  size_t count = 0;
   for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {
-    ++taps;
-    std::vector<Quad> rest;
-    bool split = false;
+    const auto s = static_cast<size_t>(section);
     for (int o = 0; o < spec.no; ++o) {
       const Quad w = quad_at(weight, o, section, plane, tap), part = fitting_part(w);
       append(packed, part);
-      Quad left;
-      for (size_t c = 0; c < 4; ++c) left[c] = static_cast<int8_t>(w[c] - part[c]);
-      split |= part != w;
-      rest.push_back(left);
+      if (part == w) continue;
+      ConvExtraDot extra{static_cast<int32_t>(first_plane[s] + plane),
+                         static_cast<int32_t>(spec.taps[s][static_cast<size_t>(tap)]),
+                         {}};
+      for (size_t c = 0; c < 4; ++c) extra.weights[c] = static_cast<int8_t>(w[c] - part[c]);
+      extras[static_cast<size_t>(o)].push_back(extra);
+      ++count;
     }
-    if (!split) return;
-    ++header.extra_taps;
-    const auto s = static_cast<size_t>(section);
-    append(extras, ConvExtraTap{static_cast<int32_t>(first_plane[s] + plane),
-                                static_cast<int32_t>(spec.taps[s][static_cast<size_t>(tap)])});
-    for (const Quad& w : rest) append(extras, w);
   });
-  *worthwhile = static_cast<double>(header.extra_taps) <= kMaxExtraShare * static_cast<double>(taps);
-  std::memcpy(packed.data(), &header, sizeof header);
-  const size_t at = packed.size();
-  packed.resize(at + extras.size());
-  if (!extras.empty()) std::memcpy(packed.data() + at, extras.data(), extras.size());
+  if (static_cast<double>(count) > kMaxExtraShare * static_cast<double>(weight_count(spec, section_planes))) return {};
+  for (const auto& list : extras) {
+    append(packed, static_cast<uint32_t>(list.size()));
+    for (const ConvExtraDot& extra : list) append(packed, extra);
+  }
   return packed;
 }
 
@@ -101,17 +98,17 @@ std::vector<std::byte> pack_narrow(const ConvSpec& spec, const std::vector<int64
 
 int64_t packed_weight_bytes(const ConvSpec& spec, const std::vector<int64_t>& section_planes) {
   const int64_t count = weight_count(spec, section_planes);
-  return without_vnni(spec) ? static_cast<int64_t>(sizeof(ConvBlockHeader)) + 8 * count : 4 * count;
+  // wide; narrow takes at most 4 + 0.15 * 12 bytes a dot and its counters.
+  if (without_vnni(spec)) return static_cast<int64_t>(sizeof(ConvBlockHeader)) + 8 * count + 4 * spec.no;
+  return 4 * count;
 }
 
 std::vector<std::byte> pack_conv_weights(const ConvSpec& spec, const std::vector<int64_t>& section_planes,
                                          const ConvWeightS8& weight) {
   std::vector<std::byte> packed;
   if (without_vnni(spec)) {
-    bool worthwhile = false;
-    packed = pack_narrow(spec, section_planes, weight, &worthwhile);
-    if (worthwhile) return packed;
-    packed.clear();
+    packed = pack_narrow(spec, section_planes, weight);
+    if (!packed.empty()) return packed;
     append(packed, ConvBlockHeader{0, 0});
   }
   for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {

@@ -6,15 +6,18 @@
 namespace quadlane {
 
 // wide:   header, then [section][plane][tap][o] of 8 bytes
-// narrow: header, then [section][plane][tap][o] of 4 bytes, then extra_taps times (ConvExtraTap, [o] of 4 bytes)
+// narrow: header, then [section][plane][tap][o] of 4 bytes, then for each o the number of its extra dots (u32) and
+// these
 struct ConvBlockHeader {
   uint32_t narrow;
-  uint32_t extra_taps;
+  uint32_t unused;
 };
 
-struct ConvExtraTap {
+// A dot of one output alone: what is left of weights that did not fit.
+struct ConvExtraDot {
   int32_t plane;   // index in src_planes
   int32_t offset;  // bytes
+  int8_t weights[4];
 };
 
 }  // namespace quadlane

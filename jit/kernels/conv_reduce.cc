@@ -109,27 +109,29 @@ void emit_bias(Reduction& r) {
     for (int v = 0; v < r.t.regs; ++v) a.vpbroadcastd(r.t.at(o, v), a.ptr[r.plane + 4 * o]);
 }
 
-// Extra taps: index of the plane and byte offset of the tap, then a weight for each output.
-void emit_extra_taps(Reduction& r) {
+// For each output the dots that only it needs.
+void emit_extra_dots(Reduction& r) {
   Assembler& a = r.a;
   const ConvSpec& s = r.t.spec;
-  a.note("extra taps");
-  Gp count = a.gp("extra taps left"), index = a.gp("plane index");
-  a.load_arg(r.planes, offsetof(ConvArgs, weights));
-  a.mov(count.cvt32(), a.ptr[r.planes + offsetof(ConvBlockHeader, extra_taps)]);
+  a.note("extra dots");
+  Gp count = a.gp("extra dots left"), index = a.gp("plane index");
   a.load_arg(r.planes, offsetof(ConvArgs, src_planes));
-  a.loop(count, [&] {
-    a.movsxd(r.plane, a.dword[r.weights + offsetof(ConvExtraTap, offset)]);
-    a.movsxd(index, a.dword[r.weights + offsetof(ConvExtraTap, plane)]);
-    a.add(r.plane, a.ptr[r.planes + index * 8]);
-    a.add(r.plane, r.t.src);
-    a.shl(index, 6);  // bytes of limits
-    if (s.clamp_lo) a.load_arg(r.clamp_lo, offsetof(ConvArgs, clamp_lo)), a.add(r.clamp_lo, index);
-    if (s.clamp_hi) a.load_arg(r.clamp_hi, offsetof(ConvArgs, clamp_hi)), a.add(r.clamp_hi, index);
-    emit_clamp_limits(r);
-    emit_tap(r, 0, sizeof(ConvExtraTap));
-    a.add(r.weights, static_cast<int>(sizeof(ConvExtraTap)) + s.no * r.weight_bytes());
-  });
+  for (int o = 0; o < s.no; ++o) {
+    a.mov(count.cvt32(), a.ptr[r.weights]);
+    a.add(r.weights, static_cast<int>(sizeof(uint32_t)));
+    a.loop(count, [&] {
+      a.movsxd(index, a.dword[r.weights + offsetof(ConvExtraDot, plane)]);
+      a.movsxd(r.plane, a.dword[r.weights + offsetof(ConvExtraDot, offset)]);
+      a.add(r.plane, a.ptr[r.planes + index * 8]);
+      a.add(r.plane, r.t.src);
+      if (s.clamp_lo || s.clamp_hi) a.shl(index, 6);  // bytes of limits
+      if (s.clamp_lo) a.load_arg(r.clamp_lo, offsetof(ConvArgs, clamp_lo)), a.add(r.clamp_lo, index);
+      if (s.clamp_hi) a.load_arg(r.clamp_hi, offsetof(ConvArgs, clamp_hi)), a.add(r.clamp_hi, index);
+      emit_clamp_limits(r);
+      emit_tap_of_output(r, o, offsetof(ConvExtraDot, weights));
+      a.add(r.weights, static_cast<int>(sizeof(ConvExtraDot)));
+    });
+  }
 }
 
 // All sections with one kind of dot; `weights` points to the first weight.
@@ -194,7 +196,7 @@ void emit_conv_reduction(ConvTile& t) {
   for (Vec& v : r.odd) r.weight.push_back(std::move(v));
   r.odd.clear();
   emit_sections(r, ConvDot::narrow);
-  emit_extra_taps(r);
+  emit_extra_dots(r);
   a.L(done);
 }
 

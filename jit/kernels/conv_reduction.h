@@ -40,5 +40,7 @@ void emit_clamp_limits(Reduction&);
 void emit_dot_constant(Reduction&);
 // All accumulators take the pixels at plane + tap; the weights lie at weights + weight_offset.
 void emit_tap(Reduction&, int64_t tap, int weight_offset);
+// narrow: output o alone takes the pixels at plane.
+void emit_tap_of_output(Reduction&, int o, int weight_offset);
 
 }  // namespace quadlane

@@ -1,7 +1,6 @@
 // Candidates of tiles and the model that ranks them: for one pass over a tile, the slowest of dot units, load ports and
 // front end, plus what the epilogue, the loops and the first-level cache add; whole and left-over tiles counted apart.
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "jit/kernels/conv.h"
@@ -62,17 +61,12 @@ class Model {
     const double regs = s.pass_registers, no = s.no, dots = regs * no;
     const double clamps = regs * (s.clamp_lo + s.clamp_hi);
     double units = 0, loads = 0, decode = 0;
-    double repeated = 1;
     if (s.src == DType::u8 && s.isa == Isa::avx2) {
-      // Narrow dots, and the extra taps that trained layers need: 2 % of their weight pairs do not fit, and one of a
-      // tap's pairs is enough. More outputs than that allows take wide dots (conv_pack.cc).
-      repeated = 2 - std::pow(0.964, no);
-      const bool narrow = repeated <= 1.3;
-      units = ((narrow ? 3 * dots : 4 * dots + 2 * regs) + clamps) / machine_.vector_units;
-      units = std::max(units, 2 * dots / machine_.dots);
-      loads = (narrow ? no : 2 * no) + 1.5 * regs;
-      decode = (narrow ? 3 * dots + no : 4 * dots + 2 * no + 2 * regs) + regs + clamps;
-      if (!narrow) repeated = 1;
+      // Narrow dots (conv_pack.h), with the extra ones that trained layers need: one dot in thirty.
+      constexpr double kExtra = 1.1;
+      units = kExtra * std::max((3 * dots + clamps) / machine_.vector_units, 2 * dots / machine_.dots);
+      loads = kExtra * (no + 1.5 * regs);
+      decode = kExtra * (3 * dots + no + regs + clamps);
     } else {
       const bool embedded = s.isa == Isa::avx512_vnni && !s.weight_registers;
       units = (dots + 0.5 * clamps) / machine_.dots;
@@ -88,7 +82,7 @@ class Model {
     const double slowest = *std::max_element(cycles, cycles + 3);
     // Every accumulator takes one dot a tap and waits for the one before.
     constexpr double kLatency = 5;
-    return repeated * (std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest));
+    return std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest);
   }
 
   double pass(const ConvSpec& s) const {
@@ -104,7 +98,7 @@ class Model {
       kept += planes * (static_cast<double>(*last - *first) + line_bytes);
       fresh += planes * line_bytes;
       again += planes * line_bytes * (tap_rows(s.taps[i]) - 1);
-      weights += planes * taps * s.no * (s.src == DType::u8 && s.isa == Isa::avx2 ? 8 : 4);
+      weights += planes * taps * s.no * 4;
     }
     // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, half hidden. The older rows'
     // pixels do when the rows between are too many for the first level, the weights when one pass is.
