@@ -34,10 +34,10 @@ Result<ValueId> dequantized_bias(Draft& d, Emitter& e, size_t at, float alpha) {
   std::vector<float> scales;
   for (float s : w_scale->span<float>()) scales.push_back(alpha * s * x_scale->as<float>()[0]);
   Shape shape = scales.size() == 1 ? Shape{} : Shape{static_cast<int64_t>(scales.size())};
-  Node node{d.node.name + ".dequantize_b", "DequantizeLinear", {}, {d.node.input(at)}, {}};
-  node.inputs.push_back(e.add_constant(d.node.name + ".b_scale", Tensor::from<float>(shape, scales)));
+  Node node{d.node.name + ".dequantize_bias", "DequantizeLinear", {}, {d.node.input(at)}, {}};
+  node.inputs.push_back(e.add_constant(d.node.name + ".bias_scale", Tensor::from<float>(shape, scales)));
   if (scales.size() > 1) node.attrs.set("axis", int64_t{0});
-  return e.emit_one(std::move(node), d.node.name + ".b");
+  return e.emit_one(std::move(node), d.node.name + ".bias");
 }
 
 // The operator behind a QLinear name, on dequantized inputs and with the draft's attributes; its result is quantized by
