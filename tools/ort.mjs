@@ -16,9 +16,9 @@ export function loadRuntime() {
   }
 }
 
-export function openSession(ort, model, threads) {
+export function openSession(ort, model, threads, level = 'all') {
   return ort.InferenceSession.create(model, {
-    intraOpNumThreads: threads, interOpNumThreads: 1, executionMode: 'sequential', graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads, interOpNumThreads: 1, executionMode: 'sequential', graphOptimizationLevel: level,
     logSeverityLevel: 3,
   });
 }

@@ -1,6 +1,9 @@
 // Runs a model once in ONNX Runtime on .npy inputs and writes NAME.npy for every output, like `quadlane run`.
 //
-//   node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR
+//   node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR [--level disabled|basic|extended|all]
+//
+// Level disabled runs Q/DQ models as they are written, in float. Fused, ONNX Runtime's int8 saturates in 16 bits on
+// processors without VNNI.
 //
 // Exit code 3: ONNX Runtime is not installed.
 import { mkdirSync } from 'node:fs';
@@ -11,7 +14,10 @@ import { loadRuntime, openSession } from './ort.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { input: { type: 'string', multiple: true, default: [] }, 'output-dir': { type: 'string' } },
+  options: {
+    input: { type: 'string', multiple: true, default: [] }, 'output-dir': { type: 'string' },
+    level: { type: 'string', default: 'all' },
+  },
 });
 if (positionals.length !== 1 || !values['output-dir']) {
   console.error('usage: node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR');
@@ -23,7 +29,7 @@ if (!runtime) {
   process.exit(3);
 }
 const { ort } = runtime;
-const session = await openSession(ort, positionals[0], 1);
+const session = await openSession(ort, positionals[0], 1, values.level);
 const feeds = {};
 values.input.forEach((spec, i) => {
   const split = spec.indexOf('=');

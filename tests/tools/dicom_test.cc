@@ -57,7 +57,7 @@ void write(const std::string& path, const Slice& s) {
 void write_study(const Scratch& scratch) {
   for (int z = 0; z < 3; ++z)
     for (int t = 0; t < 4; ++t)
-      write(scratch.path(cat("f", (z * 7 + t * 5) % 12, ".dcm")),
+      write(scratch.path(cat("f", (z * 4 + t) * 5 % 12, ".dcm")),
             {.z = 8.0 * z, .trigger = 40.0 * t + 3 * z, .instance = 100 - t, .value = 100 * z + 20 * t});
 }
 

@@ -29,10 +29,11 @@ std::string write_image(const Scratch& scratch, const std::string& name, int see
 class OnnxRuntime : public testing::Test {
  protected:
   // The logits of both engines on one image; skips where ONNX Runtime is absent.
-  void run_both(const std::string& model) {
+  void run_both(const std::string& model, const std::string& level = "all") {
     std::string image = write_image(scratch_, "x.npy", 0);
-    CommandResult theirs = run_shell(scratch_, cat("node ", QUADLANE_REPOSITORY, "/tools/ort_run.mjs ", model,
-                                                   " --input ", image, " --output-dir ", scratch_.path("theirs")));
+    CommandResult theirs =
+        run_shell(scratch_, cat("node ", QUADLANE_REPOSITORY, "/tools/ort_run.mjs ", model, " --input ", image,
+                                " --level ", level, " --output-dir ", scratch_.path("theirs")));
     if (theirs.code == 3 || theirs.code == 127) GTEST_SKIP() << "ONNX Runtime is not installed (tools/setup --peers)";
     ASSERT_EQ(theirs.code, 0) << theirs.err;
     CommandResult ours =
@@ -50,19 +51,25 @@ class OnnxRuntime : public testing::Test {
     EXPECT_EQ(r.code, 0) << r.err;
     return scratch_.path("q.onnx");
   }
-  // 99.9 % of the quantized outputs are at most one step of their channel's scale apart.
-  void expect_one_step() {
-    int64_t pixels = 192 * 192, far = 0;
-    for (int c = 0; c < 4; ++c) {
-      std::vector<float> values(theirs_.as<float>() + c * pixels, theirs_.as<float>() + (c + 1) * pixels);
-      std::sort(values.begin(), values.end());
-      float step = INFINITY;
-      for (size_t i = 1; i < values.size(); ++i)
-        if (values[i] - values[i - 1] > 1e-4f) step = std::min(step, values[i] - values[i - 1]);
-      for (int64_t i = c * pixels; i < (c + 1) * pixels; ++i)
-        far += std::fabs(ours_.as<float>()[i] - theirs_.as<float>()[i]) > 1.01f * step;
-    }
-    EXPECT_LE(far, 4 * pixels / 1000);
+  // Share of the logits that are more than a 256th of their whole range apart.
+  double far_share() const {
+    auto [least, most] = std::minmax_element(theirs_.as<float>(), theirs_.as<float>() + theirs_.count());
+    int64_t far = 0;
+    for (int64_t i = 0; i < ours_.count(); ++i)
+      far += std::fabs(ours_.as<float>()[i] - theirs_.as<float>()[i]) > (*most - *least) / 256;
+    return static_cast<double>(far) / static_cast<double>(ours_.count());
+  }
+  // Share of the pixels whose class is the same.
+  double same_class() const {
+    int64_t pixels = 192 * 192, same = 0;
+    auto best = [&](const Tensor& t, int64_t i) {
+      int k = 0;
+      for (int c = 1; c < 4; ++c)
+        if (t.as<float>()[c * pixels + i] > t.as<float>()[k * pixels + i]) k = c;
+      return k;
+    };
+    for (int64_t i = 0; i < pixels; ++i) same += best(ours_, i) == best(theirs_, i);
+    return static_cast<double>(same) / static_cast<double>(pixels);
   }
 
   Scratch scratch_;
@@ -80,16 +87,19 @@ TEST_F(OnnxRuntime, Fp32Agrees) {
   EXPECT_LT(worst, 1e-4 * largest);
 }
 
-TEST_F(OnnxRuntime, Int8AgreesToOneStep) {
+TEST_F(OnnxRuntime, Int8Agrees) {
   run_both(quantized("quadlane"));
   if (IsSkipped() || HasFatalFailure()) return;
-  expect_one_step();
+  EXPECT_LE(far_share(), 0.001);
+  EXPECT_GE(same_class(), 0.999);
 }
 
-TEST_F(OnnxRuntime, Int8ForAnyAgreesToOneStep) {
-  run_both(quantized("any"));
+// One scale for whole groups of tensors is coarse, and each rounding that falls the other way is carried on. Not fused,
+// because without VNNI ONNX Runtime's integer kernels saturate in 16 bits, which is another function.
+TEST_F(OnnxRuntime, Int8ForAnyAgrees) {
+  run_both(quantized("any"), "disabled");
   if (IsSkipped() || HasFatalFailure()) return;
-  expect_one_step();
+  EXPECT_GE(same_class(), 0.97);
 }
 
 }  // namespace
