@@ -68,7 +68,7 @@ std::vector<std::byte> pack_narrow(const ConvSpec& spec, const std::vector<int64
                                    const ConvWeightS8& weight) {
   std::vector<std::byte> packed;
   std::vector<std::vector<ConvExtraDot>> extras(static_cast<size_t>(spec.no));
-  append(packed, ConvBlockHeader{1, 0});
+  append(packed, ConvBlockHeader{0, 0});
   std::vector<int64_t> first_plane{0};
   for (int64_t n : section_planes) first_plane.push_back(first_plane.back() + n);
   size_t count = 0;
@@ -109,7 +109,7 @@ std::vector<std::byte> pack_conv_weights(const ConvSpec& spec, const std::vector
   if (without_vnni(spec)) {
     packed = pack_narrow(spec, section_planes, weight);
     if (!packed.empty()) return packed;
-    append(packed, ConvBlockHeader{0, 0});
+    append(packed, ConvBlockHeader{1, 0});
   }
   for_each_tap(spec, section_planes, [&](int section, int64_t plane, int tap) {
     for (int o = 0; o < spec.no; ++o) {

@@ -8,8 +8,9 @@ namespace quadlane {
 // wide:   header, then [section][plane][tap][o] of 8 bytes
 // narrow: header, then [section][plane][tap][o] of 4 bytes, then for each o the number of its extra dots (u32) and
 // these
+// Zeros throughout are a narrow block of zero weights: what a schedule is timed on.
 struct ConvBlockHeader {
-  uint32_t narrow;
+  uint32_t wide;  // 0 or 1
   uint32_t unused;
 };
 

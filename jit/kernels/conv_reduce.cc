@@ -180,9 +180,9 @@ void emit_conv_reduction(ConvTile& t) {
   a.load_arg(r.weights, offsetof(ConvArgs, weights));
   if (dot != ConvDot::wide) return emit_sections(r, dot);
   Xbyak::Label narrow, done;
-  a.cmp(a.dword[r.weights + offsetof(ConvBlockHeader, narrow)], 0);
+  a.cmp(a.dword[r.weights + offsetof(ConvBlockHeader, wide)], 0);
   a.lea(r.weights, a.ptr[r.weights + sizeof(ConvBlockHeader)]);  // leaves the flags
-  a.jne(narrow);
+  a.je(narrow);
   a.note("wide");
   emit_sections(r, ConvDot::wide);
   a.jmp(done);

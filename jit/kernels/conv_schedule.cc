@@ -82,14 +82,14 @@ class Model {
     const double slowest = *std::max_element(cycles, cycles + 3);
     // Every accumulator takes one dot a tap and waits for the one before.
     constexpr double kLatency = 5;
-    return std::max(kLatency, slowest) + 0.1 * (cycles[0] + cycles[1] + cycles[2] - slowest);
+    return std::max(kLatency, slowest) + 0.2 * (cycles[0] + cycles[1] + cycles[2] - slowest);
   }
 
   double pass(const ConvSpec& s) const {
     const double regs = s.pass_registers;
     // A tap's pixels start anywhere in a line, and each visit of a plane costs some time of its own.
     const double line_bytes = regs * 64 / registers_per_vector() + 96;
-    double cycles = 30, kept = 0, fresh = 0, again = 0, weights = 0;  // bytes
+    double cycles = 15, kept = 0, fresh = 0, again = 0, weights = 0;  // bytes
     for (size_t i = 0; i < s.taps.size(); ++i) {
       const double planes = static_cast<double>(extent_.section_planes[i]),
                    taps = static_cast<double>(s.taps[i].size());
@@ -100,11 +100,11 @@ class Model {
       again += planes * line_bytes * (tap_rows(s.taps[i]) - 1);
       weights += planes * taps * s.no * 4;
     }
-    // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, half hidden. The older rows'
+    // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, mostly hidden. The older rows'
     // pixels do when the rows between are too many for the first level, the weights when one pass is.
     const double l1 = cpu_.l1d_bytes;
     auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
-    cycles += 0.5 / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
+    cycles += 0.25 / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
     cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
     cycles += regs * s.no / machine_.loads;  // bias
@@ -159,7 +159,7 @@ std::vector<ConvSchedule> conv_schedules(const ConvSpec& base, const ConvExtent&
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const ConvSchedule& a, const ConvSchedule& b) { return a.cycles < b.cycles; });
   // The rest is not worth anybody's time.
-  constexpr double kWorthTiming = 1.08;
+  constexpr double kWorthTiming = 1.06;
   std::erase_if(candidates, [&, best = candidates.empty() ? 0 : candidates[0].cycles](const ConvSchedule& c) {
     return c.cycles > kWorthTiming * best;
   });

@@ -81,15 +81,15 @@ TEST(Conv, Avx2PacksSmallWeightsNarrow) {
     std::memcpy(&h, packed.data(), sizeof h);
     // Main weights, four counters, then the extra dots.
     const size_t dots = 3 * 5 * 4, extra_bytes = packed.size() - sizeof h - 4 * dots - 4 * 4;
-    return std::pair{h.narrow, h.narrow ? extra_bytes / sizeof(ConvExtraDot) : 0};
+    return std::pair{h.wide, h.wide ? 0 : extra_bytes / sizeof(ConvExtraDot)};
   };
   using Header = std::pair<uint32_t, size_t>;
-  EXPECT_EQ(header([](int64_t, int, int) { return 64; }), Header(1, 0));
-  EXPECT_EQ(header([](int64_t, int, int) { return -64; }), Header(1, 0));
-  EXPECT_EQ(header([](int64_t, int, int c) { return c % 2 ? 127 : -128; }), Header(1, 0));
+  EXPECT_EQ(header([](int64_t, int, int) { return 64; }), Header(0, 0));
+  EXPECT_EQ(header([](int64_t, int, int) { return -64; }), Header(0, 0));
+  EXPECT_EQ(header([](int64_t, int, int c) { return c % 2 ? 127 : -128; }), Header(0, 0));
   EXPECT_EQ(header([](int64_t plane, int tap, int c) { return plane == 2 && tap < 2 && c > 1 ? 65 : 3; }),
-            Header(1, 8));
-  EXPECT_EQ(header([](int64_t, int, int) { return -65; }), Header(0, 0));
+            Header(0, 8));
+  EXPECT_EQ(header([](int64_t, int, int) { return -65; }), Header(1, 0));
 }
 
 TEST(Conv, DescriptionsTellSpecsApart) {
