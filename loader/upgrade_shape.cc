@@ -61,6 +61,14 @@ int64_t onnx_number(DType dtype) {
   return 0;
 }
 
+// A cast to the type it has, as widening leaves many, is the identity.
+void set_target(Draft& d, const Emitter& e, int64_t onnx_type) {
+  if (onnx_number(e.type(d.node.inputs[0]).dtype) == onnx_type)
+    d.node.op = "Identity";
+  else
+    d.attrs().set("to", onnx_type);
+}
+
 }  // namespace
 
 // Squeeze-1, Unsqueeze-1 (< 13), ReduceSum-1 (< 13), the other reductions (< 18): attribute axes -> input 1.
@@ -163,7 +171,7 @@ Status upgrade_cast(Draft& d, Emitter& e) {
   d.attrs().erase("round_mode");
   QL_TRY(std::optional<int64_t> to, take_attr<int64_t>(d.attrs(), "to"));
   if (!to) return invalid_model("attribute 'to' is missing");
-  d.attrs().set("to", widened(*to, e));
+  set_target(d, e, widened(*to, e));
   return {};
 }
 
@@ -172,9 +180,10 @@ Status upgrade_cast_like(Draft& d, Emitter& e) {
   if (d.input_count() != 2 || !e.has(d.node.inputs[1])) return invalid_model("expected two inputs");
   d.attrs().erase("saturate");
   d.attrs().erase("round_mode");
-  d.attrs().set("to", onnx_number(e.type(d.node.inputs[1]).dtype));
+  int64_t to = onnx_number(e.type(d.node.inputs[1]).dtype);
   d.node.op = "Cast";
   d.node.inputs.pop_back();
+  set_target(d, e, to);
   return {};
 }
 

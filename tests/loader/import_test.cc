@@ -173,6 +173,7 @@ TEST(Import, HalfModelsRunInFloat) {
   Graph g = must_load(b);
   EXPECT_EQ(g[g.inputs()[0]].type.dtype, DType::f32);
   EXPECT_EQ(g[g.outputs()[0]].type.dtype, DType::f32);
+  EXPECT_EQ(ops_of(g), (Strings{"Mul", "Identity"}));
 }
 
 TEST(Import, SubgraphsAndForeignDomainsAreRefused) {

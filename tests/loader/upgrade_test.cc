@@ -3,50 +3,12 @@
 
 #include <cmath>
 
-#include "graph/verify.h"
-#include "tests/loader/model_builder.h"
+#include "tests/loader/run_model.h"
 
 namespace quadlane::testing {
 namespace {
 
 using onnx::TensorProto;
-using Ints = std::vector<int64_t>;
-using Floats = std::vector<float>;
-
-// One input x, one output y; loads, verifies and computes.
-struct Loaded {
-  Graph graph;
-  Floats y;
-  Shape y_shape;
-
-  const Node& last() const { return *graph.producer(graph.outputs()[0]); }
-  std::vector<std::string> ops() const {
-    std::vector<std::string> names;
-    for (NodeId id : graph.order()) names.push_back(graph[id].op);
-    return names;
-  }
-  Ints input_ints(size_t i) const { return to_ints(graph.constant(last().input(i))->view()); }
-};
-using Strings = std::vector<std::string>;
-
-Loaded run(ModelBuilder& b, const Shape& shape, Floats x = {}) {
-  Loaded result;
-  if (x.empty())
-    for (int64_t i = 0; i < elements(shape); ++i) x.push_back(static_cast<float>(i));
-  b.input("x", shape).output("y");
-  auto graph = b.load();
-  EXPECT_TRUE(graph.ok()) << graph.error().text();
-  if (!graph.ok()) return result;
-  Status valid = verify(*graph, op_table());
-  EXPECT_TRUE(valid.ok()) << valid.error().text();
-  auto y = interpret(*graph, op_table(), std::vector<Tensor>{Tensor::from<float>(shape, x)});
-  EXPECT_TRUE(y.ok()) << y.error().text();
-  if (!y.ok()) return result;
-  result.graph = *std::move(graph);
-  result.y.assign((*y)[0].span<float>().begin(), (*y)[0].span<float>().end());
-  result.y_shape = (*y)[0].shape();
-  return result;
-}
 
 TEST(Upgrade, ClipAttributes) {
   ModelBuilder b(7);
@@ -339,63 +301,6 @@ TEST(Upgrade, ShapeParts) {
   b.node("Cast", {"s"}, {"f"}, {attribute("to", int64_t{TensorProto::FLOAT})});
   b.node("ReduceSum", {"x"}, {"sum"}, {attribute("keepdims", int64_t{0})}).node("Add", {"f", "sum"}, {"y"});
   EXPECT_EQ(run(b, {1, 2, 3}, Floats(6, 0)).y, (Floats{2, 3}));
-}
-
-// y = clamp(round((sum of (x - 1) * w) * 0.5 * 0.25 * ws / 2) + 3)
-TEST(Upgrade, QLinearConvBecomesQdq) {
-  ModelBuilder b(13);
-  b.floats("s", {1}, {0.5f})
-      .initializer<uint8_t>("z", {}, {1}, TensorProto::UINT8)
-      .node("QuantizeLinear", {"x", "s", "z"}, {"q"});
-  b.initializer<int8_t>("w", {2, 1, 1, 1}, {2, -3}, TensorProto::INT8).floats("ws", {2}, {0.25f, 0.5f});
-  b.initializer<int8_t>("wz", {2}, {0, 0}, TensorProto::INT8).floats("ys", {}, {0.5f});
-  b.initializer<uint8_t>("yz", {}, {3}, TensorProto::UINT8)
-      .initializer<int32_t>("bias", {2}, {4, -8}, TensorProto::INT32);
-  b.node("QLinearConv", {"q", "s", "z", "w", "ws", "wz", "ys", "yz", "bias"}, {"r"}, {}, "conv");
-  b.node("DequantizeLinear", {"r", "ys", "yz"}, {"y"});
-  Loaded l = run(b, {1, 1, 1, 2}, {1, 2});
-  EXPECT_EQ(l.ops(), (Strings{"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "DequantizeLinear", "Conv",
-                              "QuantizeLinear", "DequantizeLinear"}));
-  // x = 1, 2; channel 0: x * 0.5 + 4 * 0.125 = 1, 1.5; channel 1: x * -1.5 - 8 * 0.25 = -3.5, -5: below the range.
-  EXPECT_EQ(l.y, (Floats{1, 1.5f, -1.5f, -1.5f}));
-}
-
-// A network of ONNX Runtime's integer operators around x in steps of 1, then y = dequantized result.
-Floats run_microsoft(ModelBuilder& b, const Shape& shape, Floats x) {
-  b.model.add_opset_import()->set_domain("com.microsoft");
-  b.model.mutable_opset_import(1)->set_version(1);
-  for (auto& node : *b.graph().mutable_node()) node.set_domain("com.microsoft");
-  b.floats("one", {}, {1}).floats("half", {1}, {0.5f}).initializer<uint8_t>("z", {}, {10}, TensorProto::UINT8);
-  b.node("QuantizeLinear", {"x", "one", "z"}, {"q"}).node("DequantizeLinear", {"r", "half", "z"}, {"y"});
-  return run(b, shape, std::move(x)).y;
-}
-
-TEST(Upgrade, MicrosoftQLinearOperators) {
-  ModelBuilder add(13);
-  add.node("QLinearAdd", {"q", "one", "z", "q", "one", "z", "half", "z"}, {"r"});
-  EXPECT_EQ(run_microsoft(add, {3}, {-3, 0, 50}), (Floats{-5, 0, 100}));  // clamped at (0 - 10) * 0.5
-  ModelBuilder pool(13);
-  pool.node("QLinearAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("kernel_shape", Ints{2})});
-  EXPECT_EQ(run_microsoft(pool, {1, 1, 3}, {1, 2, 4}), (Floats{1.5f, 3}));
-  ModelBuilder last(13);
-  last.node("QLinearGlobalAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("channels_last", int64_t{1})},
-            "p");
-  last.graph().mutable_node(0)->set_domain("com.microsoft");
-  last.input("q", {1, 1, 2}, TensorProto::UINT8).floats("one", {}, {1}).floats("half", {}, {0.5f});
-  last.initializer<uint8_t>("z", {}, {10}, TensorProto::UINT8).output("r");
-  last.model.add_opset_import()->set_domain("com.microsoft");
-  last.model.mutable_opset_import(1)->set_version(1);
-  EXPECT_EQ(last.error(), "node 'p' (QLinearGlobalAveragePool): channels come last, only channels first is supported");
-  ModelBuilder joined(13);
-  joined.node("QLinearConcat", {"half", "z", "q", "one", "z", "q", "half", "z"}, {"r"},
-              {attribute("axis", int64_t{0})});
-  EXPECT_EQ(run_microsoft(joined, {2}, {4, 8}), (Floats{4, 8, 2, 4}));
-  ModelBuilder gemm(13);
-  gemm.initializer<int8_t>("w", {1, 2}, {3, -1}, TensorProto::INT8)
-      .initializer<int8_t>("wz", {}, {0}, TensorProto::INT8);
-  gemm.initializer<int32_t>("c", {1}, {8}, TensorProto::INT32);
-  gemm.node("QGemm", {"q", "one", "z", "w", "half", "wz", "c", "half", "z"}, {"r"}, {attribute("transB", int64_t{1})});
-  EXPECT_EQ(run_microsoft(gemm, {1, 2}, {5, 4}), (Floats{9.5f}));  // (3 * 5 - 4 + 8) * 0.5
 }
 
 TEST(Upgrade, EveryOperatorOfTheTableHasAHistory) {
