@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""Prints the demo's result table from the files in its folder, and keeps it as results.md and results.json there."""
+"""Prints the demo's result table from the files in its folder, and keeps it as results.md and results.json there.
+
+  demo_report.py FOLDER [--readme FILE]   FILE: the text between its two "demo figures" comments is replaced
+"""
 import datetime
 import gzip
 import json
@@ -138,6 +141,12 @@ def accuracy_lines(a, exam_ef):
             f"| EF difference, patients of the set | {a['ef_difference_mean']:.2f} points mean, {a['ef_difference_max']:.2f} largest |"]
 
 
+def put_into(path, text):
+    begin, end = "<!-- demo figures -->\n", "<!-- end of demo figures -->\n"
+    before, rest = path.read_text().split(begin)
+    path.write_text(before + begin + text + end + rest.split(end)[1])
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     table, quality = speed(folder), accuracy(folder)
@@ -158,6 +167,8 @@ def main():
     text = "\n".join(lines) + "\n"
     print(text, end="")
     (folder / "results.md").write_text(text)
+    if sys.argv[2:3] == ["--readme"]:
+        put_into(pathlib.Path(sys.argv[3]), text)
     (folder / "results.json").write_text(json.dumps({"speed": table, "accuracy": quality, "exam": report}, indent=1) + "\n")
 
 
