@@ -94,6 +94,11 @@ std::optional<Elementwise> unary_f32(Lowering& l, const Node& node) {
     e.scalars.alpha = node.attrs.float_or("alpha", 0.01f);
     return e;
   }
+  if (node.op == "Sigmoid") {
+    Elementwise e;
+    e.op = ElementwiseOp::sigmoid_f32;
+    return e;
+  }
   if (node.op == "BatchNormalization") {
     const Tensor* p[4];
     for (size_t i = 0; i < 4; ++i)

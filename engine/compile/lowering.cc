@@ -42,6 +42,7 @@ constexpr Entry kLowerings[] = {
     {"Clip", lower_elementwise},
     {"LeakyRelu", lower_elementwise},
     {"BatchNormalization", lower_elementwise},
+    {"Sigmoid", lower_elementwise},
 };
 
 }  // namespace

@@ -131,6 +131,7 @@ const char* to_string(ElementwiseOp op) {
     case ElementwiseOp::max_f32: return "max_f32";
     case ElementwiseOp::mul_f32_channels: return "mul_f32_channels";
     case ElementwiseOp::affine_f32: return "affine_f32";
+    case ElementwiseOp::sigmoid_f32: return "sigmoid_f32";
   }
   return "?";
 }
@@ -152,8 +153,8 @@ std::string describe(const ElementwiseSpec& s) {
 
 Result<MachineCode> generate(const ElementwiseSpec& spec, const GenerateOptions& options) {
   if (spec.row.w < 0 || spec.row.gap < 0) return invalid_argument(describe(spec), ": negative extent");
-  if (spec.act != Activation::none && spec.op < ElementwiseOp::add_f32)
-    return invalid_argument(describe(spec), ": only f32 results take an activation");
+  if (spec.act != Activation::none && (spec.op < ElementwiseOp::add_f32 || spec.op == ElementwiseOp::sigmoid_f32))
+    return invalid_argument(describe(spec), ": only results of f32 arithmetic take an activation");
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) { Elementwise(a, spec).generate(); });
 }
 

@@ -27,7 +27,8 @@ enum class ElementwiseOp : uint8_t {
   min_f32,
   max_f32,
   mul_f32_channels,
-  affine_f32,  // f32: activation(a * mult + bias), rounded twice
+  affine_f32,   // f32: activation(a * mult + bias), rounded twice
+  sigmoid_f32,  // 1 / (1 + exp(-a)), within 4 units of the last place; no activation
 };
 const char* to_string(ElementwiseOp);
 

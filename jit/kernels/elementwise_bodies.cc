@@ -1,5 +1,7 @@
 #include "jit/kernels/elementwise_bodies.h"
 
+#include <cstring>
+
 #include "jit/kernels/quads.h"
 
 namespace quadlane {
@@ -269,6 +271,44 @@ class F32Body final : public ElementwiseBody {
   std::vector<Vec> channel_, limits_;  // limits: lo and hi, or alpha and 0
 };
 
+// 1 / (1 + exp(-x)) with exp(t) = 2^n * exp(r), n = round(t / ln 2), |r| <= ln 2 / 2, and a polynomial for exp(r).
+class Sigmoid final : public ElementwiseBody {
+ public:
+  explicit Sigmoid(Assembler& a) : a_(a), one_(a.vec("one")) {}
+  void load_constants() override { a_.vbroadcastss(one_, a_.constant_dword(0x3f800000)); }
+  void compute(const Vec& v, const Vec&) override {
+    Vec n = a_.vec("n"), r = a_.vec("r"), p = a_.vec("polynomial");
+    a_.bit_xor(r, v, a_.constant_lanes(0x80000000));  // t = -x
+    // Beyond +-87 the result is 0 or 1 to the last place. With the bound first, NaN passes.
+    a_.load(n, real(-87.0f));
+    a_.vmaxps(r, n, r);
+    a_.load(n, real(87.0f));
+    a_.vminps(r, n, r);
+    a_.vmulps(n, r, real(1.44269504f));
+    a_.vcvtps2dq(n, n);
+    a_.vcvtdq2ps(p, n);
+    a_.vfnmadd231ps(r, p, real(0.693359375f));  // ln 2 in two parts: the first one times n is exact
+    a_.vfnmadd231ps(r, p, real(-2.12194440e-4f));
+    a_.load(p, real(1.9875691500e-4f));
+    for (float c :
+         {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f, 1.0f, 1.0f})
+      a_.vfmadd213ps(p, r, real(c));
+    a_.vpslld(n, n, 23);  // times 2^n: into the exponent; n is within +-126
+    a_.vpaddd(p, p, n);
+    a_.vaddps(p, p, one_);
+    a_.vdivps(v, one_, p);
+  }
+
+ private:
+  Xbyak::Address real(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return a_.constant_lanes(bits);
+  }
+  Assembler& a_;
+  Vec one_;
+};
+
 }  // namespace
 
 bool reads_second_plane(ElementwiseOp op) {
@@ -289,6 +329,7 @@ std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const Eleme
     case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a);
     case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, false);
     case ElementwiseOp::mul_u8_channels: return std::make_unique<MulU8>(a, true);
+    case ElementwiseOp::sigmoid_f32: return std::make_unique<Sigmoid>(a);
     default: return std::make_unique<F32Body>(a, spec);
   }
 }

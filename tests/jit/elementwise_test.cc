@@ -235,6 +235,36 @@ TEST(Elementwise, RowsReadNothingBehindTheLastPixel) {
   }
 }
 
+TEST(Elementwise, SigmoidIsWithinAFewUnits) {
+  for (Isa isa : kGeneratedIsas) {
+    Rng rng(8);
+    int w = 4001;
+    GuardedBytes src(static_cast<size_t>(w) * 4), dst(src.size());
+    fill_floats(src, rng, -20, 20);
+    const float special[] = {0.0f,   -0.0f,    1e-30f,    88.0f, -88.0f, 1e30f,
+                             -1e30f, INFINITY, -INFINITY, 86.9f, -86.9f, NAN};
+    std::memcpy(src.data(), special, sizeof special);
+    auto code = generate(ElementwiseSpec{isa, Op::sigmoid_f32, Activation::none, {w, 0}}, poisoned());
+    ASSERT_TRUE(code.ok()) << code.error().text();
+    std::vector<int64_t> at = {0};
+    std::vector<uint32_t> pad = {0};
+    ElementwiseArgs args{};
+    args.a = src.data(), args.a_planes = at.data(), args.dst = dst.data(), args.dst_planes = at.data();
+    args.dst_pad = pad.data(), args.planes = 1, args.count = 1;
+    ASSERT_TRUE(
+        run_kernel(*code, isa, &args, {block(args), readable(at), readable(pad), readable(src), writable(dst)}));
+    for (int i = 0; i < w; ++i) {
+      float x = src.as<float>()[i], y = dst.as<float>()[i];
+      if (std::isnan(x)) {
+        EXPECT_TRUE(std::isnan(y));
+        continue;
+      }
+      double expected = 1 / (1 + std::exp(-double{x}));
+      ASSERT_NEAR(y, expected, expected * 3e-7 + 1e-37) << x;
+    }
+  }
+}
+
 TEST(Elementwise, RefusesActivationOfIntegers) {
   EXPECT_FALSE(generate(ElementwiseSpec{Isa::avx2, Op::add_u8, Activation::clip, {}}).ok());
 }
