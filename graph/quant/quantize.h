@@ -22,9 +22,12 @@ enum class QuantForm : uint8_t { for_quadlane, for_any };
 struct QuantPolicy {
   QuantForm form = QuantForm::for_quadlane;
   std::set<std::string> keep_f32;  // names of convolutions that stay in fp32
-  bool bias_correction = true;     // for the mean of what rounding weights and thresholds changes
-  bool threshold_on_grid = true;   // for_quadlane
-  bool channel_scales = true;      // for_quadlane: a scale for each channel where that is free
+  // What is added to every observed range, as a share of it: values beyond a range are far worse than a coarser step,
+  // and three times as many calibration images still widen the median range of the showcase by 4 to 8 %.
+  double headroom = 0.04;
+  bool bias_correction = true;    // for the mean of what rounding weights and thresholds changes
+  bool threshold_on_grid = true;  // for_quadlane
+  bool channel_scales = true;     // for_quadlane: a scale for each channel where that is free
 };
 
 struct QuantReport {

@@ -193,6 +193,7 @@ class ScaleChooser {
     for (size_t c = 0; c < channels; ++c) {
       demands.push_back(demand_of(g_, profile_, plan_, s, c, *seen));
       ChannelDemand& d = demands.back();
+      if (g_.producer(source.value)) add_headroom(d, *seen);
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
       if (source.per_channel) reach_thresholds(d);
@@ -206,6 +207,14 @@ class ScaleChooser {
       place_around_zero(source, demands);
     }
     return {};
+  }
+
+  // On both sides, but not beyond a bound that the values cannot cross: a Relu's 0. Inputs of the network are taken as
+  // they are: their ranges are made, not found.
+  void add_headroom(ChannelDemand& d, const ValueProfile& seen) const {
+    double extra = policy_.headroom / 2 * (d.high - d.low);
+    if (seen.lowest() != 0) d.low -= extra;
+    d.high += seen.lowest() != 0 ? extra : 2 * extra;
   }
 
   void place_around_zero(Source& source, std::vector<ChannelDemand>& demands) {
