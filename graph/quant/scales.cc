@@ -70,9 +70,32 @@ double padding_share(const Graph& g, const QuantConv& conv) {
   return std::min(share, 1.0);
 }
 
-ChannelDemand demand_of(const Graph& g, const Profile& profile, const StoragePlan& plan, size_t s, size_t c,
-                        const ValueProfile& seen) {
-  ChannelDemand d{seen.min[c], seen.max[c]};
+// Levels that every reader clamps to its threshold alike need not be told apart: the range shrinks to what some reader
+// tells apart. Not behind an interpolation, which mixes them with others.
+class NeededRange {
+ public:
+  void reader(const QuantConv& conv, const Reader& r, double low, double high) {
+    double a = conv.pre.factor[r.channel];
+    if (a == 0) return;
+    if (conv.clamps && !r.averaged) (a > 0 ? low : high) = conv.pre.z[r.channel];
+    if (low >= high) return;  // dead in this reader
+    low_ = std::min(low_, low);
+    high_ = std::max(high_, high);
+  }
+  void cut(ChannelDemand& d) const {
+    if (low_ >= high_) return;
+    d.low = std::max(d.low, low_);
+    d.high = std::min(d.high, high_);
+  }
+
+ private:
+  double low_ = HUGE_VAL, high_ = -HUGE_VAL;
+};
+
+ChannelDemand demand_of(const Graph& g, const Profile& profile, const StoragePlan& plan, size_t s, size_t c, double low,
+                        double high) {
+  ChannelDemand d{low, high};
+  NeededRange needed;
   for (const Reader& r : plan.readers[s][c]) {
     const QuantConv& conv = plan.convs[r.conv];
     ValueId input = g[conv.node].input(0);
@@ -80,10 +103,12 @@ ChannelDemand demand_of(const Graph& g, const Profile& profile, const StoragePla
     double a = conv.pre.factor[r.channel], live = conv.clamps && read ? read->positive[r.channel] : 1;
     WeightPower power = weight_power(g, conv, r.channel);
     d.noise += a * a * power.white * live;
+    needed.reader(conv, r, low, high);
     if (conv.x != input && a != 0)
       d.readers.push_back({conv.pre.z[r.channel], a * a * power.white, padding_share(g, conv), a < 0,
                            a * a * power.constant * live * (1 - live)});
   }
+  if (plan.sources[s].free) needed.cut(d);
   return d;
 }
 
@@ -191,9 +216,9 @@ class ScaleChooser {
     double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
     std::vector<ChannelDemand> demands;
     for (size_t c = 0; c < channels; ++c) {
-      demands.push_back(demand_of(g_, profile_, plan_, s, c, *seen));
+      auto [low, high] = with_headroom(source, *seen, c);
+      demands.push_back(demand_of(g_, profile_, plan_, s, c, low, high));
       ChannelDemand& d = demands.back();
-      if (g_.producer(source.value)) add_headroom(d, *seen);
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
       if (source.per_channel) reach_thresholds(d);
@@ -211,10 +236,11 @@ class ScaleChooser {
 
   // On both sides, but not beyond a bound that the values cannot cross: a Relu's 0. Inputs of the network are taken as
   // they are: their ranges are made, not found.
-  void add_headroom(ChannelDemand& d, const ValueProfile& seen) const {
-    double extra = policy_.headroom / 2 * (d.high - d.low);
-    if (seen.lowest() != 0) d.low -= extra;
-    d.high += seen.lowest() != 0 ? extra : 2 * extra;
+  std::pair<double, double> with_headroom(const Source& source, const ValueProfile& seen, size_t c) const {
+    double low = seen.min[c], high = seen.max[c], extra = policy_.headroom / 2 * (high - low);
+    if (!g_.producer(source.value)) return {low, high};
+    if (seen.lowest() == 0) return {low, high + 2 * extra};
+    return {low - extra, high + extra};
   }
 
   void place_around_zero(Source& source, std::vector<ChannelDemand>& demands) {

@@ -136,6 +136,8 @@ class Planner {
       const std::vector<ChannelRef>& part = plan_.stored[node.input(i)].channels;
       stored.channels.insert(stored.channels.end(), part.begin(), part.end());
     }
+    bool averages = stored.how == Storing::resample && node.attrs.string_or("mode", "linear") == "linear";
+    for (ChannelRef& ref : stored.channels) ref.averaged |= averages;
     plan_.stored[v] = std::move(stored);
   }
 
@@ -194,7 +196,7 @@ class Planner {
     for (size_t j = 0; j < plan_.convs.size(); ++j) {
       const std::vector<ChannelRef>& channels = plan_.stored[plan_.convs[j].x].channels;
       for (size_t c = 0; c < channels.size(); ++c)
-        plan_.readers[channels[c].source][channels[c].channel].push_back({j, c});
+        plan_.readers[channels[c].source][channels[c].channel].push_back({j, c, channels[c].averaged});
     }
   }
 

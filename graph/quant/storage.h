@@ -22,6 +22,7 @@ struct QuantConv {
 // A channel of a source.
 struct ChannelRef {
   size_t source = 0, channel = 0;
+  bool averaged = false;  // an interpolation or mean lies between
 };
 
 // A value that is quantized where it is computed. Byte q of channel c means low[c] + q * scale[c].
@@ -48,6 +49,7 @@ struct Stored {
 // A reader of a source's channel.
 struct Reader {
   size_t conv = 0, channel = 0;
+  bool averaged = false;
 };
 
 struct StoragePlan {
