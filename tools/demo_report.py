@@ -160,6 +160,10 @@ def main():
         lines.append(f"This machine has no AVX-512 VNNI: int8 runs on the {isa} kernels, whose peak is "
                      f"{table['int8.1']['peak_gmac_per_s'] / table['f32.1']['peak_gmac_per_s']:.1f}x that of fp32 "
                      "(with VNNI it is 4x). The wanted ratios are for machines with VNNI.")
+    load = float((folder / "load.txt").read_text())
+    if load > 0.5:
+        lines.append(f"Other work kept the machine busy (load average {load:.1f} before the measurements): times are longer "
+                     "than on a free machine, and streams do not scale.")
     lines += ["", f"Measured peak of one core: {table['f32.1']['peak_gmac_per_s']:.1f} GMAC/s fp32, "
               f"{table['int8.1']['peak_gmac_per_s']:.1f} int8. Medians of interleaved rounds.", ""]
     lines += speed_lines(table, exam) + [""] + ratio_lines(table) + [""]
