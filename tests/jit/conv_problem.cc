@@ -256,7 +256,7 @@ float ConvProblem::finish(float v, float r) const {
 }
 
 // The value of output o at pixel p of an image: a byte, or the bits of a float.
-uint32_t ConvProblem::pixel(const GuardedBytes&, int image, int64_t p, int o) const {
+uint32_t ConvProblem::pixel(int image, int64_t p, int o) const {
   const bool u8 = spec.src == DType::u8;
   int64_t acc = u8 ? bias_s32[static_cast<size_t>(o)] : 0;
   double sum = u8 ? 0 : bias_f32[static_cast<size_t>(o)];
@@ -302,11 +302,11 @@ GuardedBytes ConvProblem::expected() const {
         uint32_t value = dst.pads[plane];
         if (lanes[static_cast<size_t>(p / kVectorPixels)] >> p % kVectorPixels & 1) {
           if (spec.dst == DType::f32) {
-            value = pixel(out, image, p, static_cast<int>(plane));
+            value = pixel(image, p, static_cast<int>(plane));
           } else {
             value = 0;
             for (int c = 0; c < 4 && static_cast<int>(4 * plane) + c < spec.no; ++c)
-              value |= pixel(out, image, p, static_cast<int>(4 * plane) + c) << 8 * c;
+              value |= pixel(image, p, static_cast<int>(4 * plane) + c) << 8 * c;
           }
         }
         std::memcpy(out.data() + dst.offsets[plane] + image * dst_geometry.image_bytes() + p * kPixelBytes, &value, 4);

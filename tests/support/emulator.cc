@@ -12,7 +12,7 @@ constexpr uint64_t kReturn = 0x5245545552'4eULL;  // return address of the outer
 constexpr size_t kStackBytes = 4096;
 
 const Handler* find_handler(ZydisMnemonic mnemonic) {
-  for (const Handlers* table : {&general_handlers(), &arithmetic_handlers(), &move_handlers()})
+  for (const Handlers* table : {&general_handlers(), &arithmetic_handlers(), &move_handlers(), &mask_handlers()})
     if (auto found = table->find(mnemonic); found != table->end()) return &found->second;
   return nullptr;
 }

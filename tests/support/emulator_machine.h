@@ -1,6 +1,6 @@
 // The emulator's insides: registers, memory access, decoded instructions. Semantics live in emulator_general.cc
-// (integer registers, flags, jumps), emulator_arithmetic.cc (element by element) and emulator_moves.cc (loads, stores,
-// permutes, masks); emulator.cc decodes and runs.
+// (integer registers, flags, jumps), emulator_arithmetic.cc (element by element), emulator_moves.cc (loads, stores,
+// permutes) and emulator_masks.cc; emulator_machine.cc reads and writes vector operands, emulator.cc decodes and runs.
 #pragma once
 
 #include <Zydis/Zydis.h>
@@ -102,6 +102,7 @@ using Handlers = std::map<ZydisMnemonic, Handler>;
 const Handlers& general_handlers();
 const Handlers& arithmetic_handlers();
 const Handlers& move_handlers();
+const Handlers& mask_handlers();
 // Condition codes of jcc, cmovcc and setcc; false for an unknown mnemonic.
 bool is_jump(ZydisMnemonic);
 

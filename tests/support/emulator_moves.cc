@@ -1,4 +1,4 @@
-// Loads, stores, broadcasts, permutes, lane extraction, narrowing, and opmask instructions.
+// Loads, stores, broadcasts, permutes, lane extraction, narrowing.
 #include <limits>
 
 #include "tests/support/emulator_machine.h"
@@ -238,65 +238,6 @@ void sign_bits(M& m, const I& i) {  // vpmovmskb, vmovmskps
   m.write_general(i.operand[0], bits);
 }
 
-// --- opmasks
-// -----------------------------------------------------------------------------------------------------------
-template <int bits>
-void move_mask(M& m, const I& i) {
-  uint64_t value = 0;
-  if (i.operand[1].kind == Kind::mask)
-    value = m.k[i.operand[1].index];
-  else {
-    Operand from = i.operand[1];
-    from.bytes = bits / 8;
-    value = m.read_general(from);
-  }
-  value &= low_bits(bits);
-  if (i.operand[0].kind == Kind::mask) {
-    m.k[i.operand[0].index] = value;
-  } else {
-    Operand to = i.operand[0];
-    if (to.kind == Kind::memory) to.bytes = bits / 8;
-    m.write_general(to, value);
-  }
-}
-template <int bits, auto F>
-void combine_masks(M& m, const I& i) {
-  uint64_t b = i.operands > 2 ? m.k[i.operand[2].index] : 0;
-  m.k[i.operand[0].index] = F(m.k[i.operand[1].index] & low_bits(bits), b & low_bits(bits)) & low_bits(bits);
-}
-template <int bits, bool left>
-void shift_mask(M& m, const I& i) {
-  uint64_t a = m.k[i.operand[1].index] & low_bits(bits);
-  auto n = static_cast<uint64_t>(i.operand[2].value) & 255;
-  m.k[i.operand[0].index] = n >= bits ? 0 : (left ? a << n : a >> n) & low_bits(bits);
-}
-template <int bits>
-void test_or(M& m, const I& i) {  // kortest
-  uint64_t a = (m.k[i.operand[0].index] | m.k[i.operand[1].index]) & low_bits(bits);
-  m.zf = a == 0;
-  m.cf = a == low_bits(bits);
-  m.sf = m.of = false;
-}
-
-#define QL_FN(expr) [](uint64_t a, [[maybe_unused]] uint64_t b) { return (expr); }
-void add_masks(Handlers& h) {
-#define QL_MASK(suffix, bits)                                             \
-  h[ZYDIS_MNEMONIC_KMOV##suffix] = move_mask<bits>;                       \
-  h[ZYDIS_MNEMONIC_KAND##suffix] = combine_masks<bits, QL_FN(a& b)>;      \
-  h[ZYDIS_MNEMONIC_KANDN##suffix] = combine_masks<bits, QL_FN(~a& b)>;    \
-  h[ZYDIS_MNEMONIC_KOR##suffix] = combine_masks<bits, QL_FN(a | b)>;      \
-  h[ZYDIS_MNEMONIC_KXOR##suffix] = combine_masks<bits, QL_FN(a ^ b)>;     \
-  h[ZYDIS_MNEMONIC_KXNOR##suffix] = combine_masks<bits, QL_FN(~(a ^ b))>; \
-  h[ZYDIS_MNEMONIC_KNOT##suffix] = combine_masks<bits, QL_FN(~a)>;        \
-  h[ZYDIS_MNEMONIC_KSHIFTL##suffix] = shift_mask<bits, true>;             \
-  h[ZYDIS_MNEMONIC_KSHIFTR##suffix] = shift_mask<bits, false>;            \
-  h[ZYDIS_MNEMONIC_KORTEST##suffix] = test_or<bits>
-  QL_MASK(B, 8);
-  QL_MASK(W, 16);
-  QL_MASK(D, 32);
-  QL_MASK(Q, 64);
-}
-
 Handlers make_table() {
   Handlers h = {
       {ZYDIS_MNEMONIC_VMOVD, move_scalar<4>},
@@ -374,7 +315,6 @@ Handlers make_table() {
   h[ZYDIS_MNEMONIC_VMOVDQU8] = move<1>;
   h[ZYDIS_MNEMONIC_VMOVDQU16] = move<2>;
   h[ZYDIS_MNEMONIC_VMOVDQU64] = h[ZYDIS_MNEMONIC_VMOVDQA64] = move<8>;
-  add_masks(h);
   return h;
 }
 
@@ -384,66 +324,5 @@ const Handlers& move_handlers() {
   static const Handlers table = make_table();
   return table;
 }
-
-const Vector& Machine::source(const Instruction& i, int n, Vector& space, int element_bytes) {
-  const Operand& o = i.operand[n];
-  if (o.kind == Operand::Kind::vector) return v[o.index];
-  std::memset(space.bytes, 0, sizeof space.bytes);
-  if (o.kind != Operand::Kind::memory) {
-    fail("operand is no vector");
-    return space;
-  }
-  uint64_t at = address(o);
-  if (i.broadcast) {
-    if (uint8_t* p = memory(at, i.broadcast, false))
-      for (int b = 0; b < i.vector_bytes; b += i.broadcast) std::memcpy(space.bytes + b, p, i.broadcast);
-  } else if (i.mask == 0 || i.control) {
-    if (uint8_t* p = memory(at, o.bytes, false)) std::memcpy(space.bytes, p, o.bytes);
-  } else {
-    for (int e = 0; e * element_bytes < o.bytes; ++e) {
-      if (!(k[i.mask] >> e & 1)) continue;
-      auto offset = static_cast<size_t>(e * element_bytes);
-      uint8_t* p = memory(at + offset, static_cast<size_t>(element_bytes), false);
-      if (!p) break;
-      std::memcpy(space.bytes + offset, p, static_cast<size_t>(element_bytes));
-    }
-  }
-  return space;
-}
-
-void Machine::write(const Instruction& i, const Vector& value, int element_bytes) {
-  const Operand& to = i.operand[0];
-  bool masked = i.mask != 0 && !i.control;
-  auto element = static_cast<size_t>(element_bytes);
-  if (to.kind == Operand::Kind::memory) {
-    uint64_t at = address(to);
-    if (!masked) {
-      if (uint8_t* p = memory(at, to.bytes, true)) std::memcpy(p, value.bytes, to.bytes);
-      return;
-    }
-    for (size_t e = 0; e * element < to.bytes; ++e) {
-      if (!(k[i.mask] >> e & 1)) continue;
-      uint8_t* p = memory(at + e * element, element, true);
-      if (!p) return;
-      std::memcpy(p, value.bytes + e * element, element);
-    }
-    return;
-  }
-  Vector& reg = v[to.index];
-  size_t bytes = to.bytes;
-  if (!masked) {
-    std::memmove(reg.bytes, value.bytes, bytes);
-  } else {
-    for (size_t e = 0; e * element < bytes; ++e) {
-      if (k[i.mask] >> e & 1)
-        std::memmove(reg.bytes + e * element, value.bytes + e * element, element);
-      else if (i.zeroing)
-        std::memset(reg.bytes + e * element, 0, element);
-    }
-  }
-  std::memset(reg.bytes + bytes, 0, sizeof reg.bytes - bytes);
-}
-
-void Machine::write_mask(const Instruction& i, uint64_t bits) { k[i.operand[0].index] = bits & read_mask(i); }
 
 }  // namespace quadlane::emulation
