@@ -76,6 +76,29 @@ void share_scales(std::vector<double>& scale, size_t groups) {
   for (size_t i = outputs; i < scale.size(); ++i) scale[i] = scale[i % outputs];
 }
 
+// Rounds to the nearest, then moves the weights nearest to a tie until the sum of each kernel is right to half a level:
+// what a kernel adds up over neighbouring pixels, which are alike, matters more than its single taps.
+std::vector<int8_t> round_kernels(const std::vector<double>& exact, size_t taps) {
+  std::vector<int8_t> rounded(exact.size());
+  for (size_t first = 0; first < exact.size(); first += taps) {
+    double error = 0;
+    for (size_t i = first; i < first + taps; ++i) {
+      rounded[i] = static_cast<int8_t>(std::clamp(std::nearbyint(exact[i]), -kLargestWeight, kLargestWeight));
+      error += rounded[i] - exact[i];
+    }
+    for (size_t moves = 0; moves < taps && std::abs(error) > 0.5; ++moves) {
+      int step = error > 0 ? -1 : 1;
+      size_t best = first;
+      for (size_t i = first; i < first + taps; ++i)
+        if ((rounded[i] - exact[i]) * step < (rounded[best] - exact[best]) * step) best = i;
+      if (std::abs(rounded[best] + step) > kLargestWeight) break;
+      rounded[best] = static_cast<int8_t>(rounded[best] + step);
+      error += step;
+    }
+  }
+  return rounded;
+}
+
 }  // namespace
 
 FoldedConv fold_conv(const Graph& g, const StoragePlan& plan, const QuantConv& conv, const std::vector<double>& shift,
@@ -109,12 +132,15 @@ FoldedConv fold_conv(const Graph& g, const StoragePlan& plan, const QuantConv& c
     folded.scale.push_back(static_cast<float>(s));
     s = folded.scale.back();
   }
-  std::vector<int8_t> rounded(w.size());
-  for_weights(conv, weights.shape(), [&](size_t c, size_t o, size_t i) {
-    double exact = w[i] * in[c].gain / scale[o];
-    rounded[i] = static_cast<int8_t>(std::clamp(std::nearbyint(exact), -kLargestWeight, kLargestWeight));
-    if (policy.bias_correction) bias[o] -= share * (rounded[i] - exact) * scale[o] * in[c].mean;
-  });
+  std::vector<double> exact(w.size());
+  for_weights(conv, weights.shape(), [&](size_t c, size_t o, size_t i) { exact[i] = w[i] * in[c].gain / scale[o]; });
+  // Taps of a transposed convolution reach different pixels.
+  size_t taps = conv.transposed ? 1 : static_cast<size_t>(weights.shape()[2] * weights.shape()[3]);
+  std::vector<int8_t> rounded = round_kernels(exact, taps);
+  if (policy.bias_correction)
+    for_weights(conv, weights.shape(), [&](size_t c, size_t o, size_t i) {
+      bias[o] -= share * (rounded[i] - exact[i]) * scale[o] * in[c].mean;
+    });
   std::vector<int32_t> levels;
   for (size_t o = 0; o < outputs; ++o) levels.push_back(static_cast<int32_t>(std::lround(bias[o] / scale[o])));
   folded.weights = Tensor::from<int8_t>(weights.shape(), rounded);
