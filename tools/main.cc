@@ -1,4 +1,5 @@
 // The `quadlane` command. Exit code 0: done; 1: it failed, with one line on stderr; 2: the command line is wrong.
+#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <vector>
@@ -41,6 +42,9 @@ int main(int argc, char** argv) {
   std::vector<Verb> verbs = {tools::add_run(app),     tools::add_quantize(app), tools::add_bench(app),
                              tools::add_inspect(app), tools::add_verify(app),   tools::add_segment(app)};
   try {
+    auto is_named = [&](const Verb& verb) { return verb.app->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), is_named))
+      throw CLI::ParseError(quadlane::cat("there is no verb '", argv[1], "'"), 2);
     app.parse(argc, argv);
     return dispatch(verbs);
   } catch (const CLI::ParseError& error) {

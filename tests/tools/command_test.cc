@@ -75,6 +75,7 @@ TEST(Command, WrongUseIsExitCodeTwo) {
     EXPECT_EQ(r.code, 2) << arguments;
     EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
   }
+  EXPECT_NE(quadlane(scratch, "frobnicate").err.find("'frobnicate'"), std::string::npos);
 }
 
 TEST(Command, RunWritesEveryOutput) {

@@ -11,10 +11,22 @@ namespace quadlane::tools {
 
 bool is_tensor_file(const std::string& path) { return ends_with(path, ".npy") || ends_with(path, ".pb"); }
 
-Result<Tensor> read_tensor(const std::string& path) {
+namespace {
+
+Result<Tensor> read_as_stored(const std::string& path) {
   if (ends_with(path, ".npy")) return read_npy(path);
   if (ends_with(path, ".pb")) return read_tensor_pb(path);
   return unsupported("'", path, "' is neither .npy nor .pb");
+}
+
+}  // namespace
+
+Result<Tensor> read_tensor(const std::string& path) {
+  QL_TRY(Tensor stored, read_as_stored(path));
+  if (stored.dtype() != DType::f16) return stored;
+  QL_TRY(Tensor wide, Tensor::allocate({DType::f32, stored.shape()}));
+  for (int64_t i = 0; i < stored.count(); ++i) wide.mutate<float>()[i] = half_to_float(stored.as<Half>()[i]);
+  return wide;
 }
 
 Result<Tensor> random_tensor(const TensorType& type, uint64_t seed) {

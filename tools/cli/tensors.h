@@ -10,7 +10,7 @@
 
 namespace quadlane::tools {
 
-// .npy or .pb (a serialized TensorProto), by the name's ending.
+// .npy or .pb (a serialized TensorProto), by the name's ending. f16 becomes f32, as it does in models.
 Result<Tensor> read_tensor(const std::string& path);
 bool is_tensor_file(const std::string& path);
 
