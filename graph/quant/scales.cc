@@ -112,8 +112,7 @@ ChannelDemand demand_of(const Graph& g, const Profile& profile, const StoragePla
   return d;
 }
 
-// Widens [low, high] to the thresholds of always-live readers where that is the smaller error. `limit_low`: as far as
-// low may go.
+// Widens [low, high] to the thresholds of always-live readers where that is the smaller error.
 void reach_thresholds(ChannelDemand& d) {
   std::sort(d.readers.begin(), d.readers.end(), [&](const ThresholdReader& a, const ThresholdReader& b) {
     auto distance = [&](const ThresholdReader& r) { return std::max(d.low - r.t, r.t - d.high); };
