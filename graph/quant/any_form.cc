@@ -2,8 +2,8 @@
 // tools write it:
 //
 //   DQ(x u8, one scale) -> Conv(DQ(w s8, per channel), DQ(bias s32)) [-> Relu] -> Q
-//   DQ -> MaxPool, Concat, Resize -> Q with equal scales in and out, so that engines can drop the pairs around them
-//   DQ, DQ -> Add -> Q;  DQ -> BatchNormalization -> Q, or -> Relu -> Q
+//   DQ -> MaxPool, Concat (that integer operators read), Resize -> Q with equal scales in and out, so that engines can
+//   drop the pairs around them DQ, DQ -> Add -> Q;  DQ -> BatchNormalization -> Q, or -> Relu -> Q
 #include "graph/quant/any_form.h"
 
 #include <algorithm>
@@ -52,7 +52,7 @@ class AnyForm {
   // Operators whose results engines move or interpolate without rescaling.
   void tie_scales(const Node& node) {
     if (is_one_of(node.op, {"MaxPool", "Resize"})) tie(node.input(0), node.outputs[0]);
-    if (node.op == "Concat")
+    if (node.op == "Concat" && is_read_as_bytes(node.outputs[0]))
       for (ValueId v : node.inputs) tie(v, node.outputs[0]);
   }
 
@@ -64,18 +64,32 @@ class AnyForm {
     return conv_window(fp32_, node) && w && w->dtype() == DType::f32 && bias && !policy_.keep_f32.count(node.name);
   }
 
-  // Whether bytes of v serve somebody: an operator that engines run in integers reads it.
+  // Whether v should be bytes: an operator that engines run in integers reads it, or a convolution on bytes writes it
+  // (without a QuantizeLinear behind it engines run that one in floats). A concat that only batch norms read stays in
+  // floats: one scale for all its parts would leave little of the small ones, which the batch norm multiplies.
   bool wants_bytes(ValueId v) {
     const Value& value = fp32_[v];
     if (value.type.dtype != DType::f32 || value.type.shape.size() != 4 || value.constant) return false;
     if (behind_activation(v)) return false;
-    return std::any_of(value.uses.begin(), value.uses.end(), [&](const Use& use) {
+    return is_read_as_bytes(v) || (!fp32_.is_output(v) && is_written_as_bytes(v));
+  }
+  bool is_read_as_bytes(ValueId v) {
+    const std::vector<Use>& uses = fp32_[v].uses;
+    return std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
       const Node& node = fp32_[use.node];
       if (use.input == 0 && is_quantized_conv(use.node)) return true;
-      return is_one_of(node.op, {"MaxPool", "Concat", "Resize", "Add", "Mul", "AveragePool", "GlobalAveragePool",
-                                 "BatchNormalization"}) &&
-             use.input < (node.op == "Resize" || node.op == "BatchNormalization" ? 1 : node.inputs.size());
+      if (node.op == "Concat") return is_read_as_bytes(node.outputs[0]);
+      if (node.op == "Resize") return use.input == 0;
+      return is_one_of(node.op, {"MaxPool", "Add", "Mul", "AveragePool", "GlobalAveragePool"});
     });
+  }
+  bool is_written_as_bytes(ValueId v) {
+    const Value& value = fp32_[v];
+    if (value.producer == kNoNode) return false;
+    const Node& node = fp32_[value.producer];
+    bool act = is_one_of(node.op, {"Relu", "Clip"}) && behind_activation(node.input(0));
+    if (act) return is_written_as_bytes(node.input(0));
+    return is_quantized_conv(value.producer) || is_one_of(node.op, {"MaxPool", "Resize"});
   }
   // A value that only a Relu or Clip reads is quantized behind it.
   bool behind_activation(ValueId v) const {
