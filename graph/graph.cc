@@ -44,7 +44,9 @@ NodeId Graph::add_node(Node node, std::span<const TensorType> types, std::span<c
     if (node.inputs[i] != kNoValue) values_[index(node.inputs[i])].uses.push_back({id, static_cast<uint32_t>(i)});
   node.outputs.clear();
   for (size_t i = 0; i < types.size(); ++i) {
-    std::string name = i < names.size() && !names[i].empty() ? names[i] : cat(node.name.empty() ? node.op : node.name, i ? cat(".", i) : "");
+    std::string name = i < names.size() && !names[i].empty()
+                           ? names[i]
+                           : cat(node.name.empty() ? node.op : node.name, i ? cat(".", i) : "");
     ValueId out = add_value(std::move(name), types[i]);
     values_[index(out)].producer = id;
     node.outputs.push_back(out);
@@ -102,9 +104,8 @@ size_t Graph::erase_dead() {
   std::vector<NodeId> nodes = order();
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
     NodeEntry& entry = nodes_[index(*it)];
-    bool used = std::any_of(entry.node.outputs.begin(), entry.node.outputs.end(), [&](ValueId v) {
-      return !values_[index(v)].uses.empty() || is_output(v);
-    });
+    bool used = std::any_of(entry.node.outputs.begin(), entry.node.outputs.end(),
+                            [&](ValueId v) { return !values_[index(v)].uses.empty() || is_output(v); });
     if (used) continue;
     for (size_t i = 0; i < entry.node.inputs.size(); ++i)
       drop_use(entry.node.inputs[i], {*it, static_cast<uint32_t>(i)});

@@ -76,8 +76,8 @@ struct Use {
 struct Value {
   std::string name;  // unique in the graph
   TensorType type;
-  NodeId producer = kNoNode;        // kNoNode: a graph input or a constant
-  std::vector<Use> uses;            // by live nodes only
+  NodeId producer = kNoNode;  // kNoNode: a graph input or a constant
+  std::vector<Use> uses;      // by live nodes only
   std::optional<Tensor> constant;
 };
 

@@ -9,7 +9,8 @@ OpTable::OpTable(std::vector<OpDef> defs) : defs_(std::move(defs)) {
 }
 
 const OpDef* OpTable::find(std::string_view op) const {
-  auto it = std::lower_bound(defs_.begin(), defs_.end(), op, [](const OpDef& d, std::string_view n) { return d.name < n; });
+  auto it =
+      std::lower_bound(defs_.begin(), defs_.end(), op, [](const OpDef& d, std::string_view n) { return d.name < n; });
   return it != defs_.end() && it->name == op ? &*it : nullptr;
 }
 
@@ -33,7 +34,8 @@ Status check_signature(const Node& node, const OpDef& def) {
   for (int i = 0; i < def.min_inputs; ++i)
     if (node.inputs[static_cast<size_t>(i)] == kNoValue) return invalid_model("required input ", i, " is absent");
   for (const auto& [name, value] : node.attrs)
-    if (!lists(def.attributes, name)) return unsupported("attribute '", name, "' is not supported, known are: ", def.attributes);
+    if (!lists(def.attributes, name))
+      return unsupported("attribute '", name, "' is not supported, known are: ", def.attributes);
   return {};
 }
 
@@ -52,7 +54,10 @@ std::vector<View> views_of(const Graph& graph, const Node& node) {
 
 Result<std::vector<TensorType>> infer_types(const Graph& graph, const Node& node, const OpTable& ops) {
   const OpDef* def = ops.find(node.op);
-  if (!def) return std::move(Result<int>(unsupported("operator '", node.op, "' is not supported"))).context(where(node)).error();
+  if (!def)
+    return std::move(Result<int>(unsupported("operator '", node.op, "' is not supported")))
+        .context(where(node))
+        .error();
   if (Status s = check_signature(node, *def); !s.ok()) return std::move(s).context(where(node)).error();
   std::vector<View> views = views_of(graph, node);
   auto types = def->infer({node, views}).context(where(node));
@@ -64,7 +69,8 @@ Result<std::vector<TensorType>> infer_types(const Graph& graph, const Node& node
 
 Result<ValueId> add_op(Graph& graph, const OpTable& ops, Node node, std::string output_name) {
   QL_TRY(auto types, infer_types(graph, node, ops));
-  NodeId id = graph.add_node(std::move(node), types, std::span<const std::string>(&output_name, output_name.empty() ? 0 : 1));
+  NodeId id =
+      graph.add_node(std::move(node), types, std::span<const std::string>(&output_name, output_name.empty() ? 0 : 1));
   return graph.at(id).output();
 }
 
@@ -106,8 +112,10 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, const OpTable& ops, st
     const Node& node = graph.at(id);
     std::vector<const Tensor*> in;
     for (ValueId v : node.inputs) {
-      if (v == kNoValue) in.push_back(nullptr);
-      else in.push_back(graph.constant(v) ? graph.constant(v) : &slot(v));
+      if (v == kNoValue)
+        in.push_back(nullptr);
+      else
+        in.push_back(graph.constant(v) ? graph.constant(v) : &slot(v));
     }
     QL_TRY(auto out, eval_node(graph, node, ops, in));
     for (size_t i = 0; i < out.size(); ++i) {

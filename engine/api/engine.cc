@@ -96,8 +96,8 @@ double Model::gmac_executed() const {
 }
 
 std::string Model::describe_plan() const {
-  std::string text = cat("plan: isa ", plan_->isa, ", code ", plan_->code_method, ", ", plan_->steps.size(), " steps, arena ",
-                         plan_->arena_bytes, " bytes, weights ", plan_->weights.size(), " bytes\n");
+  std::string text = cat("plan: isa ", plan_->isa, ", code ", plan_->code_method, ", ", plan_->steps.size(),
+                         " steps, arena ", plan_->arena_bytes, " bytes, weights ", plan_->weights.size(), " bytes\n");
   for (size_t i = 0; i < plan_->steps.size(); ++i) {
     const run::StepInfo& s = plan_->steps[i]->info;
     char numbers[96];

@@ -4,8 +4,8 @@
 //   auto stream = model->open_stream({.threads = 1});
 //   stream->run(inputs, outputs);            // dense NCHW tensors of the types model->inputs() and outputs() name
 //
-// A Model is immutable and shared by its streams (which keep it alive). A Stream runs one request at a time; open one for
-// each request that shall run at the same time. Nothing here throws, prints or reads the environment.
+// A Model is immutable and shared by its streams (which keep it alive). A Stream runs one request at a time; open one
+// for each request that shall run at the same time. Nothing here throws, prints or reads the environment.
 #pragma once
 
 #include <memory>
@@ -21,11 +21,11 @@
 namespace quadlane {
 
 struct ModelOptions {
-  std::optional<Isa> isa;             // the best the machine runs, or this one when the machine runs it
-  bool tune = true;                   // choose schedules by timing them; false: by the model alone
+  std::optional<Isa> isa;  // the best the machine runs, or this one when the machine runs it
+  bool tune = true;        // choose schedules by timing them; false: by the model alone
   std::set<std::string> disabled_passes;
-  bool perf_map = false;              // write a map so that `perf` shows kernels by name
-  LoadOptions load;                   // shapes of symbolic dimensions, limits
+  bool perf_map = false;  // write a map so that `perf` shows kernels by name
+  LoadOptions load;       // shapes of symbolic dimensions, limits
   // Called with "load" and then after every pass that ran.
   std::function<void(const char* pass, const Graph&)> after_pass;
   std::vector<PassReport>* pass_report = nullptr;
@@ -51,7 +51,9 @@ class Model {
   // One line for each step: kernel, sizes, and why copies and fallbacks exist.
   std::string describe_plan() const;
 
-  Result<run::Stream> open_stream(const run::StreamOptions& options = {}) const { return run::Stream::open(plan_, options); }
+  Result<run::Stream> open_stream(const run::StreamOptions& options = {}) const {
+    return run::Stream::open(plan_, options);
+  }
 
  private:
   std::shared_ptr<const run::Plan> plan_;

@@ -29,7 +29,8 @@ Result<Geometry> make_geometry(int64_t n, int64_t h, int64_t w, int gap, int pad
   int64_t below = int64_t{h + pad_bottom} * g.pitch + gap;
   int64_t covered = int64_t{g.vectors()} * kVectorPixels;
   g.image_pixels = round_up(std::max(below, covered) + above, kVectorPixels);
-  g.plane_pixels = g.origin + round_up((n - 1) * g.image_pixels + std::max(below, covered) + kSlackPixels, kVectorPixels);
+  g.plane_pixels =
+      g.origin + round_up((n - 1) * g.image_pixels + std::max(below, covered) + kSlackPixels, kVectorPixels);
   // An odd number of cache lines: equal pixels of successive planes fall into different sets of every cache.
   if (g.plane_pixels / kVectorPixels % 2 == 0) g.plane_pixels += kVectorPixels;
   return g;

@@ -25,16 +25,16 @@ namespace quadlane {
 
 inline constexpr int kVectorPixels = 16;  // 64 bytes: one zmm, two ymm
 inline constexpr int kPixelBytes = 4;
-inline constexpr int kSlackPixels = 64;   // a kernel may load (never store) this far beyond the padding
+inline constexpr int kSlackPixels = 64;  // a kernel may load (never store) this far beyond the padding
 
 struct Geometry {
   int n = 1, h = 0, w = 0;
-  int gap = 0;                       // pixels between two rows: the largest horizontal padding of all consumers
-  int pad_top = 0, pad_bottom = 0;   // rows
-  int pitch = 0;                     // w + gap
-  int64_t origin = 0;                // pixel index of (0, 0) of image 0
-  int64_t image_pixels = 0;          // distance between two images
-  int64_t plane_pixels = 0;          // distance between two planes
+  int gap = 0;                      // pixels between two rows: the largest horizontal padding of all consumers
+  int pad_top = 0, pad_bottom = 0;  // rows
+  int pitch = 0;                    // w + gap
+  int64_t origin = 0;               // pixel index of (0, 0) of image 0
+  int64_t image_pixels = 0;         // distance between two images
+  int64_t plane_pixels = 0;         // distance between two planes
 
   bool operator==(const Geometry&) const = default;
   int64_t plane_bytes() const { return plane_pixels * kPixelBytes; }

@@ -83,7 +83,7 @@ namespace detail {
 inline void append(std::string& s, std::string_view v) { s += v; }
 inline void append(std::string& s, char v) { s += v; }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void append(std::string& s, T v) {
   if constexpr (std::is_same_v<T, bool>) {
     s += v ? "true" : "false";
@@ -129,13 +129,13 @@ Error invalid_argument(const Ts&... parts) {
 
 // QL_TRY(auto x, f()): binds the value of a Result, or returns its error from the enclosing function.
 #define QL_TRY(decl, expr) QL_TRY_(QL_CONCAT(ql_result_, __LINE__), decl, expr)
-#define QL_TRY_(tmp, decl, expr)                  \
-  auto tmp = (expr);                              \
-  if (!tmp.ok()) return std::move(tmp).error();   \
+#define QL_TRY_(tmp, decl, expr)                \
+  auto tmp = (expr);                            \
+  if (!tmp.ok()) return std::move(tmp).error(); \
   decl = std::move(tmp).value()
 
 // QL_CHECK_OK(f()): returns the error of a Status from the enclosing function.
-#define QL_CHECK_OK(expr)                                                      \
-  do {                                                                         \
+#define QL_CHECK_OK(expr)                                                              \
+  do {                                                                                 \
     if (auto ql_status = (expr); !ql_status.ok()) return std::move(ql_status).error(); \
   } while (false)

@@ -30,18 +30,54 @@ Half float_to_half(float);  // round to nearest, ties to even
 
 template <class T>
 constexpr DType dtype_of();
-template <> constexpr DType dtype_of<float>() { return DType::f32; }
-template <> constexpr DType dtype_of<double>() { return DType::f64; }
-template <> constexpr DType dtype_of<Half>() { return DType::f16; }
-template <> constexpr DType dtype_of<uint8_t>() { return DType::u8; }
-template <> constexpr DType dtype_of<int8_t>() { return DType::s8; }
-template <> constexpr DType dtype_of<uint16_t>() { return DType::u16; }
-template <> constexpr DType dtype_of<int16_t>() { return DType::s16; }
-template <> constexpr DType dtype_of<int32_t>() { return DType::s32; }
-template <> constexpr DType dtype_of<uint32_t>() { return DType::u32; }
-template <> constexpr DType dtype_of<int64_t>() { return DType::s64; }
-template <> constexpr DType dtype_of<uint64_t>() { return DType::u64; }
-template <> constexpr DType dtype_of<bool>() { return DType::boolean; }
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::f32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::f64;
+}
+template <>
+constexpr DType dtype_of<Half>() {
+  return DType::f16;
+}
+template <>
+constexpr DType dtype_of<uint8_t>() {
+  return DType::u8;
+}
+template <>
+constexpr DType dtype_of<int8_t>() {
+  return DType::s8;
+}
+template <>
+constexpr DType dtype_of<uint16_t>() {
+  return DType::u16;
+}
+template <>
+constexpr DType dtype_of<int16_t>() {
+  return DType::s16;
+}
+template <>
+constexpr DType dtype_of<int32_t>() {
+  return DType::s32;
+}
+template <>
+constexpr DType dtype_of<uint32_t>() {
+  return DType::u32;
+}
+template <>
+constexpr DType dtype_of<int64_t>() {
+  return DType::s64;
+}
+template <>
+constexpr DType dtype_of<uint64_t>() {
+  return DType::u64;
+}
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::boolean;
+}
 
 // Extents, outermost first. Every extent is >= 0 and known (symbolic dimensions are bound while loading).
 using Shape = std::vector<int64_t>;
@@ -74,9 +110,13 @@ struct View {
   explicit operator bool() const { return type != nullptr; }
   const Shape& shape() const { return type->shape; }
   template <class T>
-  const T* as() const { return static_cast<const T*>(data); }
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
   template <class T>
-  std::span<const T> span() const { return {as<T>(), static_cast<size_t>(type->count())}; }
+  std::span<const T> span() const {
+    return {as<T>(), static_cast<size_t>(type->count())};
+  }
 };
 struct MutView {
   const TensorType* type = nullptr;
@@ -84,9 +124,13 @@ struct MutView {
 
   const Shape& shape() const { return type->shape; }
   template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
   template <class T>
-  std::span<T> span() const { return {as<T>(), static_cast<size_t>(type->count())}; }
+  std::span<T> span() const {
+    return {as<T>(), static_cast<size_t>(type->count())};
+  }
   operator View() const { return {type, data}; }
 };
 
@@ -107,7 +151,9 @@ class Tensor {
     return from<T>(shape, std::span<const T>(data));
   }
   template <class T>
-  static Tensor scalar(T value) { return from<T>({}, std::span<const T>(&value, 1)); }
+  static Tensor scalar(T value) {
+    return from<T>({}, std::span<const T>(&value, 1));
+  }
 
   const TensorType& type() const { return type_; }
   const Shape& shape() const { return type_.shape; }
@@ -116,11 +162,17 @@ class Tensor {
   bool empty() const { return !bytes_; }
   const void* data() const { return bytes_.get(); }
   template <class T>
-  const T* as() const { return static_cast<const T*>(data()); }
+  const T* as() const {
+    return static_cast<const T*>(data());
+  }
   template <class T>
-  std::span<const T> span() const { return {as<T>(), static_cast<size_t>(count())}; }
+  std::span<const T> span() const {
+    return {as<T>(), static_cast<size_t>(count())};
+  }
   template <class T>
-  T* mutate() { return static_cast<T*>(mutable_data()); }
+  T* mutate() {
+    return static_cast<T*>(mutable_data());
+  }
   void* mutable_data();
   View view() const { return {&type_, data()}; }
   MutView mut_view() { return {&type_, mutable_data()}; }

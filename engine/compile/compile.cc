@@ -6,7 +6,8 @@
 
 namespace quadlane::compile {
 
-Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTable& ops, const CompileOptions& options) {
+Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTable& ops,
+                                                 const CompileOptions& options) {
   auto start = std::chrono::steady_clock::now();
   Isa isa = options.generate_only ? options.isa : std::min(options.isa, options.cpu.best_isa());
   Lowering lowering(graph, ops, options.cpu, isa, options.tune);

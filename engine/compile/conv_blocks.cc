@@ -70,7 +70,8 @@ struct BlockPlanes {
   }
 };
 
-BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& phases, size_t sections, int64_t first, int64_t end) {
+BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& phases, size_t sections, int64_t first,
+                       int64_t end) {
   BlockPlanes planes;
   planes.of_section.resize(sections);
   for (size_t s = 0; s < sections; ++s)
@@ -101,8 +102,8 @@ double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSect
 }
 
 // One 64-byte vector for each plane: the clamp's byte of each lane (or its float) repeated. A hole takes `neutral`.
-std::vector<std::byte> clamp_vectors(const ConvOperands& op, const Tensor* bounds, double neutral, const std::vector<PlanarValue>& phases,
-                                     const BlockPlanes& planes) {
+std::vector<std::byte> clamp_vectors(const ConvOperands& op, const Tensor* bounds, double neutral,
+                                     const std::vector<PlanarValue>& phases, const BlockPlanes& planes) {
   std::vector<std::byte> out;
   for (size_t s = 0; s < planes.of_section.size(); ++s)
     for (uint32_t i : planes.of_section[s]) {
@@ -161,8 +162,9 @@ struct BuiltBlock {
   std::vector<KernelId> kernels;
 };
 
-Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, ConvSpec spec, const std::vector<PlanarValue>& phases,
-                               const std::vector<ConvSection>& sections, int64_t vectors, int64_t first, int64_t end) {
+Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, ConvSpec spec,
+                               const std::vector<PlanarValue>& phases, const std::vector<ConvSection>& sections,
+                               int64_t vectors, int64_t first, int64_t end) {
   BuiltBlock b;
   spec.no = static_cast<int>(end - first);
   b.planes = planes_for(op, phases, sections.size(), first, end);
@@ -197,8 +199,9 @@ Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, ConvSpec spec
 
 }  // namespace
 
-Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands& op, const std::vector<PlanarValue>& phases,
-                 const std::vector<ConvSection>& sections, const PlanarValue& out, const PlanarValue* residual) {
+Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands& op,
+                 const std::vector<PlanarValue>& phases, const std::vector<ConvSection>& sections,
+                 const PlanarValue& out, const PlanarValue* residual) {
   const Geometry &src = e.geometry(phases[0]), &dst = e.geometry(out);
   if (src.pitch != dst.pitch) return make_error(Code::internal, "pitch ", src.pitch, " in, ", dst.pitch, " out");
   ConvSpec spec;
@@ -217,28 +220,27 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   spec.v_clamp_hi = conversion_needs_clamp(op);
 
   const int64_t group_outputs = op.outputs / op.group;
-  ConvExtent extent{op.group == 1 ? op.outputs : std::max<int64_t>(4, group_outputs), dst.vectors(),
-                    planes_for(op, phases, sections.size(), 0, std::min(op.outputs, std::max<int64_t>(4, group_outputs))).counts()};
+  ConvExtent extent{
+      op.group == 1 ? op.outputs : std::max<int64_t>(4, group_outputs), dst.vectors(),
+      planes_for(op, phases, sections.size(), 0, std::min(op.outputs, std::max<int64_t>(4, group_outputs))).counts()};
   QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
   schedule.apply(spec);
   if (op.group > 1) spec.no = static_cast<int>(std::min<int64_t>(spec.no, std::max<int64_t>(4, group_outputs / 4 * 4)));
 
   std::vector<BuiltBlock> blocks;
   for (int64_t o = 0; o < op.outputs; o += spec.no) {
-    QL_TRY(BuiltBlock block, build_block(e, op, spec, phases, sections, dst.vectors(), o, std::min<int64_t>(op.outputs, o + spec.no)));
+    QL_TRY(BuiltBlock block,
+           build_block(e, op, spec, phases, sections, dst.vectors(), o, std::min<int64_t>(op.outputs, o + spec.no)));
     block.block.first_dst = static_cast<uint32_t>(spec.dst == DType::u8 ? o / 4 : o);
     blocks.push_back(std::move(block));
   }
   info.kernel = describe(spec);
   std::vector<const PlanarValue*> read;
   for (const PlanarValue& phase : phases) read.push_back(&phase);
-  auto bytes = [](const PlanarValue& v, const Geometry& g) {
-    return static_cast<int64_t>(v.planes.size()) * g.n * g.h * g.w * kPixelBytes;
-  };
-  for (const PlanarValue& phase : phases) info.bytes_read += bytes(phase, src);
-  if (residual) info.bytes_read += bytes(*residual, dst);
+  for (const PlanarValue& phase : phases) info.bytes_read += e.pixel_bytes(phase);
+  if (residual) info.bytes_read += e.pixel_bytes(*residual);
   for (const BuiltBlock& b : blocks) info.bytes_read += packed_weight_bytes(spec, b.planes.counts());
-  info.bytes_written = bytes(out, dst);
+  info.bytes_written = e.pixel_bytes(out);
 
   std::vector<BufferId> touched = buffers_of({&out});
   for (const PlanarValue& phase : phases)

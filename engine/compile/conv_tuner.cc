@@ -60,8 +60,8 @@ Status ConvTuner::reserve(run::AlignedBytes& memory, size_t bytes) {
   return {};
 }
 
-Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSchedule& schedule, const ConvExtent& extent,
-                                            const Geometry& src, const Geometry& dst) {
+Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSchedule& schedule,
+                                            const ConvExtent& extent, const Geometry& src, const Geometry& dst) {
   ConvSpec spec = base;
   schedule.apply(spec);
   // A residual costs every candidate the same.
@@ -98,18 +98,20 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
   s.band_tiles = conv_band_tiles(cpu_, extent, spec);
   for (int64_t b = 0; b < blocks; ++b) {
     run::ConvStep::Block block{block_bytes * static_cast<size_t>(b), bounds, bounds, bounds, bounds, {}, 0,
-                               static_cast<uint32_t>(b * results), {}};
+                               static_cast<uint32_t>(b * results),   {}};
     std::copy(extent.section_planes.begin(), extent.section_planes.end(), block.section_planes);
     block.kernels.assign(static_cast<size_t>(spec.pv), nullptr);
     block.kernels.back() = loaded.entries[kernels[0]];
-    if (kernels.size() > 1) block.kernels[static_cast<size_t>(dst.vectors() % spec.pv - 1)] = loaded.entries[kernels[1]];
+    if (kernels.size() > 1)
+      block.kernels[static_cast<size_t>(dst.vectors() % spec.pv - 1)] = loaded.entries[kernels[1]];
     s.blocks.push_back(std::move(block));
   }
   trial.parts = std::max(1, static_cast<int>(schedule.cycles / kTrialCycles));
   return trial;
 }
 
-Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src, const Geometry& dst) {
+Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
+                                       const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
   if (!timing_ || ranked.size() == 1) return ranked[0];

@@ -26,7 +26,8 @@ class ConvTuner {
 
  private:
   struct Trial;
-  Result<Trial> prepare(const ConvSpec&, const ConvSchedule&, const ConvExtent&, const Geometry& src, const Geometry& dst);
+  Result<Trial> prepare(const ConvSpec&, const ConvSchedule&, const ConvExtent&, const Geometry& src,
+                        const Geometry& dst);
   Status reserve(run::AlignedBytes&, size_t bytes);
 
   const CpuInfo& cpu_;

@@ -73,13 +73,15 @@ Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
   std::vector<Lifetime> lives;
   for (size_t i = 0; i < lives_.size(); ++i) {
     bool used = lives_[i].first >= 0;  // a buffer nobody touches takes no room
-    lives.push_back({used ? layouts_.bytes(BufferId(i)) : 0, std::max(0, lives_[i].first), std::max(0, lives_[i].last)});
+    lives.push_back(
+        {used ? layouts_.bytes(BufferId(i)) : 0, std::max(0, lives_[i].first), std::max(0, lives_[i].last)});
   }
   MemoryPlan memory = plan_memory(lives);
   out.arena_bytes = memory.arena_bytes;
   for (size_t i = 0; i < lives.size(); ++i)
     if (lives[i].bytes)
-      out.slots.push_back({cat("buffer ", i), memory.offsets[i], lives[i].bytes, lives[i].first_step, lives[i].last_step});
+      out.slots.push_back(
+          {cat("buffer ", i), memory.offsets[i], lives[i].bytes, lives[i].first_step, lives[i].last_step});
 
   std::vector<KernelFn> entries;
   if (!kernels_.kernels().empty()) {

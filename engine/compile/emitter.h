@@ -22,7 +22,7 @@ using run::Place;
 struct DenseRef {
   Place place = Place::arena;
   TensorType type;
-  size_t index = 0;     // which input or output; BufferId for the arena; offset in the weights for constants
+  size_t index = 0;  // which input or output; BufferId for the arena; offset in the weights for constants
 };
 
 // Answers the recipes' questions.
@@ -53,6 +53,11 @@ class Emitter {
 
   const Geometry& geometry(const PlanarValue& v) const { return layouts_.geometry(v.layout); }
   const Layouts& layouts() const { return layouts_; }
+  // Bytes of a value's pixels, without padding: what a step reads or writes of it.
+  int64_t pixel_bytes(const PlanarValue& v) const {
+    const Geometry& g = geometry(v);
+    return static_cast<int64_t>(v.planes.size()) * g.n * g.h * g.w * kPixelBytes;
+  }
 
   // Generated once for equal keys.
   Result<KernelId> kernel(const std::string& key, const std::function<Result<MachineCode>()>& generate);

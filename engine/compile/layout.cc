@@ -24,7 +24,8 @@ uint32_t Layouts::find(uint32_t id, uint32_t Item::*parent) const {
 }
 
 void Layouts::same_pitch(LayoutId a, LayoutId b) {
-  items_[find(static_cast<uint32_t>(a), &Item::pitch_parent)].pitch_parent = find(static_cast<uint32_t>(b), &Item::pitch_parent);
+  items_[find(static_cast<uint32_t>(a), &Item::pitch_parent)].pitch_parent =
+      find(static_cast<uint32_t>(b), &Item::pitch_parent);
 }
 
 void Layouts::same_geometry(LayoutId a, LayoutId b) {
@@ -47,7 +48,8 @@ Status Layouts::resolve() {
     const Item& root = items_[find(i, &Item::geometry_parent)];
     int64_t gap = pitch[find(i, &Item::pitch_parent)] - root.w;
     if (gap > (1 << 20)) return unsupported("a gap of ", gap, " pixels between rows");
-    QL_TRY(items_[i].geometry, make_geometry(root.n, root.h, root.w, static_cast<int>(gap), root.pad_top, root.pad_bottom));
+    QL_TRY(items_[i].geometry,
+           make_geometry(root.n, root.h, root.w, static_cast<int>(gap), root.pad_top, root.pad_bottom));
   }
   return {};
 }
@@ -98,10 +100,23 @@ PlanarValue Layouts::fresh(DType dtype, LayoutId layout, int64_t channels) {
   for (int64_t p = 0; p < planes; ++p) {
     PlaneRef plane{buffer, static_cast<uint32_t>(p), {-1, -1, -1, -1}};
     for (int lane = 0; lane < lanes; ++lane)
-      if (p * lanes + lane < channels) plane.channels[static_cast<size_t>(lane)] = static_cast<int32_t>(p * lanes + lane);
+      if (p * lanes + lane < channels)
+        plane.channels[static_cast<size_t>(lane)] = static_cast<int32_t>(p * lanes + lane);
     value.planes.push_back(plane);
   }
   return value;
+}
+
+PlanarValue Layouts::fresh_like(const PlanarValue& like, LayoutId layout) {
+  PlanarValue value{like.dtype, layout, like.planes};
+  BufferId buffer = add_buffer(like.dtype, layout, like.planes.size());
+  for (uint32_t i = 0; i < value.planes.size(); ++i) value.planes[i] = {buffer, i, like.planes[i].channels};
+  return value;
+}
+
+bool same_channels(const PlanarValue& a, const PlanarValue& b) {
+  return std::equal(a.planes.begin(), a.planes.end(), b.planes.begin(), b.planes.end(),
+                    [](const PlaneRef& p, const PlaneRef& q) { return p.channels == q.channels; });
 }
 
 void append_channels(PlanarValue& to, const PlanarValue& part, int64_t before) {

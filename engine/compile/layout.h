@@ -19,8 +19,8 @@ enum class BufferId : uint32_t {};
 
 struct PlaneRef {
   BufferId buffer;
-  uint32_t index;                              // plane in the buffer
-  std::array<int32_t, 4> channels;             // of the value, lane by lane; -1: hole. f32 planes use lane 0
+  uint32_t index;                   // plane in the buffer
+  std::array<int32_t, 4> channels;  // of the value, lane by lane; -1: hole. f32 planes use lane 0
 };
 
 struct PlanarValue {
@@ -63,6 +63,8 @@ class Layouts {
 
   // A fresh buffer for `channels` channels in consecutive planes.
   PlanarValue fresh(DType dtype, LayoutId layout, int64_t channels);
+  // A fresh buffer with the channels of `like` in the same lanes.
+  PlanarValue fresh_like(const PlanarValue& like, LayoutId layout);
 
  private:
   struct Item {
@@ -87,5 +89,7 @@ class Layouts {
 // concat along channels, and the channels [begin, end) of a value: lists of planes, no bytes moved.
 void append_channels(PlanarValue& to, const PlanarValue& part, int64_t channels_before);
 PlanarValue slice_channels(const PlanarValue&, int64_t begin, int64_t end);
+// Whether two values hold the same channels in the same lanes of their planes.
+bool same_channels(const PlanarValue&, const PlanarValue&);
 
 }  // namespace quadlane::compile

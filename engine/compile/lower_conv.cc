@@ -3,7 +3,8 @@
 // Every convolution becomes convolutions at stride 1 over flattened planes (engine/base/abi/conv.h):
 //   stride s        the source is split into s*s phase planes; tap i of the kernel reads phase (i*d - pad) mod s at row
 //                   offset floor((i*d - pad) / s): each phase is a section with its own taps
-//   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset (r + pad - i*d)/s:
+//   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset (r + pad -
+//   i*d)/s:
 //                   s*s convolutions, whose results are interleaved. Zeros are never multiplied
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0
 #include <cmath>
@@ -37,8 +38,10 @@ struct Reach {
 PadRange padding_for(const ConvOperands& op, int64_t channel) {
   const double z = op.z_at(channel);
   PadRange range{z, z};
-  if (op.lo && op.lo_at(channel) >= z) range.lo = op.is_u8() ? 0 : -static_cast<double>(std::numeric_limits<float>::max());
-  if (op.hi && op.hi_at(channel) <= z) range.hi = op.is_u8() ? 255 : static_cast<double>(std::numeric_limits<float>::max());
+  if (op.lo && op.lo_at(channel) >= z)
+    range.lo = op.is_u8() ? 0 : -static_cast<double>(std::numeric_limits<float>::max());
+  if (op.hi && op.hi_at(channel) <= z)
+    range.hi = op.is_u8() ? 255 : static_cast<double>(std::numeric_limits<float>::max());
   return range;
 }
 
@@ -51,14 +54,6 @@ bool demand_padding(Layouts& layouts, const PlanarValue& x, const ConvOperands& 
   return all;
 }
 
-// The residual must lie in planes exactly like the output's: same quads, same geometry.
-bool same_channels(const PlanarValue& a, const PlanarValue& b) {
-  if (a.planes.size() != b.planes.size()) return false;
-  for (size_t i = 0; i < a.planes.size(); ++i)
-    if (a.planes[i].channels != b.planes[i].channels) return false;
-  return true;
-}
-
 // Sections of a strided convolution: one for each phase that some tap reads.
 std::vector<ConvSection> strided_sections(const ConvAttrs& a) {
   std::vector<ConvSection> sections;
@@ -69,7 +64,8 @@ std::vector<ConvSection> strided_sections(const ConvAttrs& a) {
         for (int64_t j = 0; j < a.kernel[1]; ++j) {
           const int64_t y = i * a.dilations[0] - a.pad_begin(0), x = j * a.dilations[1] - a.pad_begin(1);
           if (floor_mod(y, a.strides[0]) != py || floor_mod(x, a.strides[1]) != px) continue;
-          section.taps.push_back({static_cast<int>(i), static_cast<int>(j), floor_div(y, a.strides[0]), floor_div(x, a.strides[1])});
+          section.taps.push_back(
+              {static_cast<int>(i), static_cast<int>(j), floor_div(y, a.strides[0]), floor_div(x, a.strides[1])});
         }
       if (!section.taps.empty()) sections.push_back(std::move(section));
     }
@@ -89,6 +85,7 @@ std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx)
   return taps;
 }
 
+// The residual must lie in planes exactly like the output's: same quads, same geometry.
 Result<std::optional<PlanarValue>> residual_of(Lowering& l, const Node& node, const PlanarValue& out) {
   if (node.input(7) == kNoValue) return std::optional<PlanarValue>();
   QL_TRY(auto residual, l.planar(node.input(7)));
@@ -112,12 +109,14 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
   QL_TRY(ConvAttrs attrs, conv_attrs(node, in, op.w->shape()));
   std::vector<ConvSection> sections = strided_sections(attrs);
-  if (sections.size() > kMaxConvSections) return declined(cat(sections.size(), " phases, the kernel takes ", kMaxConvSections));
+  if (sections.size() > kMaxConvSections)
+    return declined(cat(sections.size(), " phases, the kernel takes ", kMaxConvSections));
 
   PlanarValue x = *x_planes;
   const bool strided = attrs.strides[0] > 1 || attrs.strides[1] > 1;
   std::vector<PlanarValue> phases;
-  const int64_t ph = (in[2] + attrs.strides[0] - 1) / attrs.strides[0], pw = (in[3] + attrs.strides[1] - 1) / attrs.strides[1];
+  const int64_t ph = (in[2] + attrs.strides[0] - 1) / attrs.strides[0],
+                pw = (in[3] + attrs.strides[1] - 1) / attrs.strides[1];
   Reach reach;
   for (const ConvSection& section : sections)
     for (const ConvTap& tap : section.taps) reach.cover(tap.dy, tap.dx, ph, pw, out_shape[2], out_shape[3]);
@@ -139,13 +138,16 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   l.layouts.same_pitch(out_layout, phases[0].layout);
   PlanarValue out = l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
-  if (node.input(7) != kNoValue && !residual) return make_error(Code::internal, "the residual's planes differ from the output's");
+  if (node.input(7) != kNoValue && !residual)
+    return make_error(Code::internal, "the residual's planes differ from the output's");
   l.define(node.output(), out);
 
   run::StepInfo info = make_info(node);
   info.int8 = op.is_u8();
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
-  l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, phases, sections, out, residual ? &*residual : nullptr); });
+  l.emit([=, &l](Emitter& e) {
+    return emit_conv(l, e, info, op, phases, sections, out, residual ? &*residual : nullptr);
+  });
   return Verdict{};
 }
 
@@ -175,7 +177,8 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
   l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
   LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
   l.layouts.same_pitch(phase_layout, x.layout);
-  PlanarValue out = l.layouts.fresh(l.dtype(node.output()), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
+  PlanarValue out =
+      l.layouts.fresh(l.dtype(node.output()), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
   l.define(node.output(), out);
   std::vector<PlanarValue> results;
   for (size_t i = 0; i < taps.size(); ++i) {
@@ -185,7 +188,9 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     info.int8 = op.is_u8();
     const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
     info.gmac = real / static_cast<double>(taps.size());
-    info.gmac_executed = macs(out_shape, {out_shape[1], op.w->shape()[0] / attrs.group, static_cast<int64_t>(taps[i].size())}, oh * ow) * 1e-9;
+    info.gmac_executed =
+        macs(out_shape, {out_shape[1], op.w->shape()[0] / attrs.group, static_cast<int64_t>(taps[i].size())}, oh * ow) *
+        1e-9;
     PlanarValue result = results.back();
     std::vector<ConvSection> sections{{0, 0, taps[i]}};
     l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, {x}, sections, result, nullptr); });

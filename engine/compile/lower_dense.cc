@@ -10,8 +10,13 @@ class ReferenceStep final : public run::Step {
  public:
   ReferenceStep(const OpDef& def, Node node, std::vector<TensorType> in_types, std::vector<TensorType> out_types,
                 std::vector<DenseAddress> in, std::vector<bool> present, std::vector<DenseAddress> out)
-      : def_(def), node_(std::move(node)), in_types_(std::move(in_types)), out_types_(std::move(out_types)),
-        in_(std::move(in)), present_(std::move(present)), out_(std::move(out)) {}
+      : def_(def),
+        node_(std::move(node)),
+        in_types_(std::move(in_types)),
+        out_types_(std::move(out_types)),
+        in_(std::move(in)),
+        present_(std::move(present)),
+        out_(std::move(out)) {}
 
   // The reference runs on one thread: part 0 does it all.
   void run(const run::RunContext& ctx, int part, int) const noexcept override {
@@ -59,10 +64,10 @@ Emit emit_pack(Lowering& l, const std::string& name, DenseRef from, PlanarValue 
     info.kernel = "copy rows";
     info.note = "a dense tensor becomes planes";
     info.bytes_read = static_cast<int64_t>(from.type.bytes());
-    info.bytes_written = static_cast<int64_t>(to.planes.size()) * e.geometry(to).n * e.geometry(to).h * e.geometry(to).w * kPixelBytes;
+    info.bytes_written = e.pixel_bytes(to);
     e.step(std::move(info), touched_by(to, from), [&l, from, to](const Addresses& a) {
-      return std::make_unique<run::PackStep>(a.dense(from), from.type.dtype, from.type.shape[1], l.layouts.geometry(to.layout),
-                                             plane_lanes(to, a, l.layouts));
+      return std::make_unique<run::PackStep>(a.dense(from), from.type.dtype, from.type.shape[1],
+                                             l.layouts.geometry(to.layout), plane_lanes(to, a, l.layouts));
     });
     return {};
   };
@@ -75,11 +80,11 @@ Emit emit_unpack(Lowering& l, const std::string& name, PlanarValue from, DenseRe
     info.op = "unpack";
     info.kernel = "copy rows";
     info.note = "planes become a dense tensor";
-    info.bytes_read = static_cast<int64_t>(from.planes.size()) * e.geometry(from).n * e.geometry(from).h * e.geometry(from).w * kPixelBytes;
+    info.bytes_read = e.pixel_bytes(from);
     info.bytes_written = static_cast<int64_t>(to.type.bytes());
     e.step(std::move(info), touched_by(from, to), [&l, from, to](const Addresses& a) {
-      return std::make_unique<run::UnpackStep>(plane_lanes(from, a, l.layouts), l.layouts.geometry(from.layout), to.type.dtype,
-                                               to.type.shape[1], a.dense(to));
+      return std::make_unique<run::UnpackStep>(plane_lanes(from, a, l.layouts), l.layouts.geometry(from.layout),
+                                               to.type.dtype, to.type.shape[1], a.dense(to));
     });
     return {};
   };

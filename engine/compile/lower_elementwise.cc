@@ -53,7 +53,8 @@ Elementwise affine(std::vector<float> mult, std::vector<float> bias) {
 }
 
 Elementwise identity(int64_t channels) {
-  return affine(std::vector<float>(static_cast<size_t>(channels), 1.0f), std::vector<float>(static_cast<size_t>(channels), 0.0f));
+  return affine(std::vector<float>(static_cast<size_t>(channels), 1.0f),
+                std::vector<float>(static_cast<size_t>(channels), 0.0f));
 }
 
 void clip(Elementwise& e, float lo, float hi) {
@@ -122,7 +123,8 @@ std::optional<Elementwise> with_constant(Lowering& l, const Node& node, size_t& 
   for (size_t i : {size_t{1}, size_t{0}}) {
     const Tensor* t = node.inputs.size() == 2 ? l.graph.constant(node.input(i)) : nullptr;
     if (!t || l.shape(node.input(1 - i)) != l.shape(node.output())) continue;
-    std::vector<float> values = per_channel(*t, channels), ones(static_cast<size_t>(channels), 1.0f), zeros(ones.size(), 0.0f);
+    std::vector<float> values = per_channel(*t, channels), ones(static_cast<size_t>(channels), 1.0f),
+                       zeros(ones.size(), 0.0f);
     if (values.empty()) continue;
     operand = 1 - i;
     std::vector<float> negated = values, inverse = values, minus_ones(ones.size(), -1.0f);
@@ -159,7 +161,8 @@ std::optional<Elementwise> unary_u8(Lowering& l, const Node& node) {
     return e;
   }
   if (node.op != "ql.Requantize") return std::nullopt;
-  const Tensor *mult = l.graph.constant(node.input(1)), *bias = l.graph.constant(node.input(2)), *zero = l.graph.constant(node.input(3));
+  const Tensor *mult = l.graph.constant(node.input(1)), *bias = l.graph.constant(node.input(2)),
+               *zero = l.graph.constant(node.input(3));
   if (!mult || !bias || !zero) return std::nullopt;
   e.op = ElementwiseOp::requantize;
   read_u8_range(e.scalars, node.attrs);
@@ -208,23 +211,8 @@ Elementwise binary_u8(const Node& node, bool channels) {
   return e;
 }
 
-bool same_channels(const PlanarValue& a, const PlanarValue& b) {
-  if (a.planes.size() != b.planes.size()) return false;
-  for (size_t i = 0; i < a.planes.size(); ++i)
-    if (a.planes[i].channels != b.planes[i].channels) return false;
-  return true;
-}
-
-// A value with the same channels in the same lanes as `like`, in a buffer of its own.
-PlanarValue fresh_like(Lowering& l, const PlanarValue& like, LayoutId layout) {
-  PlanarValue value{like.dtype, layout, like.planes};
-  BufferId buffer = l.layouts.add_buffer(like.dtype, layout, like.planes.size());
-  for (uint32_t i = 0; i < value.planes.size(); ++i) value.planes[i] = {buffer, i, like.planes[i].channels};
-  return value;
-}
-
-Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool flat, PlanarValue a, std::optional<PlanarValue> b,
-                      PlanarValue out) {
+Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool flat, PlanarValue a,
+                      std::optional<PlanarValue> b, PlanarValue out) {
   return [=, &l](Emitter& e) -> Status {
     const Geometry& g = e.geometry(out);
     ElementwiseSpec spec{l.isa, what.op, what.act, flat ? RowShape{} : RowShape{g.w, g.gap}};
@@ -232,8 +220,8 @@ Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool fl
     size_t params = what.params ? e.constant(what.params(a)) : 0, lanes = flat ? e.lanes(g) : 0;
     run::StepInfo step = info;
     step.kernel = describe(spec);
-    step.bytes_written = static_cast<int64_t>(out.planes.size()) * g.n * g.h * g.w * kPixelBytes;
-    step.bytes_read = step.bytes_written * (b && e.geometry(*b).h == g.h ? 2 : 1);
+    step.bytes_written = e.pixel_bytes(out);
+    step.bytes_read = e.pixel_bytes(a) + (b ? e.pixel_bytes(*b) : 0);
     auto touched = b ? buffers_of({&a, &*b, &out}) : buffers_of({&a, &out});
     e.step(std::move(step), touched, [=, &l](const Addresses& at) {
       auto s = std::make_unique<run::ElementwiseStep>();
@@ -258,7 +246,7 @@ Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool fl
 
 PlanarValue private_copy(Lowering& l, const std::string& name, const PlanarValue& x, const std::string& why) {
   const LayoutId layout = l.layouts.add_like(x.layout);
-  PlanarValue copy = fresh_like(l, x, layout);
+  PlanarValue copy = l.layouts.fresh_like(x, layout);
   run::StepInfo info;
   info.name = name + ".copy";
   info.op = "copy planes";
@@ -279,24 +267,29 @@ Result<Verdict> lower_elementwise(Lowering& l, const Node& node) {
   if (!a || a->dtype != type.dtype) return declined("the operand has no planes");
   if (l.shape(node.input(operand)) != type.shape) return declined("broadcasts its first operand");
   if (!what) {
-    if (node.inputs.size() != 2) return declined(cat(node.inputs.size(), " operands, or parameters that are not constants"));
+    if (node.inputs.size() != 2)
+      return declined(cat(node.inputs.size(), " operands, or parameters that are not constants"));
     const Shape& bs = l.shape(node.input(1));
-    const bool channels = bs.size() == 4 && bs[0] == type.shape[0] && bs[1] == type.shape[1] && bs[2] == 1 && bs[3] == 1 && bs != type.shape;
-    if (bs != type.shape && !channels) return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
+    const bool channels = bs.size() == 4 && bs[0] == type.shape[0] && bs[1] == type.shape[1] && bs[2] == 1 &&
+                          bs[3] == 1 && bs != type.shape;
+    if (bs != type.shape && !channels)
+      return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
     QL_TRY(b, l.planar(node.input(1)));
-    if (!b || b->dtype != a->dtype || !same_channels(*a, *b)) return declined("the operands' channels lie in different lanes");
+    if (!b || b->dtype != a->dtype || !same_channels(*a, *b))
+      return declined("the operands' channels lie in different lanes");
     if (integer) {
       if (channels && node.op != "ql.Mul") return declined("only ql.Mul takes one value for each channel");
       what = binary_u8(node, channels);
     } else {
       what = Elementwise{};
       auto op = binary_f32(node.op);
-      if (!op || (channels && node.op != "Mul")) return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
+      if (!op || (channels && node.op != "Mul"))
+        return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
       what->op = channels ? ElementwiseOp::mul_f32_channels : *op;
     }
     if (!channels) l.layouts.same_geometry(a->layout, b->layout);
   }
-  PlanarValue out = fresh_like(l, *a, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
+  PlanarValue out = l.layouts.fresh_like(*a, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
   l.layouts.same_geometry(out.layout, a->layout);
   l.define(node.output(), out);
   run::StepInfo info = make_info(node);

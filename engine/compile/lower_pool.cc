@@ -20,31 +20,16 @@ U8Range u8_range(const Attrs& attrs) {
   return r;
 }
 
-// The result's planes hold the same channels in the same lanes as the source's.
-PlanarValue result_planes(Lowering& l, const PlanarValue& x, const Shape& out) {
-  PlanarValue value{x.dtype, l.layouts.add(out[0], out[2], out[3]), x.planes};
-  BufferId buffer = l.layouts.add_buffer(x.dtype, value.layout, x.planes.size());
-  for (uint32_t i = 0; i < value.planes.size(); ++i) value.planes[i] = {buffer, i, x.planes[i].channels};
-  return value;
-}
-
-void count_bytes(run::StepInfo& info, const Emitter& e, const PlanarValue& x, const PlanarValue& out) {
-  auto bytes = [&](const PlanarValue& v) {
-    const Geometry& g = e.geometry(v);
-    return static_cast<int64_t>(v.planes.size()) * g.n * g.h * g.w * kPixelBytes;
-  };
-  info.bytes_read = bytes(x);
-  info.bytes_written = bytes(out);
-}
-
 }  // namespace
 
 Result<Verdict> lower_pool(Lowering& l, const Node& node) {
   const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
   if (node.outputs.size() > 1) return declined("a second output (indices) is asked for");
-  if (!can_be_planar(l.graph.at(node.input(0)).type)) return declined("only 4-dimensional u8 and f32 values have planes");
+  if (!can_be_planar(l.graph.at(node.input(0)).type))
+    return declined("only 4-dimensional u8 and f32 values have planes");
   const bool integer_average = node.op == "ql.AveragePool";
-  if (node.op == "AveragePool" && l.dtype(node.input(0)) != DType::f32) return declined("an average of integers without a rounding rule");
+  if (node.op == "AveragePool" && l.dtype(node.input(0)) != DType::f32)
+    return declined("an average of integers without a rounding rule");
   QL_TRY(PoolAttrs attrs, pool_attrs(node, in));
   PoolSpec spec;
   spec.isa = l.isa;
@@ -54,12 +39,13 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
   spec.stride_h = static_cast<int>(attrs.strides[0]), spec.stride_w = static_cast<int>(attrs.strides[1]);
   spec.dilation_h = static_cast<int>(attrs.dilations[0]), spec.dilation_w = static_cast<int>(attrs.dilations[1]);
   spec.pad_top = static_cast<int>(attrs.pad_begin(0)), spec.pad_left = static_cast<int>(attrs.pad_begin(1));
-  spec.src_h = static_cast<int>(in[2]), spec.src_w = static_cast<int>(in[3]), spec.dst_h = static_cast<int>(out_shape[2]);
+  spec.src_h = static_cast<int>(in[2]), spec.src_w = static_cast<int>(in[3]),
+  spec.dst_h = static_cast<int>(out_shape[2]);
   spec.dst.w = static_cast<int>(out_shape[3]);
   if (spec.op == PoolOp::max && has_empty_window(spec)) return declined("a window without a pixel");
   QL_TRY(auto found, l.planar(node.input(0)));
   if (!found) return declined("the input has no planes");
-  PlanarValue x = *found, out = result_planes(l, x, out_shape);
+  PlanarValue x = *found, out = l.layouts.fresh_like(x, l.layouts.add(out_shape[0], out_shape[2], out_shape[3]));
   l.define(node.output(), out);
   const int pad_bottom = static_cast<int>(attrs.pad_end(0)), pad_right = static_cast<int>(attrs.pad_end(1));
   const float mult = node.attrs.float_or("mult", 1.0f);
@@ -79,7 +65,8 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
     size_t rows_at = e.constant(rows);
     run::StepInfo step = info;
     step.kernel = describe(final_spec);
-    count_bytes(step, e, x, out);
+    step.bytes_read = e.pixel_bytes(x);
+    step.bytes_written = e.pixel_bytes(out);
     e.step(std::move(step), buffers_of({&x, &out}), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::PoolStep>();
       s->src = l.layouts.geometry(x.layout);
@@ -99,13 +86,16 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
 
 Result<Verdict> lower_global_pool(Lowering& l, const Node& node) {
   const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
-  if (!can_be_planar(l.graph.at(node.input(0)).type)) return declined("only 4-dimensional u8 and f32 values have planes");
+  if (!can_be_planar(l.graph.at(node.input(0)).type))
+    return declined("only 4-dimensional u8 and f32 values have planes");
   const bool integer = node.op == "ql.GlobalAveragePool";
-  if (!integer && l.dtype(node.input(0)) != DType::f32) return declined("an average of integers without a rounding rule");
-  if (in[2] * in[3] * 255 >= (int64_t{1} << 31)) return declined(cat("a map of ", in[2], "x", in[3], " overflows a 32-bit sum"));
+  if (!integer && l.dtype(node.input(0)) != DType::f32)
+    return declined("an average of integers without a rounding rule");
+  if (in[2] * in[3] * 255 >= (int64_t{1} << 31))
+    return declined(cat("a map of ", in[2], "x", in[3], " overflows a 32-bit sum"));
   QL_TRY(auto found, l.planar(node.input(0)));
   if (!found) return declined("the input has no planes");
-  PlanarValue x = *found, out = result_planes(l, x, out_shape);
+  PlanarValue x = *found, out = l.layouts.fresh_like(x, l.layouts.add(out_shape[0], out_shape[2], out_shape[3]));
   l.define(node.output(), out);
   const float count = static_cast<float>(in[2] * in[3]);
   const float m = integer ? node.attrs.float_or("mult", 1.0f) / count : count;
@@ -117,7 +107,8 @@ Result<Verdict> lower_global_pool(Lowering& l, const Node& node) {
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
     run::StepInfo step = info;
     step.kernel = describe(spec);
-    count_bytes(step, e, x, out);
+    step.bytes_read = e.pixel_bytes(x);
+    step.bytes_written = e.pixel_bytes(out);
     e.step(std::move(step), buffers_of({&x, &out}), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::GlobalPoolStep>();
       s->src = l.layouts.geometry(x.layout);

@@ -35,7 +35,8 @@ run::FloatRows float_rows(const FloatSide& side, const PlanarValue& quads, const
   }
   for (size_t p = 0; p < quads.planes.size(); ++p)
     for (size_t lane = 0; lane < 4; ++lane)
-      if (int32_t c = quads.planes[p].channels[lane]; c >= 0) rows.channels[4 * p + lane] = channel_offset[static_cast<size_t>(c)];
+      if (int32_t c = quads.planes[p].channels[lane]; c >= 0)
+        rows.channels[4 * p + lane] = channel_offset[static_cast<size_t>(c)];
   return rows;
 }
 
@@ -90,10 +91,6 @@ std::vector<BufferId> touched(const FloatSide& side, const PlanarValue& quads) {
   return ids;
 }
 
-int64_t quad_bytes(const PlanarValue& quads, const Geometry& g) {
-  return static_cast<int64_t>(quads.planes.size()) * g.n * g.h * g.w * kPixelBytes;
-}
-
 }  // namespace
 
 Result<Verdict> lower_quantize(Lowering& l, const Node& node) {
@@ -107,7 +104,8 @@ Result<Verdict> lower_quantize(Lowering& l, const Node& node) {
   } else {
     QL_TRY(src.dense, l.dense(node.input(0)));
   }
-  PlanarValue out = l.layouts.fresh(DType::u8, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+  PlanarValue out =
+      l.layouts.fresh(DType::u8, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
   l.define(node.output(), out);
   run::StepInfo info = make_info(node);
   info.bytes_read = type.count() * 4;
@@ -115,10 +113,11 @@ Result<Verdict> lower_quantize(Lowering& l, const Node& node) {
   l.emit([=, &l](Emitter& e) -> Status {
     const Geometry& g = e.geometry(out);
     QL_TRY(auto runs, kernel_runs(e, out, QuantizeSpec{l.isa, {g.w, g.gap}, -1}));
-    size_t inv_scale_at = e.constant(by_lane<float>(*inv_scale, out)), zero_at = e.constant(by_lane<int32_t>(*zero, out));
+    size_t inv_scale_at = e.constant(by_lane<float>(*inv_scale, out)),
+           zero_at = e.constant(by_lane<int32_t>(*zero, out));
     run::StepInfo step = info;
     step.kernel = describe(QuantizeSpec{l.isa, {g.w, g.gap}, channel_bits(out.planes[0])});
-    step.bytes_written = quad_bytes(out, g);
+    step.bytes_written = e.pixel_bytes(out);
     e.step(std::move(step), touched(src, out), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::QuantizeStep>();
       s->src = float_rows(src, out, a, l.layouts);
@@ -160,7 +159,7 @@ Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
     run::StepInfo step = info;
     spec.channels = channel_bits(x.planes[0]);
     step.kernel = describe(spec);
-    step.bytes_read = quad_bytes(x, g);
+    step.bytes_read = e.pixel_bytes(x);
     e.step(std::move(step), touched(dst, x), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::DequantizeStep>();
       s->src = l.layouts.geometry(x.layout);
@@ -171,7 +170,8 @@ Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
         s->dst_planes = {l.layouts.geometry(dst.planar->layout), a.planes(*dst.planar), a.pads(*dst.planar)};
         for (size_t p = 0; p < x.planes.size(); ++p)
           for (size_t lane = 0; lane < 4; ++lane)
-            if (int32_t c = x.planes[p].channels[lane]; c >= 0) s->dst_pads[4 * p + lane] = s->dst_planes.pads[static_cast<size_t>(c)];
+            if (int32_t c = x.planes[p].channels[lane]; c >= 0)
+              s->dst_pads[4 * p + lane] = s->dst_planes.pads[static_cast<size_t>(c)];
       }
       s->groups = groups_of(runs, a);
       s->scale = scale_at;

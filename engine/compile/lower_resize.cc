@@ -47,9 +47,11 @@ std::vector<ResampleTap> taps_of(const ResizeAxis& axis, const ResizeOptions& op
   std::vector<ResampleTap> taps;
   for (int64_t o = 0; o < axis.out; ++o) {
     // An axis that keeps its size is copied as it is.
-    const float source = axis.is_identity(options.coordinates) ? static_cast<float>(o) : source_coordinate(axis, options.coordinates, o);
+    const float source =
+        axis.is_identity(options.coordinates) ? static_cast<float>(o) : source_coordinate(axis, options.coordinates, o);
     if (options.mode == ResizeMode::nearest) {
-      const int32_t index = axis.is_identity(options.coordinates) ? static_cast<int32_t>(o) : nearest_index(axis, options.nearest, source);
+      const int32_t index = axis.is_identity(options.coordinates) ? static_cast<int32_t>(o)
+                                                                  : nearest_index(axis, options.nearest, source);
       taps.push_back({index, index, 0});
     } else {
       LinearTap t = linear_tap(axis, source);
@@ -85,7 +87,8 @@ bool is_linear_2x(const std::vector<ResampleTap>& columns, int64_t in) {
 
 // The u8 2x kernel knows quarters of rows only; an image may be doubled in width and scaled otherwise in height.
 bool in_quarters(const std::vector<ResampleTap>& rows) {
-  return std::all_of(rows.begin(), rows.end(), [](const ResampleTap& t) { return t.fraction * 4 == std::floor(t.fraction * 4); });
+  return std::all_of(rows.begin(), rows.end(),
+                     [](const ResampleTap& t) { return t.fraction * 4 == std::floor(t.fraction * 4); });
 }
 
 }  // namespace
@@ -106,9 +109,7 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
   QL_TRY(auto found, l.planar(node.input(0)));
   if (!found) return declined("the input has no planes");
   PlanarValue x = *found;
-  PlanarValue out{x.dtype, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), x.planes};
-  BufferId buffer = l.layouts.add_buffer(x.dtype, out.layout, x.planes.size());
-  for (uint32_t i = 0; i < out.planes.size(); ++i) out.planes[i] = {buffer, i, x.planes[i].channels};
+  PlanarValue out = l.layouts.fresh_like(x, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
   l.define(node.output(), out);
 
   std::vector<ResampleTap> rows = taps_of(axes->h, options), columns = taps_of(axes->w, options);
@@ -119,7 +120,8 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
   if (options.mode == ResizeMode::nearest)
     spec.kind = is_nearest_2x(columns, in[3]) ? ResampleKind::nearest_2x : ResampleKind::nearest;
   else
-    spec.kind = is_linear_2x(columns, in[3]) && (spec.f32 || in_quarters(rows)) ? ResampleKind::linear_2x : ResampleKind::linear;
+    spec.kind = is_linear_2x(columns, in[3]) && (spec.f32 || in_quarters(rows)) ? ResampleKind::linear_2x
+                                                                                : ResampleKind::linear;
   run::StepInfo info = make_info(node);
   l.emit([=, &l](Emitter& e) -> Status {
     ResampleSpec final_spec = spec;
@@ -131,8 +133,8 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
     size_t columns_at = e.constant(resample_columns(final_spec, columns));
     run::StepInfo step = info;
     step.kernel = describe(final_spec);
-    step.bytes_read = static_cast<int64_t>(x.planes.size()) * src.n * src.h * src.w * kPixelBytes;
-    step.bytes_written = static_cast<int64_t>(out.planes.size()) * dst.n * dst.h * dst.w * kPixelBytes;
+    step.bytes_read = e.pixel_bytes(x);
+    step.bytes_written = e.pixel_bytes(out);
     e.step(std::move(step), buffers_of({&x, &out}), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::ResampleStep>();
       s->src = l.layouts.geometry(x.layout);

@@ -86,7 +86,8 @@ Result<std::optional<PlanarValue>> Lowering::planar(ValueId id) {
   const TensorType& type = graph.at(id).type;
   if (!can_be_planar(type)) return std::optional<PlanarValue>();
   QL_TRY(DenseRef from, dense(id));
-  PlanarValue value = layouts.fresh(type.dtype, layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+  PlanarValue value =
+      layouts.fresh(type.dtype, layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
   emit(emit_pack(*this, graph.at(id).name, from, value));
   define(id, value);
   return std::optional(value);
@@ -179,7 +180,8 @@ Result<Verdict> lower_concat(Lowering& l, const Node& node) {
   const Shape& shape = l.shape(node.output());
   int64_t axis = node.attrs.int_or("axis", 1);
   if (axis < 0) axis += static_cast<int64_t>(shape.size());
-  if (!can_be_planar(l.graph.at(node.output()).type)) return declined("only 4-dimensional u8 and f32 values have planes");
+  if (!can_be_planar(l.graph.at(node.output()).type))
+    return declined("only 4-dimensional u8 and f32 values have planes");
   if (axis != 1) return declined(cat("axis ", axis, ", planes concatenate along axis 1 only"));
   PlanarValue all{l.dtype(node.output()), {}, {}};
   int64_t channels = 0;
@@ -201,8 +203,10 @@ Result<Verdict> lower_slice(Lowering& l, const Node& node) {
   const PlanarValue* x = l.find_planar(node.input(0));
   if (!x) return declined("the input has no planes");
   const Shape& out = l.shape(node.output());
-  const Tensor *starts = l.graph.constant(node.input(1)), *axes = l.graph.constant(node.input(3)), *steps = l.graph.constant(node.input(4));
-  if (!starts || (node.input(3) != kNoValue && !axes) || (node.input(4) != kNoValue && !steps)) return declined("starts, axes or steps are not constants");
+  const Tensor *starts = l.graph.constant(node.input(1)), *axes = l.graph.constant(node.input(3)),
+               *steps = l.graph.constant(node.input(4));
+  if (!starts || (node.input(3) != kNoValue && !axes) || (node.input(4) != kNoValue && !steps))
+    return declined("starts, axes or steps are not constants");
   for (size_t d = 0; d < 4; ++d)
     if (d != 1 && out[d] != in[d]) return declined("slices another axis than the channels");
   if (steps)

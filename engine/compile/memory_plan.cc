@@ -17,7 +17,8 @@ bool alive_together(const Lifetime& a, const Lifetime& b) {
 MemoryPlan plan_memory(const std::vector<Lifetime>& buffers) {
   std::vector<size_t> by_size(buffers.size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});
-  std::stable_sort(by_size.begin(), by_size.end(), [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](size_t a, size_t b) { return buffers[a].bytes > buffers[b].bytes; });
 
   MemoryPlan plan;
   plan.offsets.resize(buffers.size());

@@ -8,21 +8,19 @@
 namespace quadlane::compile {
 namespace {
 
-int64_t plane_bytes(const PlanarValue& v, const Geometry& g) {
-  return static_cast<int64_t>(v.planes.size()) * g.n * g.h * g.w * kPixelBytes;
-}
-
 // Rows py, py + sh, ... of the source as byte offsets; kNoRow where the phase has more rows than the source.
 std::vector<int64_t> source_rows(const Geometry& src, int64_t rows, int64_t sh, int64_t py) {
   std::vector<int64_t> offsets;
-  for (int64_t y = 0; y < rows; ++y) offsets.push_back(y * sh + py < src.h ? (y * sh + py) * src.pitch * kPixelBytes : kNoRow);
+  for (int64_t y = 0; y < rows; ++y)
+    offsets.push_back(y * sh + py < src.h ? (y * sh + py) * src.pitch * kPixelBytes : kNoRow);
   return offsets;
 }
 
 }  // namespace
 
 std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, const PlanarValue& x, const Shape&,
-                                      const std::vector<int64_t>& strides, const std::vector<ConvSection>& sections, LayoutId layout) {
+                                      const std::vector<int64_t>& strides, const std::vector<ConvSection>& sections,
+                                      LayoutId layout) {
   const uint32_t planes = static_cast<uint32_t>(x.planes.size());
   BufferId buffer = l.layouts.add_buffer(x.dtype, layout, planes * sections.size());
   std::vector<PlanarValue> phases;
@@ -36,7 +34,8 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
   run::StepInfo info;
   info.name = name + ".phases";
   info.op = "split phases";
-  info.note = cat("a stride of ", strides[0], "x", strides[1], " reads every ", strides[1], "th pixel: phases make it stride 1");
+  info.note = cat("a stride of ", strides[0], "x", strides[1], " reads every ", strides[1],
+                  "th pixel: phases make it stride 1");
   l.emit([=, &l](Emitter& e) -> Status {
     const Geometry &src = e.geometry(x), &dst = l.layouts.geometry(layout);
     struct Row {
@@ -53,8 +52,8 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
       rows.push_back({kernel, e.constant(source_rows(src, dst.h, strides[0], py)), members});
       step.kernel = describe(spec);
     }
-    step.bytes_read = plane_bytes(x, src);
-    for (const PlanarValue& phase : phases) step.bytes_written += plane_bytes(phase, dst);
+    step.bytes_read = e.pixel_bytes(x);
+    for (const PlanarValue& phase : phases) step.bytes_written += e.pixel_bytes(phase);
     e.step(std::move(step), buffers_of({&x, &phases[0]}), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::PhaseSplitStep>();
       s->src = l.layouts.geometry(x.layout);
@@ -80,23 +79,24 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
   return phases;
 }
 
-void emit_interleave(Lowering& l, const Node& node, const std::vector<PlanarValue>& results, const PlanarValue& out, int64_t sh, int64_t sw) {
+void emit_interleave(Lowering& l, const Node& node, const std::vector<PlanarValue>& results, const PlanarValue& out,
+                     int64_t sh, int64_t sw) {
   run::StepInfo info = make_info(node);
   info.name += ".interleave";
   info.op = "interleave phases";
   info.note = "the phases of a transposed convolution become one image";
   l.emit([=, &l](Emitter& e) -> Status {
-    const Geometry &src = e.geometry(results[0]), &dst = e.geometry(out);
+    const Geometry& dst = e.geometry(out);
     PhaseInterleaveSpec spec{l.isa, static_cast<int>(sw), {dst.w, dst.gap}};
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
     run::StepInfo step = info;
     step.kernel = describe(spec);
     std::vector<BufferId> touched = buffers_of({&out});
     for (const PlanarValue& r : results) {
-      step.bytes_read += plane_bytes(r, src);
+      step.bytes_read += e.pixel_bytes(r);
       for (BufferId id : buffers_of({&r})) touched.push_back(id);
     }
-    step.bytes_written = plane_bytes(out, dst);
+    step.bytes_written = e.pixel_bytes(out);
     e.step(std::move(step), touched, [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::PhaseInterleaveStep>();
       s->src = l.layouts.geometry(results[0].layout);
@@ -105,7 +105,8 @@ void emit_interleave(Lowering& l, const Node& node, const std::vector<PlanarValu
       for (int64_t ry = 0; ry < sh; ++ry) {
         std::vector<int64_t> planes;
         for (size_t p = 0; p < out.planes.size(); ++p)
-          for (int64_t rx = 0; rx < sw; ++rx) planes.push_back(a.plane(results[static_cast<size_t>(ry * sw + rx)].planes[p]));
+          for (int64_t rx = 0; rx < sw; ++rx)
+            planes.push_back(a.plane(results[static_cast<size_t>(ry * sw + rx)].planes[p]));
         s->src_planes.push_back(std::move(planes));
       }
       return s;

@@ -10,7 +10,7 @@ namespace quadlane::compile {
 std::vector<PlanarValue> split_phases(Lowering&, const std::string& name, const PlanarValue& x, const Shape& in,
                                       const std::vector<int64_t>& strides, const std::vector<ConvSection>&, LayoutId);
 // results[ry * sw + rx] holds the pixels (y*sh + ry, x*sw + rx) of `out`.
-void emit_interleave(Lowering&, const Node&, const std::vector<PlanarValue>& results, const PlanarValue& out, int64_t sh,
-                     int64_t sw);
+void emit_interleave(Lowering&, const Node&, const std::vector<PlanarValue>& results, const PlanarValue& out,
+                     int64_t sh, int64_t sw);
 
 }  // namespace quadlane::compile

@@ -4,7 +4,8 @@
 
 namespace quadlane::run {
 
-void ConvStep::run_band(const RunContext& ctx, int image, const Block& block, int64_t first, int64_t end) const noexcept {
+void ConvStep::run_band(const RunContext& ctx, int image, const Block& block, int64_t first,
+                        int64_t end) const noexcept {
   constexpr int64_t kVectorBytes = kVectorPixels * kPixelBytes;
   ConvArgs args;
   args.src_planes = src_planes.data() + block.first_src;

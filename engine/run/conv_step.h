@@ -13,15 +13,15 @@ class ConvStep final : public Step {
   struct Block {
     size_t weights, bias, mult, clamp_lo, clamp_hi;  // offsets into the plan's weights
     int64_t section_planes[kMaxConvSections] = {};
-    uint32_t first_src;       // into src_planes
-    uint32_t first_dst;       // into dst_planes
+    uint32_t first_src;             // into src_planes
+    uint32_t first_dst;             // into dst_planes
     std::vector<KernelFn> kernels;  // [v - 1]: a tile of v vectors, v = 1..pv
   };
 
-  Geometry src, dst;  // equal pitch
+  Geometry src, dst;                                             // equal pitch
   std::vector<int64_t> src_planes, dst_planes, residual_planes;  // arena offsets of pixel (0, 0) of image 0
   std::vector<uint32_t> dst_pads;
-  size_t lanes = 0;   // offset of valid_lanes(dst) in the weights
+  size_t lanes = 0;  // offset of valid_lanes(dst) in the weights
   ConvEpilogue epilogue;
   std::vector<Block> blocks;
   int pv = 1;

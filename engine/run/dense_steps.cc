@@ -7,8 +7,8 @@ namespace quadlane::run {
 
 void CopyStep::run(const RunContext& ctx, int part, int parts) const noexcept {
   Share share(static_cast<int64_t>(bytes_), part, parts);
-  std::memcpy(static_cast<std::byte*>(to_.at(ctx)) + share.begin, static_cast<const std::byte*>(from_.at(ctx)) + share.begin,
-              static_cast<size_t>(share.end - share.begin));
+  std::memcpy(static_cast<std::byte*>(to_.at(ctx)) + share.begin,
+              static_cast<const std::byte*>(from_.at(ctx)) + share.begin, static_cast<size_t>(share.end - share.begin));
 }
 
 namespace {
@@ -58,7 +58,8 @@ void UnpackStep::run(const RunContext& ctx, int part, int parts) const noexcept 
     const std::byte* row = ctx.arena + p.plane + n * g.image_bytes() + y * g.pitch * kPixelBytes;
     for (int lane = 0; lane < 4; ++lane) {
       if (p.channels[lane] < 0) continue;
-      const size_t at = static_cast<size_t>(n * channels_ + p.channels[lane]) * channel_elements + static_cast<size_t>(y * g.w);
+      const size_t at =
+          static_cast<size_t>(n * channels_ + p.channels[lane]) * channel_elements + static_cast<size_t>(y * g.w);
       if (dtype_ == DType::f32) {
         std::memcpy(to + 4 * at, row, static_cast<size_t>(g.w) * 4);
       } else {

@@ -20,7 +20,7 @@ class CopyStep final : public Step {
 struct PlaneLanes {
   int64_t plane;  // arena offset of pixel (0, 0) of image 0
   int32_t channels[4];
-  uint32_t pad;   // bits of the padding lanes (packing only)
+  uint32_t pad;  // bits of the padding lanes (packing only)
 };
 
 // Dense NCHW (f32 or u8) -> planes, padding included.

@@ -14,7 +14,7 @@ class ElementwiseStep final : public Step {
     bool one_pixel = false;  // [N,C,1,1]
   };
   bool flat = true;
-  Operand a, b;              // b without planes: unary
+  Operand a, b;  // b without planes: unary
   Target dst;
   KernelFn kernel;
   size_t params = 0, lanes = 0;  // offsets in the weights

@@ -60,14 +60,14 @@ class NodeCopies {
 };
 
 struct Plan {
-  std::string isa;                                  // "avx2"
-  std::string code_method;                          // how the code became executable
+  std::string isa;          // "avx2"
+  std::string code_method;  // how the code became executable
   std::vector<TensorInfo> inputs, outputs;
-  std::vector<std::unique_ptr<const Step>> steps;   // in order
+  std::vector<std::unique_ptr<const Step>> steps;  // in order
   std::vector<Slot> slots;
   size_t arena_bytes = 0;
   std::vector<Kernel> kernels;
-  AlignedBytes weights;                             // packed; steps hold offsets
+  AlignedBytes weights;  // packed; steps hold offsets
   std::unique_ptr<NodeCopies> node_weights = std::make_unique<NodeCopies>();
   std::vector<std::shared_ptr<Resource>> resources;
   double compile_ms = 0;

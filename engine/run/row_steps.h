@@ -25,9 +25,9 @@ struct Target {
 // A set of f32 rows: a dense NCHW tensor, or f32 planes.
 struct FloatRows {
   bool dense = true;
-  DenseAddress address;               // dense
+  DenseAddress address;  // dense
   int64_t image_bytes = 0, row_bytes = 0;
-  std::vector<int64_t> channels;      // [4 * planes] byte offset of each channel's first float; 0 where a byte is none
+  std::vector<int64_t> channels;  // [4 * planes] byte offset of each channel's first float; 0 where a byte is none
 
   std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
     auto* base = dense ? static_cast<std::byte*>(address.at(ctx)) : ctx.arena;
@@ -102,21 +102,21 @@ class PhaseSplitStep final : public Step {
  public:
   struct RowPhase {
     KernelFn kernel;
-    size_t src_rows;             // offset in the weights of int64[rows]
-    std::vector<int64_t> planes; // [source planes][wanted column phases]
+    size_t src_rows;              // offset in the weights of int64[rows]
+    std::vector<int64_t> planes;  // [source planes][wanted column phases]
   };
   Geometry src;
   std::vector<int64_t> src_planes;
-  Target dst;                    // all phase planes, for the padding
-  std::vector<uint32_t> pads;    // [source planes]
+  Target dst;                  // all phase planes, for the padding
+  std::vector<uint32_t> pads;  // [source planes]
   std::vector<RowPhase> phases;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
 class PhaseInterleaveStep final : public Step {
  public:
-  Geometry src;                                      // of a phase
-  std::vector<std::vector<int64_t>> src_planes;      // for each row phase: [planes][column phases]
+  Geometry src;                                  // of a phase
+  std::vector<std::vector<int64_t>> src_planes;  // for each row phase: [planes][column phases]
   Target dst;
   KernelFn kernel;
   void run(const RunContext&, int part, int parts) const noexcept override;

@@ -51,15 +51,15 @@ struct DenseAddress {
 
 // What a step is and costs; filled at compile time, printed by inspect, bench and profile.
 struct StepInfo {
-  std::string name;    // of the node
-  std::string op;      // "ql.Conv"
-  std::string kernel;  // describe() of problem and schedule, or "reference"
-  double gmac = 0;            // in the original graph at this shape, inserted zeros not counted
-  double gmac_executed = 0;   // after rewrites, padding lanes not counted
+  std::string name;          // of the node
+  std::string op;            // "ql.Conv"
+  std::string kernel;        // describe() of problem and schedule, or "reference"
+  double gmac = 0;           // in the original graph at this shape, inserted zeros not counted
+  double gmac_executed = 0;  // after rewrites, padding lanes not counted
   int64_t bytes_read = 0, bytes_written = 0;
-  bool int8 = false;          // a convolution with integer accumulators
-  bool reference = false;     // runs the scalar reference, not generated code
-  std::string note;           // why a copy, a requantization or a fallback exists
+  bool int8 = false;       // a convolution with integer accumulators
+  bool reference = false;  // runs the scalar reference, not generated code
+  std::string note;        // why a copy, a requantization or a fallback exists
 };
 
 class Step {

@@ -36,7 +36,8 @@ std::vector<int> allowed_cores() {
   return cores;
 }
 
-// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it was.
+// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it
+// was.
 class Pinner : public tbb::task_scheduler_observer {
  public:
   Pinner(tbb::task_arena& arena, int first) : task_scheduler_observer(arena), cores_(allowed_cores()), first_(first) {
@@ -181,7 +182,8 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
     const Step& step = *plan->steps[s];
     StepProgress& p = progress[s];
     auto try_part = [&](int part) {
-      if (taken[s * static_cast<size_t>(parts) + static_cast<size_t>(part)].exchange(true, std::memory_order_relaxed)) return;
+      if (taken[s * static_cast<size_t>(parts) + static_cast<size_t>(part)].exchange(true, std::memory_order_relaxed))
+        return;
       step.run(ctx, part, parts);
       p.done.fetch_add(1, std::memory_order_release);
     };
@@ -189,8 +191,10 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
     // Whatever nobody has come for is done by whoever is here.
     for (int i = 1; i < parts && p.done.load(std::memory_order_relaxed) < parts; ++i) try_part((member + i) % parts);
     for (int spins = 0; p.done.load(std::memory_order_acquire) < parts; ++spins) {
-      if (spins < 4096) _mm_pause();
-      else std::this_thread::yield();
+      if (spins < 4096)
+        _mm_pause();
+      else
+        std::this_thread::yield();
     }
     if (observer && member == 0) {
       auto now = Clock::now();

@@ -1,15 +1,14 @@
 // The C++ API on real files: the showcase network and, where they lie, the shared synthetic ones.
-#include "engine/api/engine.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <random>
 
+#include "engine/api/engine.h"
 #include "ops/table.h"
 #include "tests/support/allocations.h"
 
@@ -59,7 +58,8 @@ double worst_error(const Tensor& got, const Tensor& want) {
   double worst = 0, largest = 1e-9;
   for (int64_t i = 0; i < got.count(); ++i) {
     largest = std::max(largest, std::fabs(static_cast<double>(want.as<float>()[i])));
-    worst = std::max(worst, std::fabs(static_cast<double>(got.as<float>()[i]) - static_cast<double>(want.as<float>()[i])));
+    worst =
+        std::max(worst, std::fabs(static_cast<double>(got.as<float>()[i]) - static_cast<double>(want.as<float>()[i])));
   }
   return worst / largest;
 }

@@ -24,8 +24,11 @@ const std::map<std::string, std::vector<std::string>> kMayInclude = {
     {"engine/api", {"engine/base", "graph", "jit", "engine/run", "ops", "engine/compile", "loader"}},
 };
 // Third-party headers and the only folder that sees them.
-const std::map<std::string, std::string> kOnlyIn = {
-    {"<xbyak/", "jit"}, {"<onnx/", "loader"}, {"<google/protobuf", "loader"}, {"<oneapi/tbb", "engine/run"}, {"<tbb/", "engine/run"}};
+const std::map<std::string, std::string> kOnlyIn = {{"<xbyak/", "jit"},
+                                                    {"<onnx/", "loader"},
+                                                    {"<google/protobuf", "loader"},
+                                                    {"<oneapi/tbb", "engine/run"},
+                                                    {"<tbb/", "engine/run"}};
 
 bool below(const std::string& path, const std::string& folder) { return path.rfind(folder + "/", 0) == 0; }
 

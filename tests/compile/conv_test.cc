@@ -17,9 +17,10 @@ struct Problem {
   unsigned seed = 1;
 
   std::string text() const {
-    return cat(transposed ? "transposed " : "", "n", n, " c", c, " ", h, "x", w, " o", o, " k", kh, "x", kw, " s", sh, ",", sw, " d", dh, ",",
-               dw, " g", group, " p", pt, ",", pl, ",", pb, ",", pr, " op", oph, ",", opw, u8 ? " u8" : " f32", u8_out ? ">u8" : ">f32",
-               lo ? " lo" : "", hi ? " hi" : "", residual ? " residual" : "", " ", act, " seed", seed);
+    return cat(transposed ? "transposed " : "", "n", n, " c", c, " ", h, "x", w, " o", o, " k", kh, "x", kw, " s", sh,
+               ",", sw, " d", dh, ",", dw, " g", group, " p", pt, ",", pl, ",", pb, ",", pr, " op", oph, ",", opw,
+               u8 ? " u8" : " f32", u8_out ? ">u8" : ">f32", lo ? " lo" : "", hi ? " hi" : "",
+               residual ? " residual" : "", " ", act, " seed", seed);
   }
 };
 
@@ -33,7 +34,9 @@ Tensor make(const Shape& shape, F value) {
 
 Result<Graph> build(const Problem& p) {
   std::mt19937 rng(p.seed);
-  auto uniform = [&](int lo, int hi) { return [&rng, lo, hi] { return std::uniform_int_distribution<int>(lo, hi)(rng); }; };
+  auto uniform = [&](int lo, int hi) {
+    return [&rng, lo, hi] { return std::uniform_int_distribution<int>(lo, hi)(rng); };
+  };
   auto normal = [&](float scale) { return [&rng, scale] { return std::normal_distribution<float>(0, scale)(rng); }; };
   Graph g;
   DType in = p.u8 ? DType::u8 : DType::f32;
@@ -47,7 +50,8 @@ Result<Graph> build(const Problem& p) {
   if (p.u8) {
     node.inputs.push_back(constant("w", make<int8_t>(ws, uniform(-128, 127))));
     node.inputs.push_back(constant("bias", make<int32_t>({p.o}, uniform(-20000, 20000))));
-    node.inputs.push_back(constant("mult", make<float>({p.o}, [&] { return std::uniform_real_distribution<float>(1e-4f, 3e-3f)(rng); })));
+    node.inputs.push_back(
+        constant("mult", make<float>({p.o}, [&] { return std::uniform_real_distribution<float>(1e-4f, 3e-3f)(rng); })));
   } else {
     node.inputs.push_back(constant("w", make<float>(ws, normal(0.3f))));
     node.inputs.push_back(constant("bias", make<float>({p.o}, normal(1))));

@@ -25,7 +25,8 @@ TEST(MemoryPlan, BuffersAliveTogetherNeverOverlap) {
       EXPECT_EQ(plan.offsets[i] % kArenaAlignment, 0u);
       EXPECT_LE(plan.offsets[i] + buffers[i].bytes, plan.arena_bytes);
       for (size_t j = 0; j < i; ++j)
-        EXPECT_FALSE(overlap(buffers[i], plan.offsets[i], buffers[j], plan.offsets[j])) << "buffers " << i << " and " << j;
+        EXPECT_FALSE(overlap(buffers[i], plan.offsets[i], buffers[j], plan.offsets[j]))
+            << "buffers " << i << " and " << j;
     }
     EXPECT_GE(plan.arena_bytes, peak_live_bytes(buffers));
   }

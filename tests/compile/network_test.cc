@@ -60,7 +60,8 @@ TEST(NetworkPlan, F32Avx2) {
 }
 
 TEST(NetworkPlan, F32Avx512) {
-  for (unsigned seed = 1; seed <= 4; ++seed) expect_agreement(f32_network(seed), {.isa = Isa::avx512_vnni, .runs = 1}, seed);
+  for (unsigned seed = 1; seed <= 4; ++seed)
+    expect_agreement(f32_network(seed), {.isa = Isa::avx512_vnni, .runs = 1}, seed);
 }
 
 TEST(NetworkPlan, Int8Avx2) {

@@ -16,9 +16,12 @@ Tensor random_tensor(const TensorType& type, std::mt19937& rng) {
   Tensor t = *Tensor::allocate(type);
   std::normal_distribution<float> normal(0, 1);
   for (int64_t i = 0; i < t.count(); ++i) {
-    if (type.dtype == DType::f32) t.mutate<float>()[i] = normal(rng);
-    else if (type.dtype == DType::u8) t.mutate<uint8_t>()[i] = static_cast<uint8_t>(rng());
-    else std::abort();
+    if (type.dtype == DType::f32)
+      t.mutate<float>()[i] = normal(rng);
+    else if (type.dtype == DType::u8)
+      t.mutate<uint8_t>()[i] = static_cast<uint8_t>(rng());
+    else
+      std::abort();
   }
   return t;
 }
@@ -60,19 +63,20 @@ std::string compare(const std::string& name, const Tensor& got, const Tensor& wa
         if (first < 0) first = i;
         ++wrong;
       }
-    return cat("output '", name, "' ", to_string(got.type()), ": ", wrong, " of ", got.count(), " differ, first at ", first, ": ",
-               element_as_int(got.view(), first), ", expected ", element_as_int(want.view(), first));
+    return cat("output '", name, "' ", to_string(got.type()), ": ", wrong, " of ", got.count(), " differ, first at ",
+               first, ": ", element_as_int(got.view(), first), ", expected ", element_as_int(want.view(), first));
   }
   double largest = 1e-6, worst = 0;
   int64_t at = 0;
-  for (int64_t i = 0; i < got.count(); ++i) largest = std::max(largest, std::fabs(static_cast<double>(want.as<float>()[i])));
+  for (int64_t i = 0; i < got.count(); ++i)
+    largest = std::max(largest, std::fabs(static_cast<double>(want.as<float>()[i])));
   for (int64_t i = 0; i < got.count(); ++i) {
     double d = std::fabs(static_cast<double>(got.as<float>()[i]) - static_cast<double>(want.as<float>()[i]));
     if (!(d <= worst)) worst = d, at = i;
   }
   if (worst <= tolerance * largest) return {};
-  return cat("output '", name, "' ", to_string(got.type()), ": ", got.as<float>()[at], " at ", at, ", expected ", want.as<float>()[at],
-             ", the largest magnitude is ", largest);
+  return cat("output '", name, "' ", to_string(got.type()), ": ", got.as<float>()[at], " at ", at, ", expected ",
+             want.as<float>()[at], ", the largest magnitude is ", largest);
 }
 
 }  // namespace
@@ -86,7 +90,8 @@ std::string check_plan(const Graph& graph, const PlanCheck& check) {
   if (!plan.ok()) return plan.error().text();
   if (check.expect_no_reference)
     for (const auto& step : (*plan)->steps)
-      if (step->info.reference) return cat("step '", step->info.name, "' (", step->info.op, ") runs the reference: ", step->info.note);
+      if (step->info.reference)
+        return cat("step '", step->info.name, "' (", step->info.op, ") runs the reference: ", step->info.note);
   auto stream = run::Stream::open(*plan, {.threads = check.threads});
   if (!stream.ok()) return stream.error().text();
   std::optional<Interpreter> interpreter;
@@ -108,7 +113,8 @@ std::string check_plan(const Graph& graph, const PlanCheck& check) {
     if (Status s = stream->run(in, out); !s.ok()) return s.error().text();
     if (interpreter && !interpreter->error.empty()) return interpreter->error;
     for (size_t i = 0; i < outputs.size(); ++i)
-      if (std::string wrong = compare(graph.at(graph.outputs()[i]).name, outputs[i], (*want)[i], check.tolerance); !wrong.empty())
+      if (std::string wrong = compare(graph.at(graph.outputs()[i]).name, outputs[i], (*want)[i], check.tolerance);
+          !wrong.empty())
         return cat("run ", r, ": ", wrong);
   }
   return {};

@@ -56,7 +56,8 @@ TEST(SyntheticPlans, HaveNoReferenceStepOnAvx512) {
     auto plan = compile::compile(*graph, op_table(), options);
     ASSERT_TRUE(plan.ok()) << plan.error().text();
     for (const auto& step : (*plan)->steps)
-      EXPECT_FALSE(step->info.reference) << entry.path().filename() << ": " << step->info.op << " '" << step->info.name << "': " << step->info.note;
+      EXPECT_FALSE(step->info.reference) << entry.path().filename() << ": " << step->info.op << " '" << step->info.name
+                                         << "': " << step->info.note;
   }
 }
 

@@ -1,7 +1,6 @@
 #include "engine/run/topology.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <filesystem>
@@ -22,7 +21,9 @@ class FakeMachine {
     std::filesystem::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << text << "\n";
   }
-  Topology read(const std::vector<int>& mask) { return read_topology(mask, (root_ / "sys").string(), (root_ / "cgroup").string()); }
+  Topology read(const std::vector<int>& mask) {
+    return read_topology(mask, (root_ / "sys").string(), (root_ / "cgroup").string());
+  }
 
  private:
   std::filesystem::path root_;
