@@ -26,7 +26,8 @@ class ReferenceStep final : public run::Step {
       if (present_[i]) inputs[i] = {&in_types_[i], in_[i].at(ctx)};
     std::vector<MutView> outputs(out_.size());
     for (size_t i = 0; i < out_.size(); ++i) outputs[i] = {&out_types_[i], out_[i].at(ctx)};
-    (void)def_.eval({node_, inputs}, outputs).ok();  // types were inferred: nothing is left to refuse
+    // Types were inferred; what is left to refuse are values that inference could not see.
+    if (!def_.eval({node_, inputs}, outputs).ok() && ctx.failed) ctx.failed->store(this, std::memory_order_relaxed);
   }
 
  private:

@@ -2,6 +2,7 @@
 // generated kernels. run() never allocates, never fails, makes no system call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,8 @@
 
 namespace quadlane::run {
 
+class Step;
+
 // What one inference hands to every step. `weights` is the copy on the stream's NUMA node.
 struct RunContext {
   std::byte* arena;
@@ -23,6 +26,8 @@ struct RunContext {
   // Replaces kernel calls; null: call directly. Tests interpret AVX-512 code with it on machines that have none.
   void (*invoke)(void* user, KernelFn fn, const void* args) = nullptr;
   void* invoke_user = nullptr;
+  // Where a step leaves that its operator refused the data (an index out of range, say); null: nobody asks.
+  std::atomic<const Step*>* failed = nullptr;
 
   void call(KernelFn fn, const void* args) const {
     if (invoke) [[unlikely]]

@@ -209,13 +209,19 @@ Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepO
   QL_CHECK_OK(s.check(in, out));
   for (size_t i = 0; i < in.size(); ++i) s.inputs[i] = in[i].data;
   for (size_t i = 0; i < out.size(); ++i) s.outputs[i] = out[i].data;
-  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user};
+  std::atomic<const Step*> failed{nullptr};
+  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &failed};
+  auto outcome = [&]() -> Status {
+    const Step* step = failed.load();
+    if (!step) return {};
+    return invalid_argument("node '", step->info.name, "' (", step->info.op, ") refuses the values it was given");
+  };
   if (s.options.threads == 1) {
     s.inside([&] {
       FloatMode mode;
       s.run_alone(ctx, observer);
     });
-    return {};
+    return outcome();
   }
   const size_t threads = static_cast<size_t>(s.options.threads), steps = s.plan->steps.size();
   for (size_t i = 0; i < steps; ++i) s.progress[i].done.store(0, std::memory_order_relaxed);
@@ -224,7 +230,7 @@ Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepO
     tbb::parallel_for(
         0, s.options.threads, [&](int member) { s.run_steps(ctx, member, observer); }, tbb::static_partitioner());
   });
-  return {};
+  return outcome();
 }
 
 }  // namespace quadlane::run

@@ -26,7 +26,8 @@ class Stream {
   Stream& operator=(Stream&&) noexcept;
   ~Stream();
 
-  // Dense tensors in the plan's order and types. Never allocates. An error means the arguments do not fit.
+  // Dense tensors in the plan's order and types. With one thread it never allocates; with more
+  // only the scheduler may. An error means that the arguments do not fit, or that an operator refused their values.
   Status run(std::span<const View> inputs, std::span<const MutView> outputs, StepObserver* = nullptr) noexcept;
 
   size_t arena_bytes() const;

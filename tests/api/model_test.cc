@@ -122,6 +122,29 @@ TEST(Model, AsksForAnInstructionSetTheProcessorLacks) {
   EXPECT_NE(model.error().text().find("instruction set 'avx512_vnni'"), std::string::npos);
 }
 
+TEST(Model, AnOperatorThatRefusesValuesIsNamed) {
+  Graph g;
+  ValueId data = g.add_input("data", {DType::f32, {3, 2}}), index = g.add_input("index", {DType::s64, {1}});
+  Node gather;
+  gather.name = "pick";
+  gather.op = "Gather";
+  gather.inputs = {data, index};
+  g.set_outputs({*add_op(g, op_table(), gather, "y")});
+  auto model = Model::from_graph(std::move(g));
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  auto stream = model->open_stream();
+  Tensor values = Tensor::from<float>({3, 2}, std::vector<float>{1, 2, 3, 4, 5, 6}),
+         y = *Tensor::allocate(model->outputs()[0].type);
+  MutView out = y.mut_view();
+  for (int64_t i : {int64_t{2}, int64_t{3}}) {
+    Tensor at = Tensor::from<int64_t>({1}, std::vector<int64_t>{i});
+    View in[] = {values.view(), at.view()};
+    Status s = stream->run(in, std::span(&out, 1));
+    EXPECT_EQ(s.ok() ? "" : s.error().text(), i == 2 ? "" : "node 'pick' (Gather) refuses the values it was given");
+  }
+  EXPECT_EQ(y.as<float>()[0], 5);
+}
+
 TEST(Model, MissingFileIsNamed) {
   auto model = Model::load("no/such/file.onnx");
   ASSERT_FALSE(model.ok());
