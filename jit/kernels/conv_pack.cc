@@ -43,13 +43,6 @@ Quad quad_at(const ConvWeightS8& weight, int o, int section, int64_t plane, int 
   return w;
 }
 
-// vpmaddubsw adds the products of a pair of weights with bytes up to 255 in 16 bits; weights of opposite signs always
-// fit.
-bool pair_fits(int a, int b) {
-  constexpr int kLimit = 128;  // 255 * 128 = 32640
-  return std::max(a, 0) + std::max(b, 0) <= kLimit && std::min(a, 0) + std::min(b, 0) >= -kLimit;
-}
-
 // The part of a quad that fits in the place of the quad; the rest (w - part) fits, too.
 Quad fitting_part(const Quad& w) {
   Quad part = w;

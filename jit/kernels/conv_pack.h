@@ -1,9 +1,17 @@
 // The layout of packed weights where there is no VNNI: what conv_pack.cc writes and conv_reduce.cc reads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace quadlane {
+
+// vpmaddubsw adds the products of a pair of weights with bytes up to 255 in 16 bits; weights of opposite signs always
+// fit.
+inline bool pair_fits(int a, int b) {
+  constexpr int kLimit = 128;  // 255 * 128 = 32640
+  return std::max(a, 0) + std::max(b, 0) <= kLimit && std::min(a, 0) + std::min(b, 0) >= -kLimit;
+}
 
 // wide:   header, then [section][plane][tap][o] of 8 bytes
 // narrow: header, then [section][plane][tap][o] of 4 bytes, then for each o the number of its extra dots (u32) and

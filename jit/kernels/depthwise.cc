@@ -1,0 +1,247 @@
+#include "jit/kernels/depthwise.h"
+
+#include <cstddef>
+
+#include "jit/kernels/conv_tile.h"
+#include "jit/kernels/depthwise_groups.h"
+#include "jit/kernels/quads.h"
+
+namespace quadlane {
+namespace {
+
+using Xbyak::Address;
+using Name = ConvConstants::Name;
+
+constexpr uint32_t kOnes = 0x00010001, kEvenBytes = 0x00ff00ff;
+
+class Depthwise {
+ public:
+  Depthwise(Assembler& a, const DepthwiseSpec& s) : a_(a), s_(s), groups_(depthwise_groups(s.taps)) {}
+  void generate();
+
+ private:
+  enum class Dot { vnni, narrow, wide };  // conv_reduction.h
+
+  void tile();
+  void group(size_t g);
+  void row(const DepthwiseGroup&, Dot, int weights);
+  void loose(const DepthwiseGroup&, Dot, int weights);
+  void load_tap(const Vec& to, const DepthwiseTap&, int pixels);
+  void dot(Dot, const Vec& acc, const Vec& taps, int weights);
+  void epilogue();
+  void residual();
+  Address block(int at) { return a_.ptr[weights_ + at]; }
+  bool same_lanes() const { return s_.lanes == std::array<int, 4>{0, 1, 2, 3}; }
+
+  Assembler& a_;
+  const DepthwiseSpec& s_;
+  std::vector<DepthwiseGroup> groups_;
+  std::vector<Gp> planes_;  // of each section, at the first pixel
+  std::vector<Gp> residual_;
+  Gp dst_ = a_.gp("dst"), weights_ = a_.gp("weights"), x_ = a_.gp("x"), lanes_ = a_.gp("lanes");
+  Gp count_ = a_.gp("registers left");
+  std::vector<Vec> acc_ = a_.vecs("acc", kGroups), work_ = a_.vecs("work", 4);
+  Vec ones_ = a_.vec("ones"), pad_ = a_.vec("pad");
+  Mask pixels_ = a_.mask("pixels");
+};
+
+void Depthwise::generate() {
+  for (size_t s = 0; s < s_.taps.size(); ++s) {
+    planes_.push_back(a_.gp(cat("plane ", s)));
+    a_.load_arg(planes_[s], offsetof(ConvArgs, src_planes));
+    a_.mov(planes_[s], a_.ptr[planes_[s] + 8 * static_cast<int>(s)]);
+    a_.add(planes_[s], a_.ptr[a_.args() + offsetof(ConvArgs, src)]);
+  }
+  auto plane_at = [&](const Gp& to, size_t list, size_t base) {
+    a_.load_arg(to, list);
+    a_.mov(to, a_.ptr[to]);
+    a_.add(to, a_.ptr[a_.args() + static_cast<int>(base)]);
+  };
+  plane_at(dst_, offsetof(ConvArgs, dst_planes), offsetof(ConvArgs, dst));
+  if (s_.residual) {
+    residual_.push_back(a_.gp("residual"));
+    plane_at(residual_[0], offsetof(ConvArgs, residual_planes), offsetof(ConvArgs, residual));
+  }
+  a_.load_arg(lanes_, offsetof(ConvArgs, dst_pad));
+  a_.vpbroadcastd(pad_, a_.ptr[lanes_]);
+  a_.load_arg(lanes_, offsetof(ConvArgs, lanes));
+  a_.load_arg(weights_, offsetof(ConvArgs, weights));
+  a_.load_arg(count_, offsetof(ConvArgs, tiles));
+  if (a_.registers() == 2) a_.shl(count_, 1);
+  if (!a_.avx512()) a_.load(ones_, a_.constant_lanes(kOnes));
+  a_.xor_(x_, x_);
+  a_.loop(count_, [&] {
+    tile();
+    a_.add(x_, a_.vector_bytes());
+    a_.add(lanes_, a_.lanes() / 8);
+  });
+}
+
+void Depthwise::tile() {
+  for (int i = 0; i < kGroups; ++i) a_.load(acc_[static_cast<size_t>(i)], block(DepthwiseBlock::bias));
+  for (size_t g = 0; g < groups_.size(); ++g) group(g);
+  epilogue();
+}
+
+// Without VNNI the block says for each group whether its weights fit the cheaper dot.
+void Depthwise::group(size_t g) {
+  const DepthwiseGroup& group = groups_[g];
+  a_.note(cat("group ", g, ": ", group.distinct, group.row ? " taps of a row" : " taps"));
+  auto emit = [&](Dot kind) {
+    group.row ? row(group, kind, DepthwiseBlock::group(g)) : loose(group, kind, DepthwiseBlock::group(g));
+  };
+  if (a_.avx512()) return emit(Dot::vnni);
+  Xbyak::Label wide, done;
+  a_.cmp(a_.byte[weights_ + (DepthwiseBlock::flags + static_cast<int>(g))], 0);
+  a_.jne(wide);
+  emit(Dot::narrow);
+  a_.jmp(done);
+  a_.L(wide);
+  emit(Dot::wide);
+  a_.L(done);
+}
+
+void Depthwise::load_tap(const Vec& to, const DepthwiseTap& tap, int pixels) {
+  const auto section = static_cast<size_t>(tap.section);
+  const int64_t offset = s_.taps[section][static_cast<size_t>(tap.tap)] + pixels * kPixelBytes;
+  a_.load(to, a_.ptr[planes_[section] + x_ + static_cast<int>(offset)]);
+  if (s_.clamp_lo) a_.vpmaxub(to, to, block(DepthwiseBlock::clamp_lo));
+  if (s_.clamp_hi) a_.vpminub(to, to, block(DepthwiseBlock::clamp_hi));
+}
+
+void Depthwise::row(const DepthwiseGroup& g, Dot kind, int weights) {
+  std::vector<uint32_t> order;  // byte k of channel j: channel lanes[j] of pixel[k]
+  for (uint32_t j = 0; j < 4; ++j) {
+    uint32_t bytes = 0;
+    for (uint32_t k = 0; k < 4; ++k) bytes |= static_cast<uint32_t>(4 * g.pixel[k] + s_.lanes[j]) << 8 * k;
+    order.push_back(bytes);
+  }
+  for (int i = 0; i < kGroups; ++i) {
+    const Vec& taps = work_[static_cast<size_t>(2 * i % 4)];
+    load_tap(taps, g.slot[0], i);
+    a_.vpshufb(taps, taps, a_.constant_vector(order));
+    dot(kind, acc_[static_cast<size_t>(i)], taps, weights);
+  }
+}
+
+//   t0, t1 -> bytes  p: c0(t0 t1) .. c3(t0 t1) | p+1: ..      low half of a lane: pixels p, p+1; high: p+2, p+3
+//   and t2, t3 -> words  p: c0(t0 t1 t2 t3) .. c3(..)         the low and the high half again
+void Depthwise::loose(const DepthwiseGroup& g, Dot kind, int weights) {
+  const Vec &low01 = work_[0], &high01 = work_[1], &low23 = work_[2], &high23 = work_[3];
+  auto interleave = [&](const Vec& low, const Vec& high, size_t first) {
+    Vec other = a_.vec("taps");
+    load_tap(low, g.slot[first], 0);
+    load_tap(other, g.slot[first + 1], 0);
+    a_.vpunpckhbw(high, low, other);
+    a_.vpunpcklbw(low, low, other);
+  };
+  interleave(low01, high01, 0);
+  if (g.distinct > 2) interleave(low23, high23, 2);
+  // Two taps stand in both halves, one in all four bytes.
+  const Vec &low = g.distinct > 2 ? low23 : low01, &high = g.distinct > 2 ? high23 : high01;
+  for (size_t i = 0; i < kGroups; ++i) {
+    Vec taps = a_.vec("interleaved");
+    const Vec &a = i < 2 ? low01 : high01, &b = i < 2 ? low : high;
+    i % 2 ? a_.vpunpckhwd(taps, a, b) : a_.vpunpcklwd(taps, a, b);
+    if (!same_lanes())
+      a_.vpshufd(taps, taps,
+                 static_cast<uint8_t>(s_.lanes[0] | s_.lanes[1] << 2 | s_.lanes[2] << 4 | s_.lanes[3] << 6));
+    dot(kind, acc_[i], taps, weights);
+  }
+}
+
+void Depthwise::dot(Dot kind, const Vec& acc, const Vec& taps, int weights) {
+  if (kind == Dot::vnni) return a_.vpdpbusd(acc, taps, block(weights));
+  if (kind == Dot::narrow) {
+    a_.vpmaddubsw(taps, taps, block(weights));
+    a_.vpmaddwd(taps, taps, ones_);
+    return a_.vpaddd(acc, acc, taps);
+  }
+  Vec even = a_.vec("even");
+  a_.bit_and(even, taps, a_.constant_lanes(kEvenBytes));
+  a_.vpmaddwd(even, even, block(weights));
+  a_.vpaddd(acc, acc, even);
+  a_.vpsrlw(taps, taps, 8);
+  a_.vpmaddwd(taps, taps, block(weights + a_.vector_bytes()));
+  a_.vpaddd(acc, acc, taps);
+}
+
+// acc += float(r - residual_zero) * residual_mult
+void Depthwise::residual() {
+  a_.load(work_[0], a_.ptr[residual_[0] + x_]);
+  for (int i = 0; i < kGroups; ++i) {
+    const Vec& r = work_[1];
+    expand_quads(a_, r, work_[0], i);
+    a_.vpsubd(r, r, ConvConstants::at(a_, Name::residual_zero));
+    a_.vcvtdq2ps(r, r);
+    a_.vmulps(r, r, ConvConstants::at(a_, Name::residual_mult));
+    a_.vaddps(acc_[static_cast<size_t>(i)], acc_[static_cast<size_t>(i)], r);
+  }
+}
+
+// conv_epilogue.cc tells why saturating packs clamp.
+void Depthwise::epilogue() {
+  a_.note("epilogue");
+  for (const Vec& v : acc_) {
+    a_.vcvtdq2ps(v, v);
+    a_.vmulps(v, v, block(DepthwiseBlock::mult));
+  }
+  if (s_.residual) residual();
+  for (const Vec& v : acc_) {
+    if (s_.v_clamp_hi) a_.vminps(v, v, ConvConstants::at(a_, Name::v_hi));
+    a_.vcvtps2dq(v, v);
+  }
+  a_.vpackssdw(acc_[0], acc_[0], acc_[1]);
+  a_.vpackssdw(acc_[2], acc_[2], acc_[3]);
+  a_.vpaddsw(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_zero));
+  a_.vpaddsw(acc_[2], acc_[2], ConvConstants::at(a_, Name::out_zero));
+  a_.vpackuswb(acc_[0], acc_[0], acc_[2]);
+  a_.vpmaxub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_lo));
+  a_.vpminub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_hi));
+  a_.load_lanes(pixels_, a_.ptr[lanes_]);
+  a_.blend(acc_[0], pixels_, acc_[0], pad_);
+  a_.store(a_.ptr[dst_ + x_], acc_[0]);
+}
+
+}  // namespace
+
+std::string describe(const DepthwiseSpec& s) {
+  ConvSpec conv;  // the same text for the taps
+  conv.isa = s.isa;
+  conv.taps = s.taps;
+  conv.clamp_lo = s.clamp_lo, conv.clamp_hi = s.clamp_hi;
+  conv.residual = s.residual ? ConvResidual::u8 : ConvResidual::none;
+  conv.v_clamp_hi = s.v_clamp_hi;
+  std::string text = "depthwise " + describe(conv);
+  if (s.lanes != std::array<int, 4>{0, 1, 2, 3}) text += cat(" lanes", s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]);
+  return text;
+}
+
+Status check(const DepthwiseSpec& s) {
+  if (s.taps.size() > size_t{kMaxDepthwiseSections})
+    return unsupported(s.taps.size(), " sections of planes, a depthwise kernel takes 1 to ", kMaxDepthwiseSections);
+  ConvSpec conv;
+  conv.isa = s.isa;
+  conv.taps = s.taps;
+  QL_CHECK_OK(check(conv));
+  if (size_t groups = depthwise_groups(s.taps).size(); groups > kMaxDepthwiseGroups)
+    return unsupported(groups, " groups of taps, a depthwise kernel takes ", kMaxDepthwiseGroups);
+  for (int lane : s.lanes)
+    if (lane < 0 || lane > 3) return invalid_argument("byte ", lane, " of a quad, expected 0 to 3");
+  return {};
+}
+
+Result<MachineCode> generate(const DepthwiseSpec& spec, const GenerateOptions& options) {
+  if (Status status = check(spec); !status.ok()) return std::move(status).context(describe(spec)).error();
+  return assemble(describe(spec), spec.isa, options, [&](Assembler& a) {
+    Gp caller_stack = a.gp("caller's stack");
+    a.enter_frame(caller_stack, ConvConstants::bytes(a));
+    ConvSpec epilogue;
+    epilogue.isa = spec.isa;
+    ConvConstants::emit(epilogue, a);
+    Depthwise(a, spec).generate();
+    a.leave_frame(caller_stack);
+  });
+}
+
+}  // namespace quadlane

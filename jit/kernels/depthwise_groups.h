@@ -1,0 +1,35 @@
+// How the taps of a depthwise kernel are brought together in dwords, and the block of weights that follows from it:
+// what depthwise_pack.cc writes and depthwise.cc reads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace quadlane {
+
+struct DepthwiseTap {
+  int section, tap;
+};
+// The four bytes of a dword. A tap may stand in two of them, one in each half: its weight can be shared between the
+// two.
+struct DepthwiseGroup {
+  bool row = false;  // one shuffle: byte k is `pixel[k]` pixels behind byte 0's
+  std::array<DepthwiseTap, 4> slot{};
+  std::array<int, 4> pixel{};
+  int distinct = 0;  // taps: 4 (0 1 2 3), 3 (0 1 1 2), 2 (0 1 0 1), 1 (0 0 0 0)
+};
+
+inline constexpr size_t kMaxDepthwiseGroups = 64;
+
+// Runs of neighbours first, then whatever is left in fours.
+std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps);
+
+// Byte offsets in the block. A flag is a byte for each group: 1 where AVX2 must multiply in 16 bits (conv_pack.h,
+// wide): then the group's vector holds the even bytes' weights and behind them the odd bytes'.
+struct DepthwiseBlock {
+  static constexpr int kVector = 64, flags = 0, bias = 64, mult = 128, clamp_lo = 192, clamp_hi = 256;
+  static int group(size_t g) { return 320 + kVector * static_cast<int>(g); }
+};
+
+}  // namespace quadlane

@@ -1,0 +1,177 @@
+// Depthwise kernels against their formula: random taps, weights, byte orders and epilogues; equality.
+#include "jit/kernels/depthwise.h"
+
+#include <cmath>
+
+#include "jit/kernels/depthwise_groups.h"
+#include "tests/jit/kernel_harness.h"
+
+namespace quadlane::testing {
+namespace {
+
+struct Problem {
+  DepthwiseSpec spec;
+  Geometry geometry;
+  std::vector<std::vector<int8_t>> weights;  // [section][tap * 4 + byte]
+  DepthwiseChannels channels;
+  ConvEpilogue epilogue;
+};
+
+// kh x kw taps of one plane, or the phases of a stride of 2.
+DepthwiseSpec random_spec(Isa isa, Rng& rng, int pitch, int reach) {
+  DepthwiseSpec s;
+  s.isa = isa;
+  const int sections = pick(rng, 0, 2) ? 1 : pick(rng, 2, 4);
+  for (int i = 0; i < sections; ++i) {
+    const int dilation = pick(rng, 0, 3) ? 1 : 2;
+    const int kh = pick(rng, 1, 2 * reach / dilation + 1), kw = pick(rng, 1, 2 * reach / dilation + 1);
+    std::vector<int64_t> taps;
+    for (int y = 0; y < kh; ++y)
+      for (int x = 0; x < kw; ++x)
+        taps.push_back(((y * dilation - reach) * pitch + x * dilation - reach) * kPixelBytes);
+    s.taps.push_back(std::move(taps));
+  }
+  if (pick(rng, 0, 2) == 0)
+    for (int& lane : s.lanes) lane = pick(rng, 0, 3);
+  s.clamp_lo = pick(rng, 0, 2) == 0;
+  s.clamp_hi = pick(rng, 0, 3) == 0;
+  s.residual = pick(rng, 0, 2) == 0;
+  s.v_clamp_hi = pick(rng, 0, 1) != 0;
+  return s;
+}
+
+Problem random_problem(Isa isa, Rng& rng) {
+  Problem p;
+  const int reach = pick(rng, 0, 3);
+  p.geometry = make_geometry(1, pick(rng, 1, 9), pick(rng, 1, 24), reach, reach, reach).value();
+  do p.spec = random_spec(isa, rng, p.geometry.pitch, reach);
+  while (!check(p.spec).ok());
+  // Small weights, any weights, extremes: AVX2 multiplies them in different ways.
+  const int kind = pick(rng, 0, 3);
+  size_t taps = 0;
+  for (const auto& section : p.spec.taps) {
+    std::vector<int8_t> w;
+    for (size_t i = 0; i < 4 * section.size(); ++i)
+      w.push_back(static_cast<int8_t>(kind == 0   ? pick(rng, -60, 60)
+                                      : kind == 1 ? (pick(rng, 0, 1) ? 127 : -128)
+                                      : kind == 2 ? 127
+                                                  : pick(rng, -128, 127)));
+    p.weights.push_back(std::move(w));
+    taps += section.size();
+  }
+  const float scale = 100 / (5000 * std::sqrt(static_cast<float>(taps)));
+  for (size_t j = 0; j < 4; ++j) {
+    p.channels.bias[j] = pick(rng, -100000, 100000);
+    p.channels.mult[j] = scale * std::uniform_real_distribution<float>(0.3f, 2.0f)(rng);
+    if (p.spec.v_clamp_hi && pick(rng, 0, 9) == 0) p.channels.mult[j] = 1e9f;
+    p.channels.clamp_lo[j] = static_cast<uint8_t>(pick(rng, 0, 200));
+    p.channels.clamp_hi[j] = static_cast<uint8_t>(pick(rng, p.channels.clamp_lo[j], 255));
+  }
+  p.epilogue.out_zero = pick(rng, 0, 255);
+  const int lo = pick(rng, 0, p.epilogue.out_zero), hi = pick(rng, p.epilogue.out_zero, 255);
+  p.epilogue.v_lo = static_cast<float>(lo - p.epilogue.out_zero);
+  p.epilogue.v_hi = static_cast<float>(hi - p.epilogue.out_zero);
+  p.epilogue.residual_mult = std::uniform_real_distribution<float>(0.1f, 1.2f)(rng);
+  p.epilogue.residual_zero = pick(rng, 0, 255);
+  return p;
+}
+
+uint8_t expected_byte(const Problem& p, const Planes& src, const std::byte* residual, int64_t pixel, size_t j) {
+  auto byte = [](const std::byte* at) { return static_cast<int>(std::to_integer<uint8_t>(*at)); };
+  int32_t acc = p.channels.bias[j];
+  for (size_t s = 0; s < p.spec.taps.size(); ++s)
+    for (size_t t = 0; t < p.spec.taps[s].size(); ++t) {
+      const auto c = static_cast<size_t>(p.spec.lanes[j]);
+      int x = byte(src.base() + src.offsets[s] + pixel * kPixelBytes + p.spec.taps[s][t] + c);
+      if (p.spec.clamp_lo) x = std::max<int>(x, p.channels.clamp_lo[c]);
+      if (p.spec.clamp_hi) x = std::min<int>(x, p.channels.clamp_hi[c]);
+      acc += x * p.weights[s][4 * t + j];
+    }
+  float v = static_cast<float>(acc) * p.channels.mult[j];
+  if (p.spec.residual) {
+    float other = static_cast<float>(byte(residual + pixel * kPixelBytes + j) - p.epilogue.residual_zero) *
+                  p.epilogue.residual_mult;
+    v += other;
+  }
+  v = std::min(std::max(v, p.epilogue.v_lo), p.epilogue.v_hi);
+  return static_cast<uint8_t>(p.epilogue.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+}
+
+void check_problem(const Problem& p, Rng& rng) {
+  Planes src(p.geometry, static_cast<int>(p.spec.taps.size()), rng), dst(p.geometry, 1, rng), r(p.geometry, 1, rng);
+  const std::vector<uint16_t> lanes = valid_lanes(p.geometry);
+  const auto packed = pack_depthwise(p.spec, p.channels, [&](int byte, int section, int tap) {
+    return p.weights[static_cast<size_t>(section)][static_cast<size_t>(4 * tap + byte)];
+  });
+  GuardedBytes expected = dst.bytes;
+  for (size_t v = 0; v < lanes.size(); ++v)
+    for (int64_t i = 0; i < kVectorPixels; ++i) {
+      const int64_t pixel = static_cast<int64_t>(v) * kVectorPixels + i;
+      std::byte* to = expected.data() + dst.offsets[0] + pixel * kPixelBytes;
+      std::memcpy(to, &dst.pads[0], 4);
+      if (lanes[v] >> i & 1)
+        for (size_t j = 0; j < 4; ++j) to[j] = std::byte{expected_byte(p, src, r.base() + r.offsets[0], pixel, j)};
+    }
+  ConvArgs args{};
+  args.src = src.base(), args.src_planes = src.offsets.data();
+  args.weights = packed.data();
+  args.dst = dst.base(), args.dst_planes = dst.offsets.data(), args.dst_pad = dst.pads.data();
+  args.residual = r.base(), args.residual_planes = r.offsets.data();
+  args.lanes = lanes.data(), args.epilogue = &p.epilogue;
+  args.tiles = static_cast<int64_t>(lanes.size());
+  auto code = generate(p.spec, poisoned());
+  ASSERT_TRUE(code.ok()) << code.error().text();
+  ASSERT_TRUE(run_kernel(
+      *code, p.spec.isa, &args,
+      {block(args), block(p.epilogue), readable(packed), readable(lanes), readable(src.offsets), readable(dst.offsets),
+       readable(r.offsets), readable(dst.pads), readable(src.bytes), readable(r.bytes), writable(dst.bytes)}));
+  ASSERT_TRUE(same_bytes(dst, expected)) << describe(p.spec);
+}
+
+TEST(Depthwise, AgreesWithTheFormula) {
+  for (Isa isa : kGeneratedIsas) {
+    Rng rng(11);
+    for (int i = 0; i < trials(isa, 600); ++i) {
+      ASSERT_NO_FATAL_FAILURE(check_problem(random_problem(isa, rng), rng)) << to_string(isa) << " problem " << i;
+    }
+  }
+}
+
+TEST(Depthwise, GroupsTakeEveryTapOnce) {
+  const std::vector<std::vector<int64_t>> taps = {{-44, -40, -36, -4, 0, 4, 36, 40, 44}, {0, 4, 8, 12, 16}, {0, 80}};
+  const auto groups = depthwise_groups(taps);
+  ASSERT_EQ(groups.size(), 5u);  // three rows of three, a row of four, one of 4 0 80
+  EXPECT_TRUE(groups[0].row);
+  EXPECT_EQ(groups[3].distinct, 4);
+  EXPECT_FALSE(groups[4].row);
+  EXPECT_EQ(groups[4].distinct, 3);
+}
+
+// A tap between two others gives each as much as it can take: nearly no group of three needs 16-bit products.
+TEST(Depthwise, SharesAWeightBetweenHalves) {
+  DepthwiseSpec s;
+  s.isa = Isa::avx2;
+  s.taps = {{-4, 0, 4}};
+  auto is_wide = [&](int a, int b, int c) {
+    const auto packed = pack_depthwise(s, {}, [&](int, int, int tap) {
+      return static_cast<int8_t>(tap == 0 ? a : tap == 1 ? b : c);
+    });
+    return packed[DepthwiseBlock::flags] != std::byte{0};
+  };
+  EXPECT_FALSE(is_wide(64, 127, 64));
+  EXPECT_FALSE(is_wide(-64, -128, -64));
+  EXPECT_FALSE(is_wide(127, 127, -128));
+  EXPECT_FALSE(is_wide(1, -128, 127));
+  EXPECT_TRUE(is_wide(127, 127, 127));
+}
+
+TEST(Depthwise, RefusesWhatItCannotGenerate) {
+  DepthwiseSpec s;
+  s.taps.assign(5, {0});
+  EXPECT_EQ(check(s).error().message, "5 sections of planes, a depthwise kernel takes 1 to 4");
+  s.taps.assign(1, std::vector<int64_t>(300, 0));
+  EXPECT_EQ(check(s).error().message, "75 groups of taps, a depthwise kernel takes 64");
+}
+
+}  // namespace
+}  // namespace quadlane::testing
