@@ -3,7 +3,8 @@
 // documented where they are implemented, in ops/.
 //
 // A graph changes only through add_*, replace_uses, set_outputs and erase_dead. Types are always known: every shape is
-// static, symbolic dimensions are bound while loading.
+// static, symbolic dimensions are bound while loading. What depends on shapes that data decides is no part of the graph
+// (tail.h).
 #pragma once
 
 #include <map>
@@ -81,9 +82,13 @@ struct Value {
   std::optional<Tensor> constant;
 };
 
+class Tail;
+
 class Graph {
  public:
   std::string name;
+  // Computes the model's outputs from the graph's where some have no static type (tail.h); null: they are the same.
+  std::shared_ptr<const Tail> tail;
 
   ValueId add_input(std::string name, TensorType type);
   ValueId add_constant(std::string name, Tensor value);

@@ -28,7 +28,9 @@ struct OpDef {
   std::string_view name;
   int min_inputs, max_inputs, outputs;  // max_inputs or outputs -1: any number
   std::string_view attributes;          // space-separated names it understands; others are refused while loading
-  // Output types, or why the inputs and attributes do not fit.
+  // Output types, or why the inputs and attributes do not fit. Where the types depend on the values of an input that
+  // carries no data (NonZero, the shape of Reshape), Code::needs_value with its name: the node then runs behind the
+  // planned part of the graph (tail.h), where every input carries data and infer must give the exact types.
   Result<std::vector<TensorType>> (*infer)(const OpContext&);
   // The scalar reference: computes the outputs, whose types are those infer gave. Inputs all carry data. Allocates at
   // most scratch; never fails on types that infer accepted, except for values infer could not see.

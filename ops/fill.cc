@@ -83,7 +83,7 @@ Result<TypeList> infer_range(const OpContext& ctx) {
   for (size_t i = 0; i < 3; ++i) {
     if (ctx.type(i).count() != 1)
       return invalid_model("input ", i, " is ", to_string(ctx.type(i)), ", expected a scalar");
-    if (!ctx.known(i)) return unsupported("range input ", i, " is not a constant");
+    QL_CHECK_OK(expect_known(ctx, i, i == 0 ? "start" : i == 1 ? "limit" : "delta"));
   }
   QL_TRY(int64_t count, dispatch_number(ctx.type(0).dtype, [&]<class T>(T) {
            return range_count(*ctx.inputs[0].as<T>(), *ctx.inputs[1].as<T>(), *ctx.inputs[2].as<T>());
@@ -142,7 +142,7 @@ Result<TypeList> infer_one_hot(const OpContext& ctx) {
   QL_CHECK_OK(expect_types(ctx, 1, Types::numbers));
   if (ctx.type(1).count() != 1 || ctx.shape(1).size() > 1)
     return invalid_model("depth is ", to_string(ctx.type(1)), ", expected a scalar");
-  if (!ctx.known(1)) return unsupported("depth input is not a constant");
+  QL_CHECK_OK(expect_known(ctx, 1, "depth"));
   QL_CHECK_OK(expect_shape(ctx, 2, {2}));
   int64_t depth = element_as_int(ctx.inputs[1], 0);
   if (depth < 0) return invalid_model("depth is ", depth, ", expected 0 or more");

@@ -5,6 +5,7 @@
 #include "ops/check.h"
 #include "ops/defs.h"
 #include "ops/resize_axis.h"
+#include "ops/shape_inputs.h"
 
 namespace quadlane {
 
@@ -31,7 +32,7 @@ Result<std::vector<int64_t>> named_axes(const OpContext& ctx) {
 }
 
 Status check_list(const OpContext& ctx, size_t i, const char* name, size_t expected) {
-  if (!ctx.known(i)) return unsupported(name, " is not a constant");
+  QL_CHECK_OK(expect_known(ctx, i, name));
   if (ctx.type(i).count() != static_cast<int64_t>(expected))
     return invalid_model(name, " has ", ctx.type(i).count(), " entries, expected ", expected);
   return {};

@@ -63,7 +63,7 @@ bool is_nonzero(const View& x, int64_t i) {
 
 // How many there are is part of the output's type, so the input must be known.
 Result<std::vector<TensorType>> infer_non_zero(const OpContext& ctx) {
-  if (!ctx.known(0)) return unsupported("input of NonZero is not a constant");
+  QL_CHECK_OK(expect_known(ctx, 0, "x"));
   int64_t found = 0;
   for (int64_t i = 0, n = ctx.type(0).count(); i < n; ++i) found += is_nonzero(ctx.inputs[0], i);
   return std::vector<TensorType>{{DType::s64, {static_cast<int64_t>(ctx.shape(0).size()), found}}};

@@ -4,13 +4,18 @@
 
 namespace quadlane {
 
+Status expect_known(const OpContext& ctx, size_t i, const char* what) {
+  if (ctx.known(i)) return {};
+  return make_error(Code::needs_value, what, " input is not a constant");
+}
+
 Result<std::vector<int64_t>> known_ints(const OpContext& ctx, size_t i, const char* what) {
   if (!ctx.has(i)) return invalid_model(what, " input is absent");
   const TensorType& type = ctx.type(i);
   if (!is_integer(type.dtype)) return invalid_model(what, " input is ", to_string(type), ", expected integers");
   if (type.shape.size() > 1)
     return invalid_model(what, " input is ", to_string(type), ", expected at most one dimension");
-  if (!ctx.known(i)) return unsupported(what, " input is not a constant");
+  QL_CHECK_OK(expect_known(ctx, i, what));
   return to_ints(ctx.inputs[i]);
 }
 

@@ -5,7 +5,9 @@
 
 namespace quadlane {
 
-// The integers of a known input, at most one dimension; `what` names it in errors: "shape input is not a constant".
+// Error Code::needs_value when input i carries no data; `what` names it: "shape input is not a constant".
+Status expect_known(const OpContext&, size_t input, const char* what);
+// The integers of a known input, at most one dimension.
 Result<std::vector<int64_t>> known_ints(const OpContext&, size_t input, const char* what);
 // The same of one element.
 Result<int64_t> known_int(const OpContext&, size_t input, const char* what);

@@ -14,6 +14,7 @@ const char* to_string(Code code) {
     case Code::out_of_memory: return "out of memory";
     case Code::io: return "i/o";
     case Code::internal: return "internal";
+    case Code::needs_value: return "needs a value";
   }
   return "?";
 }
