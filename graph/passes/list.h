@@ -17,6 +17,7 @@ extern const Pass kMergeAffine;
 extern const Pass kFoldBatchNorm;
 extern const Pass kFoldBatchNormForward;
 extern const Pass kHoistPointwise;
+extern const Pass kVolumesAsImages;
 
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;

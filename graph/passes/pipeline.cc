@@ -60,9 +60,10 @@ Status run_passes(Graph& graph, const OpTable& ops, std::span<const Pass> passes
 }
 
 std::span<const Pass> simplify_passes() {
-  static const Pass passes[] = {kResolvePads,   kFoldConstants,    kRemoveIdentities,     kMergeIdentical,
-                                kMergeReshapes, kMergeActivations, kMergeConcats,         kMergePads,
-                                kMergeAffine,   kFoldBatchNorm,    kFoldBatchNormForward, kHoistPointwise};
+  static const Pass passes[] = {kResolvePads,    kFoldConstants,    kRemoveIdentities,     kMergeIdentical,
+                                kMergeReshapes,  kMergeActivations, kMergeConcats,         kMergePads,
+                                kMergeAffine,    kFoldBatchNorm,    kFoldBatchNormForward, kHoistPointwise,
+                                kVolumesAsImages};
   return passes;
 }
 

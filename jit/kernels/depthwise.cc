@@ -1,6 +1,7 @@
 #include "jit/kernels/depthwise.h"
 
 #include <cstddef>
+#include <map>
 
 #include "jit/kernels/conv_tile.h"
 #include "jit/kernels/depthwise_groups.h"
@@ -12,6 +13,7 @@ namespace {
 using Xbyak::Address;
 using Name = ConvConstants::Name;
 
+constexpr int kTemporaries = 4;
 constexpr uint32_t kOnes = 0x00010001, kEvenBytes = 0x00ff00ff;
 
 class Depthwise {
@@ -24,10 +26,11 @@ class Depthwise {
 
   void tile();
   void group(size_t g);
-  void row(const DepthwiseGroup&, Dot, int weights);
-  void loose(const DepthwiseGroup&, Dot, int weights);
+  void taps_of(size_t g, Dot, const Vec& weights);
+  void row(const DepthwiseGroup&, const std::function<void(int i, const Vec& taps)>& dot);
+  void loose(const DepthwiseGroup&, const std::function<void(int i, const Vec& taps)>& dot);
   void load_tap(const Vec& to, const DepthwiseTap&, int pixels);
-  void dot(Dot, const Vec& acc, const Vec& taps, int weights);
+  std::vector<uint32_t> row_order(const DepthwiseGroup&) const;
   void epilogue();
   void residual();
   Address block(int at) { return a_.ptr[weights_ + at]; }
@@ -43,6 +46,8 @@ class Depthwise {
   std::vector<Vec> acc_ = a_.vecs("acc", kGroups), work_ = a_.vecs("work", 4);
   Vec ones_ = a_.vec("ones"), pad_ = a_.vec("pad");
   Mask pixels_ = a_.mask("pixels");
+  std::map<int, Vec> order_;   // row_order by the number of distinct taps
+  std::vector<Vec> resident_;  // AVX-512: the groups' weights, as far as there are registers
 };
 
 void Depthwise::generate() {
@@ -69,6 +74,17 @@ void Depthwise::generate() {
   a_.load_arg(count_, offsetof(ConvArgs, tiles));
   if (a_.registers() == 2) a_.shl(count_, 1);
   if (!a_.avx512()) a_.load(ones_, a_.constant_lanes(kOnes));
+  for (const DepthwiseGroup& g : groups_)
+    if (g.row && !order_.count(g.distinct)) {
+      Vec order = a_.vec("order of a row");
+      a_.load(order, a_.constant_vector(row_order(g)));
+      order_.emplace(g.distinct, std::move(order));
+    }
+  if (a_.avx512())
+    while (resident_.size() < groups_.size() && a_.free_vecs() > kTemporaries) {
+      resident_.push_back(a_.vec("resident weights"));
+      a_.load(resident_.back(), block(DepthwiseBlock::group(resident_.size() - 1)));
+    }
   a_.xor_(x_, x_);
   a_.loop(count_, [&] {
     tile();
@@ -85,20 +101,40 @@ void Depthwise::tile() {
 
 // Without VNNI the block says for each group whether its weights fit the cheaper dot.
 void Depthwise::group(size_t g) {
-  const DepthwiseGroup& group = groups_[g];
-  a_.note(cat("group ", g, ": ", group.distinct, group.row ? " taps of a row" : " taps"));
-  auto emit = [&](Dot kind) {
-    group.row ? row(group, kind, DepthwiseBlock::group(g)) : loose(group, kind, DepthwiseBlock::group(g));
-  };
-  if (a_.avx512()) return emit(Dot::vnni);
+  a_.note(cat("group ", g, ": ", groups_[g].distinct, groups_[g].row ? " taps of a row" : " taps"));
+  if (g < resident_.size()) return taps_of(g, Dot::vnni, resident_[g]);
+  Vec weights = a_.vec("weights");
+  a_.load(weights, block(DepthwiseBlock::group(g)));
+  if (a_.avx512()) return taps_of(g, Dot::vnni, weights);
   Xbyak::Label wide, done;
   a_.cmp(a_.byte[weights_ + (DepthwiseBlock::flags + static_cast<int>(g))], 0);
   a_.jne(wide);
-  emit(Dot::narrow);
+  taps_of(g, Dot::narrow, weights);
   a_.jmp(done);
   a_.L(wide);
-  emit(Dot::wide);
+  taps_of(g, Dot::wide, weights);
   a_.L(done);
+}
+
+// acc[i] += dot of the taps of pixel p + i; `taps` does not survive.
+void Depthwise::taps_of(size_t g, Dot kind, const Vec& weights) {
+  auto dot = [&](int i, const Vec& taps) {
+    const Vec& acc = acc_[static_cast<size_t>(i)];
+    if (kind == Dot::vnni) return a_.vpdpbusd(acc, taps, weights);
+    if (kind == Dot::narrow) {
+      a_.vpmaddubsw(taps, taps, weights);
+      a_.vpmaddwd(taps, taps, ones_);
+      return a_.vpaddd(acc, acc, taps);
+    }
+    Vec even = a_.vec("even");
+    a_.bit_and(even, taps, a_.constant_lanes(kEvenBytes));
+    a_.vpmaddwd(even, even, weights);
+    a_.vpaddd(acc, acc, even);
+    a_.vpsrlw(taps, taps, 8);
+    a_.vpmaddwd(taps, taps, block(DepthwiseBlock::group(g) + a_.vector_bytes()));
+    a_.vpaddd(acc, acc, taps);
+  };
+  groups_[g].row ? row(groups_[g], dot) : loose(groups_[g], dot);
 }
 
 void Depthwise::load_tap(const Vec& to, const DepthwiseTap& tap, int pixels) {
@@ -109,24 +145,29 @@ void Depthwise::load_tap(const Vec& to, const DepthwiseTap& tap, int pixels) {
   if (s_.clamp_hi) a_.vpminub(to, to, block(DepthwiseBlock::clamp_hi));
 }
 
-void Depthwise::row(const DepthwiseGroup& g, Dot kind, int weights) {
-  std::vector<uint32_t> order;  // byte k of channel j: channel lanes[j] of pixel[k]
-  for (uint32_t j = 0; j < 4; ++j) {
+// Byte k of channel j: channel lanes[j] of pixel[k].
+std::vector<uint32_t> Depthwise::row_order(const DepthwiseGroup& g) const {
+  std::vector<uint32_t> order;
+  for (size_t j = 0; j < 4; ++j) {
     uint32_t bytes = 0;
-    for (uint32_t k = 0; k < 4; ++k) bytes |= static_cast<uint32_t>(4 * g.pixel[k] + s_.lanes[j]) << 8 * k;
+    for (size_t k = 0; k < 4; ++k) bytes |= static_cast<uint32_t>(4 * g.pixel[k] + s_.lanes[j]) << 8 * k;
     order.push_back(bytes);
   }
+  return order;
+}
+
+void Depthwise::row(const DepthwiseGroup& g, const std::function<void(int, const Vec&)>& dot) {
   for (int i = 0; i < kGroups; ++i) {
-    const Vec& taps = work_[static_cast<size_t>(2 * i % 4)];
+    const Vec& taps = work_[static_cast<size_t>(i)];
     load_tap(taps, g.slot[0], i);
-    a_.vpshufb(taps, taps, a_.constant_vector(order));
-    dot(kind, acc_[static_cast<size_t>(i)], taps, weights);
+    a_.vpshufb(taps, taps, order_.at(g.distinct));
+    dot(i, taps);
   }
 }
 
 //   t0, t1 -> bytes  p: c0(t0 t1) .. c3(t0 t1) | p+1: ..      low half of a lane: pixels p, p+1; high: p+2, p+3
 //   and t2, t3 -> words  p: c0(t0 t1 t2 t3) .. c3(..)         the low and the high half again
-void Depthwise::loose(const DepthwiseGroup& g, Dot kind, int weights) {
+void Depthwise::loose(const DepthwiseGroup& g, const std::function<void(int, const Vec&)>& dot) {
   const Vec &low01 = work_[0], &high01 = work_[1], &low23 = work_[2], &high23 = work_[3];
   auto interleave = [&](const Vec& low, const Vec& high, size_t first) {
     Vec other = a_.vec("taps");
@@ -139,31 +180,15 @@ void Depthwise::loose(const DepthwiseGroup& g, Dot kind, int weights) {
   if (g.distinct > 2) interleave(low23, high23, 2);
   // Two taps stand in both halves, one in all four bytes.
   const Vec &low = g.distinct > 2 ? low23 : low01, &high = g.distinct > 2 ? high23 : high01;
-  for (size_t i = 0; i < kGroups; ++i) {
+  for (int i = 0; i < kGroups; ++i) {
     Vec taps = a_.vec("interleaved");
     const Vec &a = i < 2 ? low01 : high01, &b = i < 2 ? low : high;
     i % 2 ? a_.vpunpckhwd(taps, a, b) : a_.vpunpcklwd(taps, a, b);
     if (!same_lanes())
       a_.vpshufd(taps, taps,
                  static_cast<uint8_t>(s_.lanes[0] | s_.lanes[1] << 2 | s_.lanes[2] << 4 | s_.lanes[3] << 6));
-    dot(kind, acc_[i], taps, weights);
+    dot(i, taps);
   }
-}
-
-void Depthwise::dot(Dot kind, const Vec& acc, const Vec& taps, int weights) {
-  if (kind == Dot::vnni) return a_.vpdpbusd(acc, taps, block(weights));
-  if (kind == Dot::narrow) {
-    a_.vpmaddubsw(taps, taps, block(weights));
-    a_.vpmaddwd(taps, taps, ones_);
-    return a_.vpaddd(acc, acc, taps);
-  }
-  Vec even = a_.vec("even");
-  a_.bit_and(even, taps, a_.constant_lanes(kEvenBytes));
-  a_.vpmaddwd(even, even, block(weights));
-  a_.vpaddd(acc, acc, even);
-  a_.vpsrlw(taps, taps, 8);
-  a_.vpmaddwd(taps, taps, block(weights + a_.vector_bytes()));
-  a_.vpaddd(acc, acc, taps);
 }
 
 // acc += float(r - residual_zero) * residual_mult
@@ -224,8 +249,9 @@ Status check(const DepthwiseSpec& s) {
   conv.isa = s.isa;
   conv.taps = s.taps;
   QL_CHECK_OK(check(conv));
-  if (size_t groups = depthwise_groups(s.taps).size(); groups > kMaxDepthwiseGroups)
-    return unsupported(groups, " groups of taps, a depthwise kernel takes ", kMaxDepthwiseGroups);
+  size_t taps = 0;
+  for (const auto& section : s.taps) taps += section.size();
+  if (taps > kMaxDepthwiseTaps) return unsupported(taps, " taps, a depthwise kernel takes ", kMaxDepthwiseTaps);
   for (int lane : s.lanes)
     if (lane < 0 || lane > 3) return invalid_argument("byte ", lane, " of a quad, expected 0 to 3");
   return {};

@@ -20,7 +20,8 @@ struct DepthwiseGroup {
   int distinct = 0;  // taps: 4 (0 1 2 3), 3 (0 1 1 2), 2 (0 1 0 1), 1 (0 0 0 0)
 };
 
-inline constexpr size_t kMaxDepthwiseGroups = 64;
+// A group of a row has at least three taps, all others but one have four: with these there are at most 64 groups.
+inline constexpr size_t kMaxDepthwiseTaps = 3 * 63;
 
 // Runs of neighbours first, then whatever is left in fours.
 std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps);

@@ -1,0 +1,297 @@
+// volumes_as_images: Conv [N,C,D,H,W]  =>  for each depth Conv [N,C*kd,H,W] of the slices in its window, Concat
+//
+// Operators on sequences (rank 3) and volumes (rank 5) become operators on images (image_form.h). With i = od * stride
+// - pad + j * dilation the input slice under tap j of output slice od,
+//   Conv           y[od] = conv2d(slices i(j) for all j inside, the weights of these taps)
+//   ConvTranspose  y[od] = convtranspose2d(slices i with od = i * stride - pad + j * dilation, the weights of these j)
+//   MaxPool        y[od] = max over j of maxpool2d(x)[i(j)]
+//   AveragePool    y[od] = sum over j of averagepool2d(x)[i(j)] / (slices inside, or all with count_include_pad)
+// A slice outside the volume is no operand: depth padding multiplies nothing. Slices in the middle of the volume share
+// their weights. Elementwise operators follow where an operand is such an image already, so that the edges move out to
+// the inputs and outputs of the whole part.
+#include "graph/passes/image_form.h"
+#include "graph/passes/list.h"
+#include "graph/passes/volume_window.h"
+
+namespace quadlane {
+namespace {
+
+// What the rewriting of an operator gives: its image, or nothing where it stays as it is.
+using Lifted = Result<std::optional<ValueId>>;
+const std::optional<ValueId> kStays;
+
+// Operators of one value, applied to each element alone; further inputs are scalars.
+bool is_unary(const Node& node) {
+  return is_one_of(node.op, {"Relu", "LeakyRelu", "Clip",     "Sigmoid",  "HardSigmoid", "HardSwish", "Tanh", "Elu",
+                             "Selu", "Celu",      "Softplus", "Softsign", "Gelu",        "Mish",      "Erf",  "Exp",
+                             "Log",  "Sqrt",      "Abs",      "Neg",      "Reciprocal",  "Floor",     "Ceil", "Round"});
+}
+bool is_arithmetic(const Node& node) { return is_one_of(node.op, {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu"}); }
+
+// [first, end) of w's taps in depth, as weights of a 2-D convolution: axis 1 (or 0 when transposed) holds (tap,
+// channel).
+ValueId weights_of(Graph& g, const Node& node, const std::vector<int64_t>& taps, bool transposed) {
+  const Tensor& w = *g.constant(node.input(1));
+  Shape s = w.shape();
+  if (s.size() == 3) s = {s[0], s[1], 1, 1, s[2]};
+  const int64_t outer = transposed ? 1 : s[0], channels = transposed ? s[0] : s[1], inner = transposed ? s[1] : 1;
+  const int64_t area = s[3] * s[4];
+  std::vector<float> values;
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t tap : taps)
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t i = 0; i < inner; ++i) {
+          const float* from = w.as<float>() + (((o * channels + c) * inner + i) * s[2] + tap) * area;
+          values.insert(values.end(), from, from + area);
+        }
+  const int64_t all = static_cast<int64_t>(taps.size()) * channels;
+  const Shape shape = transposed ? Shape{all, inner, s[3], s[4]} : Shape{outer, all, s[3], s[4]};
+  return g.add_constant(node.name + ".weights", Tensor::from<float>(shape, values));
+}
+
+// The convolutions of all output slices; equal taps share their weights.
+Lifted lift_conv(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const bool transposed = node.op == "ConvTranspose";
+  const auto x = VolumeShape::of(g, node.input(0)), y = VolumeShape::of(g, node.output());
+  const auto window = VolumeWindow::of(g, node);
+  const Tensor* w = g.constant(node.input(1));
+  if (!x || !y || !window || !w || w->dtype() != DType::f32) return kStays;
+  if (node.input(2) != kNoValue && !g.constant(node.input(2))) return kStays;
+  const bool grouped = window->group > 1 && x->d > 1;
+  if (grouped && transposed) return kStays;
+  std::vector<std::vector<DepthTap>> taps;
+  for (int64_t od = 0; od < y->d; ++od) {
+    taps.push_back(transposed ? window->transposed_taps(od, x->d) : window->taps(od, x->d));
+    if (taps.back().empty()) return kStays;  // the bias alone
+  }
+  QL_TRY(ValueId image, form.image(node.input(0)));
+  std::map<std::vector<int64_t>, ValueId> weights;
+  auto conv = [&](const std::vector<DepthTap>& of, bool bias) -> Result<ValueId> {
+    std::vector<int64_t> depths, kernel;
+    for (const DepthTap& tap : of) depths.push_back(tap.depth), kernel.push_back(tap.tap);
+    QL_TRY(ValueId source, form.slices(image, x->c, depths));
+    auto [at, fresh] = weights.try_emplace(kernel, kNoValue);
+    if (fresh) at->second = weights_of(g, node, kernel, transposed);
+    std::vector<ValueId> inputs{source, at->second};
+    if (bias && node.input(2) != kNoValue) inputs.push_back(node.input(2));
+    return form.add(node.op, window->image_attrs(node), inputs);
+  };
+  std::vector<ValueId> results;
+  for (const auto& of : taps) {
+    // Channels of a group lie in several slices: a sum of one convolution a slice.
+    QL_TRY(ValueId sum, conv(grouped ? std::vector{of[0]} : of, true));
+    for (size_t j = 1; grouped && j < of.size(); ++j) {
+      QL_TRY(ValueId part, conv({of[j]}, false));
+      QL_TRY(sum, form.add("Add", {}, {sum, part}));
+    }
+    results.push_back(sum);
+  }
+  QL_TRY(ValueId all, form.concat(results));
+  return std::optional(all);
+}
+
+// max over j of the slices under tap j, all output slices at once; one with fewer taps repeats its last.
+Result<ValueId> maximum_of(ImageForm& form, ValueId pooled, int64_t channels,
+                           const std::vector<std::vector<DepthTap>>& taps) {
+  size_t most = 0;
+  for (const auto& of : taps) most = std::max(most, of.size());
+  ValueId result = kNoValue;
+  for (size_t j = 0; j < most; ++j) {
+    std::vector<int64_t> depths;
+    for (const auto& of : taps) depths.push_back(of[std::min(j, of.size() - 1)].depth);
+    QL_TRY(ValueId next, form.slices(pooled, channels, depths));
+    if (j > 0) {
+      QL_TRY(next, form.add("Max", {}, {result, next}));
+    }
+    result = next;
+  }
+  return result;
+}
+
+// The mean of `all` slices, or of those inside when it is 0.
+Result<ValueId> average_of(ImageForm& form, const Node& node, ValueId pooled, int64_t channels,
+                           const std::vector<std::vector<DepthTap>>& taps, int64_t all) {
+  std::vector<ValueId> results;
+  for (const auto& of : taps) {
+    ValueId sum = kNoValue;
+    for (const DepthTap& tap : of) {
+      QL_TRY(ValueId slice, form.slices(pooled, channels, tap.depth, tap.depth + 1));
+      if (sum != kNoValue) {
+        QL_TRY(slice, form.add("Add", {}, {sum, slice}));
+      }
+      sum = slice;
+    }
+    if (const int64_t count = all ? all : static_cast<int64_t>(of.size()); count > 1) {
+      const ValueId share = add_floats(form.graph(), node.name + ".share", {1}, {1.0 / static_cast<double>(count)});
+      QL_TRY(sum, form.add("Mul", {}, {sum, share}));
+    }
+    results.push_back(sum);
+  }
+  return form.concat(results);
+}
+
+Lifted lift_pool(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const auto x = VolumeShape::of(g, node.input(0)), y = VolumeShape::of(g, node.output());
+  const auto window = VolumeWindow::of(g, node);
+  if (!x || !y || !window || node.outputs.size() != 1) return kStays;
+  const bool average = node.op == "AveragePool", count_pad = node.attrs.int_or("count_include_pad", 0) != 0;
+  if (average && x->d > 1 && node.attrs.int_or("ceil_mode", 0) != 0) return kStays;
+  QL_TRY(ValueId image, form.image(node.input(0)));
+  QL_TRY(ValueId pooled, form.add(node.op, window->image_attrs(node), {image}));
+  if (x->rank == 3) return std::optional(pooled);
+  std::vector<std::vector<DepthTap>> taps;
+  for (int64_t od = 0; od < y->d; ++od) {
+    taps.push_back(window->taps(od, x->d));
+    if (taps.back().empty()) return kStays;
+  }
+  QL_TRY(ValueId all, average ? average_of(form, node, pooled, x->c, taps, count_pad ? window->kernel[0] : 0)
+                              : maximum_of(form, pooled, x->c, taps));
+  return std::optional(all);
+}
+
+// The mean or maximum of each slice, then of these.
+Lifted lift_global_pool(ImageForm& form, const Node& node) {
+  const auto x = VolumeShape::of(form.graph(), node.input(0));
+  if (!x || !form.known_image(node.input(0))) return kStays;
+  QL_TRY(ValueId image, form.image(node.input(0)));
+  QL_TRY(ValueId pooled, form.add(node.op, node.attrs, {image}));
+  if (x->d == 1) return std::optional(pooled);
+  QL_TRY(ValueId of_slices, form.reshape(pooled, {x->n, x->d, x->c, 1}));
+  const ValueId axes =
+      form.graph().add_constant(node.name + ".axes", Tensor::from<int64_t>({1}, std::vector<int64_t>{1}));
+  QL_TRY(ValueId all, form.add(node.op == "GlobalMaxPool" ? "ReduceMax" : "ReduceMean", {}, {of_slices, axes}));
+  QL_TRY(all, form.reshape(all, {x->n, x->c, 1, 1}));
+  return std::optional(all);
+}
+
+// A constant for each channel (or one for all) as an operand of the image; nullopt when it is neither.
+std::optional<ValueId> channel_operand(Graph& g, ValueId v, const VolumeShape& like) {
+  if (scalar_constant(g, v) && g[v].type.shape.size() <= 1) return v;
+  const auto values = channel_constant(
+      g, v, like.rank == 3 ? Shape{like.n, like.c, like.w} : Shape{like.n, like.c, like.d, like.h, like.w});
+  if (!values) return {};
+  std::vector<double> repeated;
+  for (int64_t d = 0; d < like.d; ++d) repeated.insert(repeated.end(), values->begin(), values->end());
+  return add_floats(g, g[v].name + ".image", {like.d * like.c, 1, 1}, repeated);
+}
+
+Lifted lift_arithmetic(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const auto y = VolumeShape::of(g, node.output());
+  if (!y) return kStays;
+  std::vector<ValueId> inputs;
+  bool any = false;
+  for (ValueId v : node.inputs) any |= form.known_image(v).has_value();
+  if (!any) return kStays;
+  for (ValueId v : node.inputs) {
+    if (g.constant(v)) {
+      const auto operand = channel_operand(g, v, *y);
+      if (!operand) return kStays;
+      inputs.push_back(*operand);
+      continue;
+    }
+    const auto s = VolumeShape::of(g, v);
+    if (!s || s->rank != y->rank || s->n != y->n || s->c != y->c) return kStays;
+    const bool per_channel = s->d == 1 && s->h == 1 && s->w == 1;
+    if (!per_channel && g[v].type.shape != g[node.output()].type.shape) return kStays;
+    QL_TRY(ValueId image, form.image(v));
+    QL_TRY(image, form.concat(std::vector<ValueId>(static_cast<size_t>(per_channel ? y->d : 1), image)));
+    inputs.push_back(image);
+  }
+  QL_TRY(ValueId result, form.add(node.op, node.attrs, inputs));
+  return std::optional(result);
+}
+
+// On the parts of a concat, where convolutions can take it over.
+Lifted lift_unary(ImageForm& form, const Node& node) {
+  const auto image = form.known_image(node.input(0));
+  if (!image || !VolumeShape::of(form.graph(), node.output())) return kStays;
+  const Node* concat = producer_of(form.graph(), *image, "Concat");
+  std::vector<ValueId> parts = concat ? concat->inputs : std::vector{*image};
+  for (ValueId& part : parts) {
+    std::vector<ValueId> inputs = node.inputs;
+    inputs[0] = part;
+    QL_TRY(part, form.add(node.op, node.attrs, inputs));
+  }
+  QL_TRY(ValueId result, form.concat(parts));
+  return std::optional(result);
+}
+
+Lifted lift_batch_norm(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const auto image = form.known_image(node.input(0));
+  const auto s = VolumeShape::of(g, node.output());
+  if (!image || !s || node.outputs.size() != 1) return kStays;
+  std::vector<ValueId> inputs{*image};
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    const std::vector<double> values = floats_of(g, node.inputs[i]);
+    if (static_cast<int64_t>(values.size()) != s->c) return kStays;
+    std::vector<double> repeated;
+    for (int64_t d = 0; d < s->d; ++d) repeated.insert(repeated.end(), values.begin(), values.end());
+    inputs.push_back(add_floats(g, g[node.inputs[i]].name + ".image", {s->d * s->c}, repeated));
+  }
+  QL_TRY(ValueId result, form.add(node.op, node.attrs, inputs));
+  return std::optional(result);
+}
+
+// Along the channels: slice by slice; along the depth: one image after the other.
+Lifted lift_concat(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const auto y = VolumeShape::of(g, node.output());
+  if (!y) return kStays;
+  int64_t axis = node.attrs.int_or("axis", 1);
+  if (axis < 0) axis += static_cast<int64_t>(y->rank);
+  if (axis != 1 && !(axis == 2 && y->rank == 5)) return kStays;
+  std::vector<ValueId> images;
+  bool any = false;
+  for (ValueId v : node.inputs) {
+    if (!VolumeShape::of(g, v)) return kStays;
+    any |= form.known_image(v).has_value();
+  }
+  if (!any) return kStays;
+  for (ValueId v : node.inputs) {
+    QL_TRY(ValueId image, form.image(v));
+    images.push_back(image);
+  }
+  std::vector<ValueId> parts;
+  for (int64_t d = 0; d < y->d && axis == 1; ++d)
+    for (size_t i = 0; i < images.size(); ++i) {
+      QL_TRY(ValueId slice, form.slices(images[i], VolumeShape::of(g, node.inputs[i])->c, d, d + 1));
+      parts.push_back(slice);
+    }
+  QL_TRY(ValueId all, form.concat(axis == 1 ? parts : images));
+  return std::optional(all);
+}
+
+Lifted lift(ImageForm& form, const Node& node) {
+  if (is_one_of(node.op, {"Conv", "ConvTranspose"})) return lift_conv(form, node);
+  if (is_one_of(node.op, {"MaxPool", "AveragePool"})) return lift_pool(form, node);
+  if (is_one_of(node.op, {"GlobalAveragePool", "GlobalMaxPool"})) return lift_global_pool(form, node);
+  if (node.op == "BatchNormalization") return lift_batch_norm(form, node);
+  if (node.op == "Concat") return lift_concat(form, node);
+  if (is_arithmetic(node)) return lift_arithmetic(form, node);
+  if (is_unary(node)) return lift_unary(form, node);
+  return kStays;
+}
+
+Result<int> run(Graph& g, const OpTable& ops) {
+  int rewrites = 0;
+  for (NodeId id : g.order()) {
+    if (!g.is_live(id) || g[id].outputs.empty() || !VolumeShape::of(g, g[id].output())) continue;
+    const Node node = g[id];
+    ImageForm form(g, ops, node.name);
+    QL_TRY(std::optional<ValueId> image, lift(form, node));
+    if (!image) continue;
+    QL_CHECK_OK(form.replace(node.output(), *image));
+    ++rewrites;
+  }
+  return rewrites;
+}
+
+}  // namespace
+
+const Pass kVolumesAsImages{"volumes_as_images", "operators on sequences and volumes => on images", run};
+
+}  // namespace quadlane
