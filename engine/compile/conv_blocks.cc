@@ -37,13 +37,6 @@ double ConvOperands::weight(int64_t o, int64_t c, int i, int j) const {
   return is_u8() ? w->as<int8_t>()[index] : w->as<float>()[index];
 }
 
-namespace {
-
-ConvAct activation_of(const Attrs& attrs) {
-  const std::string act = attrs.string_or("act", "");
-  return act == "clip" ? ConvAct::clip : act == "leaky" ? ConvAct::leaky : ConvAct::none;
-}
-
 ConvEpilogue epilogue_of(const ConvOperands& op) {
   ConvEpilogue e;
   if (op.dst == DType::u8) {
@@ -58,6 +51,38 @@ ConvEpilogue epilogue_of(const ConvOperands& op) {
   e.residual_mult = op.attrs.float_or("residual_mult", 1.0f);
   e.residual_zero = static_cast<int32_t>(op.attrs.int_or("residual_zero", 0));
   return e;
+}
+
+double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
+  double bias = element_as_double(op.bias->view(), o);
+  if (!op.z) return bias;
+  const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
+  for (int64_t c = first; c < first + per_group; ++c) {
+    double sum = 0;
+    for (const ConvSection& section : sections)
+      for (const ConvTap& tap : section.taps) sum += op.weight(o, c, tap.i, tap.j);
+    bias -= sum * op.z_at(c);
+  }
+  return bias;
+}
+
+bool conversion_needs_clamp(const ConvOperands& op) {
+  if (!op.is_u8() || op.dst != DType::u8) return true;
+  const int64_t per_output = op.w->count() / (op.transposed ? 1 : op.outputs);
+  for (int64_t o = 0; o < op.outputs; ++o) {
+    double sum = std::fabs(element_as_double(op.bias->view(), o));
+    const double largest = 255.0 * 128.0 * static_cast<double>(per_output);
+    sum += largest;
+    if (sum * std::fabs(element_as_double(op.mult->view(), o)) >= 1e9) return true;
+  }
+  return op.attrs.has("residual_mult");
+}
+
+namespace {
+
+ConvAct activation_of(const Attrs& attrs) {
+  const std::string act = attrs.string_or("act", "");
+  return act == "clip" ? ConvAct::clip : act == "leaky" ? ConvAct::leaky : ConvAct::none;
 }
 
 // Planes of each section that a block of outputs reads: those with a channel of one of its groups.
@@ -85,20 +110,6 @@ BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& p
       if (needed) planes.of_section[s].push_back(i);
     }
   return planes;
-}
-
-// The sum over the window that the reference leaves to (clamp(x) - z): bias - sum w * z, once for all pixels.
-double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
-  double bias = element_as_double(op.bias->view(), o);
-  if (!op.z) return bias;
-  const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
-  for (int64_t c = first; c < first + per_group; ++c) {
-    double sum = 0;
-    for (const ConvSection& section : sections)
-      for (const ConvTap& tap : section.taps) sum += op.weight(o, c, tap.i, tap.j);
-    bias -= sum * op.z_at(c);
-  }
-  return bias;
 }
 
 // One 64-byte vector for each plane: the clamp's byte of each lane (or its float) repeated. A hole takes `neutral`.
@@ -141,19 +152,6 @@ std::vector<std::byte> pack(const ConvOperands& op, const ConvSpec& spec, const 
   return pack_conv_weights(spec, planes.counts(), ConvWeightF32([&](int o, int s, int64_t p, int t) {
                              return static_cast<float>(weight(o, s, p, t, 0));
                            }));
-}
-
-// |acc * mult| of every output stays below 2^31 even without the upper clamp, whatever the input.
-bool conversion_needs_clamp(const ConvOperands& op) {
-  if (!op.is_u8() || op.dst != DType::u8) return true;
-  const int64_t per_output = op.w->count() / (op.transposed ? 1 : op.outputs);
-  for (int64_t o = 0; o < op.outputs; ++o) {
-    double sum = std::fabs(element_as_double(op.bias->view(), o));
-    const double largest = 255.0 * 128.0 * static_cast<double>(per_output);
-    sum += largest;
-    if (sum * std::fabs(element_as_double(op.mult->view(), o)) >= 1e9) return true;
-  }
-  return op.attrs.has("residual_mult");
 }
 
 struct BuiltBlock {
@@ -220,17 +218,22 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   spec.v_clamp_hi = conversion_needs_clamp(op);
 
   const int64_t group_outputs = op.outputs / op.group;
-  ConvExtent extent{
-      op.group == 1 ? op.outputs : std::max<int64_t>(4, group_outputs), dst.vectors(),
-      planes_for(op, phases, sections.size(), 0, std::min(op.outputs, std::max<int64_t>(4, group_outputs))).counts()};
+  const int64_t quad = spec.dst == DType::u8 ? 4 : 1;  // blocks begin at planes
+  const int64_t extent_outputs = op.group == 1 ? op.outputs : std::max(quad, group_outputs);
+  ConvExtent extent{extent_outputs, dst.vectors(),
+                    planes_for(op, phases, sections.size(), 0, std::min(op.outputs, extent_outputs)).counts()};
   QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
   schedule.apply(spec);
-  if (op.group > 1) spec.no = static_cast<int>(std::min<int64_t>(spec.no, std::max<int64_t>(4, group_outputs / 4 * 4)));
+  // A block ends with its group where that is possible.
+  const bool whole_groups = op.group > 1 && group_outputs % quad == 0;
+  if (op.group > 1 && !whole_groups)
+    spec.no = static_cast<int>(std::min<int64_t>(spec.no, std::max<int64_t>(4, group_outputs / 4 * 4)));
 
   std::vector<BuiltBlock> blocks;
-  for (int64_t o = 0; o < op.outputs; o += spec.no) {
-    QL_TRY(BuiltBlock block,
-           build_block(e, op, spec, phases, sections, dst.vectors(), o, std::min<int64_t>(op.outputs, o + spec.no)));
+  for (int64_t o = 0, end = 0; o < op.outputs; o = end) {
+    end = std::min<int64_t>(op.outputs, o + spec.no);
+    if (whole_groups) end = std::min(end, (op.group_of_output(o) + 1) * group_outputs);
+    QL_TRY(BuiltBlock block, build_block(e, op, spec, phases, sections, dst.vectors(), o, end));
     block.block.first_dst = static_cast<uint32_t>(spec.dst == DType::u8 ? o / 4 : o);
     blocks.push_back(std::move(block));
   }

@@ -36,6 +36,12 @@ struct ConvOperands {
   int64_t group_of_input(int64_t c) const { return c / (inputs / group); }
 };
 
+// The sum over the window that the reference leaves to (clamp(x) - z): bias - sum w * z, once for all pixels.
+double folded_bias(const ConvOperands&, int64_t o, const std::vector<ConvSection>&);
+ConvEpilogue epilogue_of(const ConvOperands&);
+// False when |acc * mult| of every output stays below 2^31 even without the upper clamp, whatever the input.
+bool conversion_needs_clamp(const ConvOperands&);
+
 // Chooses a schedule, generates the kernels, packs the weights and appends the step. phases[s] are the planes that
 // section s reads; all share one geometry.
 Status emit_conv(Lowering&, Emitter&, run::StepInfo, const ConvOperands&, const std::vector<PlanarValue>& phases,

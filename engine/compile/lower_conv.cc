@@ -6,11 +6,14 @@
 //   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset (r + pad -
 //   i*d)/s:
 //                   s*s convolutions, whose results are interleaved. Zeros are never multiplied
-//   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0
+//   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
+//                   With one input channel each the quads' bytes have kernels of their own (depthwise.h)
+//   few channels    columns become channels first (fold_columns.h)
 #include <cmath>
 #include <cstring>
 
-#include "engine/compile/conv_blocks.h"
+#include "engine/compile/depthwise.h"
+#include "engine/compile/fold_columns.h"
 #include "engine/compile/lowering.h"
 #include "engine/compile/phases.h"
 #include "ops/conv_attrs.h"
@@ -134,9 +137,22 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
     phases.push_back(x);
   }
+  std::shared_ptr<const std::deque<Tensor>> folded_tensors;
+  if (worth_folding(op, attrs, phases[0].planes.size())) {
+    const Geometry extents{static_cast<int>(in[0]), static_cast<int>(ph), static_cast<int>(out_shape[3])};
+    FoldedConv folded = fold_columns(l, node.name, op, attrs, extents, phases, sections);
+    op = std::move(folded.op);
+    phases = std::move(folded.phases);
+    sections = std::move(folded.sections);
+    folded_tensors = std::move(folded.tensors);
+    for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
+    l.layouts.require(phases[0].layout, 0, reach.top, reach.bottom);
+  }
   LayoutId out_layout = l.layouts.add(out_shape[0], out_shape[2], out_shape[3]);
   l.layouts.same_pitch(out_layout, phases[0].layout);
-  PlanarValue out = l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
+  const bool depthwise = is_depthwise(op, phases, sections, node.input(7) != kNoValue);
+  PlanarValue out = depthwise ? depthwise_result(l, op, x, out_layout)
+                              : l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
   if (node.input(7) != kNoValue && !residual)
     return make_error(Code::internal, "the residual's planes differ from the output's");
@@ -145,8 +161,10 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   run::StepInfo info = make_info(node);
   info.int8 = op.is_u8();
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
-  l.emit([=, &l](Emitter& e) {
-    return emit_conv(l, e, info, op, phases, sections, out, residual ? &*residual : nullptr);
+  l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) {  // op points to them
+    const PlanarValue* added = residual ? &*residual : nullptr;
+    return depthwise ? emit_depthwise(l, e, info, op, phases, sections, out, added)
+                     : emit_conv(l, e, info, op, phases, sections, out, added);
   });
   return Verdict{};
 }

@@ -45,6 +45,15 @@ constexpr Entry kLowerings[] = {
     {"Sigmoid", lower_elementwise},
 };
 
+// Whether a value, or a concat of it, goes into a convolution.
+bool read_by_convolutions(const Graph& graph, ValueId v) {
+  return std::any_of(graph.at(v).uses.begin(), graph.at(v).uses.end(), [&](const Use& use) {
+    const Node& node = graph.at(use.node);
+    return node.op == "ql.Conv" || node.op == "ql.ConvTranspose" ||
+           (node.op == "Concat" && read_by_convolutions(graph, node.output()));
+  });
+}
+
 }  // namespace
 
 bool can_be_planar(const TensorType& type) {
@@ -200,6 +209,8 @@ Result<Verdict> lower_concat(Lowering& l, const Node& node) {
 
 Result<Verdict> lower_slice(Lowering& l, const Node& node) {
   const Shape& in = l.shape(node.input(0));
+  if (read_by_convolutions(l.graph, node.output()) && can_be_planar(l.graph.at(node.input(0)).type))
+    QL_CHECK_OK(l.planar(node.input(0)));  // packed once for all slices
   const PlanarValue* x = l.find_planar(node.input(0));
   if (!x) return declined("the input has no planes");
   const Shape& out = l.shape(node.output());

@@ -159,5 +159,48 @@ TEST(ConvPlan, ChannelTailsOneToSeventeen) {
   }
 }
 
+// One input channel a group: kernels of their own for u8, blocks of one output for f32.
+Problem depthwise_problem(unsigned seed) {
+  Problem p = random_problem(seed);
+  std::mt19937 rng(seed);
+  auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); };
+  p.transposed = false;
+  p.u8_out = p.u8 && pick(0, 9) > 0;
+  p.c = p.group = pick(2, 13);
+  p.o = p.c * (pick(0, 2) ? 1 : pick(2, 4));
+  p.kh = p.kw = 2 * pick(1, 3) + 1;
+  p.h = pick(p.dh * (p.kh - 1) + 1, 25), p.w = pick(p.dw * (p.kw - 1) + 1, 25);
+  return p;
+}
+
+TEST(ConvPlan, DepthwiseAvx2) {
+  for (unsigned seed = 1; seed <= 200; ++seed) expect_agreement(depthwise_problem(seed), Isa::avx2, 1 + seed % 3);
+}
+
+TEST(ConvPlan, DepthwiseAvx512) {
+  for (unsigned seed = 2000; seed <= 2030; ++seed) expect_agreement(depthwise_problem(seed), Isa::avx512_vnni);
+}
+
+// Few channels: columns become channels (fold_columns.h).
+Problem first_layer_problem(unsigned seed) {
+  Problem p = random_problem(seed);
+  std::mt19937 rng(seed);
+  auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); };
+  p.transposed = false, p.u8 = true, p.u8_out = pick(0, 4) > 0;
+  p.group = 1;
+  p.c = pick(1, 6), p.o = pick(8, 40);
+  p.kh = pick(1, 7), p.kw = pick(2, 7);
+  p.h = pick(p.dh * (p.kh - 1) + 1, 25), p.w = pick(p.dw * (p.kw - 1) + 1, 25);
+  return p;
+}
+
+TEST(ConvPlan, FirstLayersAvx2) {
+  for (unsigned seed = 1; seed <= 200; ++seed) expect_agreement(first_layer_problem(seed), Isa::avx2, 1 + seed % 3);
+}
+
+TEST(ConvPlan, FirstLayersAvx512) {
+  for (unsigned seed = 3000; seed <= 3020; ++seed) expect_agreement(first_layer_problem(seed), Isa::avx512_vnni);
+}
+
 }  // namespace
 }  // namespace quadlane::testing

@@ -1,0 +1,161 @@
+#include "engine/compile/depthwise.h"
+
+#include <algorithm>
+
+#include "engine/run/conv_step.h"
+#include "jit/kernels/depthwise.h"
+
+namespace quadlane::compile {
+namespace {
+
+// Where the bytes of a result plane come from.
+struct Source {
+  uint32_t plane = 0;                       // in the phases' lists
+  std::array<int, 4> lanes = {0, 1, 2, 3};  // its byte for each byte of the result; holes read any
+};
+
+// The source plane with the channels of these outputs (-1: none); nullopt when they lie in several.
+std::optional<Source> source_of(const ConvOperands& op, const PlanarValue& x, const std::array<int32_t, 4>& outputs) {
+  const int64_t multiplier = op.outputs / op.inputs;
+  for (uint32_t p = 0; p < x.planes.size(); ++p) {
+    Source source{p, {0, 1, 2, 3}};
+    bool all = true;
+    for (size_t j = 0; j < 4 && all; ++j) {
+      if (outputs[j] < 0) continue;
+      const auto& channels = x.planes[p].channels;
+      const auto at = std::find(channels.begin(), channels.end(), outputs[j] / multiplier);
+      all = at != channels.end();
+      source.lanes[j] = all ? static_cast<int>(at - channels.begin()) : 0;
+    }
+    if (all) return source;
+  }
+  return std::nullopt;
+}
+
+std::array<int32_t, 4> outputs_of_quad(int64_t first, int64_t outputs) {
+  std::array<int32_t, 4> quad;
+  for (int64_t j = 0; j < 4; ++j)
+    quad[static_cast<size_t>(j)] = first + j < outputs ? static_cast<int32_t>(first + j) : -1;
+  return quad;
+}
+
+bool in_order(const PlanarValue& x, int64_t channels) {
+  for (size_t p = 0; p < x.planes.size(); ++p)
+    if (x.planes[p].channels != outputs_of_quad(4 * static_cast<int64_t>(p), channels)) return false;
+  return true;
+}
+
+DepthwiseChannels channels_of(const ConvOperands& op, const std::vector<ConvSection>& sections, const PlaneRef& result,
+                              const PlaneRef& source) {
+  DepthwiseChannels c;
+  for (size_t j = 0; j < 4; ++j) {
+    if (const int32_t o = result.channels[j]; o >= 0) {
+      c.bias[j] = static_cast<int32_t>(folded_bias(op, o, sections));
+      c.mult[j] = static_cast<float>(element_as_double(op.mult->view(), o));
+    }
+    if (const int32_t i = source.channels[j]; i >= 0) {
+      if (op.lo) c.clamp_lo[j] = static_cast<uint8_t>(op.lo_at(i));
+      if (op.hi) c.clamp_hi[j] = static_cast<uint8_t>(op.hi_at(i));
+    }
+  }
+  return c;
+}
+
+}  // namespace
+
+bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases,
+                  const std::vector<ConvSection>& sections, bool residual) {
+  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || false) return false;
+  if (op.group != op.inputs || op.group == 1) return false;
+  DepthwiseSpec spec;
+  spec.isa = Isa::avx2;
+  for (const ConvSection& section : sections) spec.taps.emplace_back(section.taps.size(), 0);
+  if (!check(spec).ok()) return false;
+  const PlanarValue& x = phases[0];
+  if (op.outputs == op.inputs) return !residual || in_order(x, op.inputs);
+  for (int64_t o = 0; o < op.outputs; o += 4)
+    if (!source_of(op, x, outputs_of_quad(o, op.outputs))) return false;
+  return true;
+}
+
+PlanarValue depthwise_result(Lowering& l, const ConvOperands& op, const PlanarValue& x, LayoutId layout) {
+  return op.outputs == op.inputs ? l.layouts.fresh_like(x, layout) : l.layouts.fresh(op.dst, layout, op.outputs);
+}
+
+Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands& op,
+                      const std::vector<PlanarValue>& phases, const std::vector<ConvSection>& sections,
+                      const PlanarValue& out, const PlanarValue* residual) {
+  const Geometry &src = e.geometry(phases[0]), &dst = e.geometry(out);
+  if (src.pitch != dst.pitch) return make_error(Code::internal, "pitch ", src.pitch, " in, ", dst.pitch, " out");
+  DepthwiseSpec spec;
+  spec.isa = l.isa;
+  for (const ConvSection& section : sections) {
+    std::vector<int64_t> taps;
+    for (const ConvTap& tap : section.taps) taps.push_back((tap.dy * src.pitch + tap.dx) * kPixelBytes);
+    spec.taps.push_back(std::move(taps));
+  }
+  spec.clamp_lo = op.lo != nullptr;
+  spec.clamp_hi = op.hi != nullptr;
+  spec.residual = residual != nullptr;
+  spec.v_clamp_hi = conversion_needs_clamp(op);
+
+  struct Block {
+    size_t weights;
+    uint32_t source;
+    KernelId kernel;
+  };
+  std::vector<Block> blocks;
+  for (const PlaneRef& plane : out.planes) {
+    const auto source = source_of(op, phases[0], plane.channels);
+    if (!source) return make_error(Code::internal, "a depthwise result of several source planes");
+    spec.lanes = source->lanes;
+    const auto packed = pack_depthwise(
+        spec, channels_of(op, sections, plane, phases[0].planes[source->plane]), [&](int byte, int section, int tap) {
+          const int32_t o = plane.channels[static_cast<size_t>(byte)];
+          const ConvTap& t = sections[static_cast<size_t>(section)].taps[static_cast<size_t>(tap)];
+          return static_cast<int8_t>(o < 0 ? 0 : op.weight(o, o / (op.outputs / op.inputs), t.i, t.j));
+        });
+    QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
+    blocks.push_back({e.constant(packed), source->plane, kernel});
+    info.bytes_read += static_cast<int64_t>(packed.size());
+  }
+  info.kernel = describe(spec);
+  info.bytes_written = e.pixel_bytes(out);
+  std::vector<BufferId> touched = buffers_of({&out});
+  std::vector<const PlanarValue*> sources;
+  for (const PlanarValue& phase : phases) sources.push_back(&phase);
+  if (residual) sources.push_back(residual);
+  for (const PlanarValue* value : sources) {
+    info.bytes_read += e.pixel_bytes(*value);
+    for (BufferId id : buffers_of({value})) touched.push_back(id);
+  }
+  const size_t lanes = e.lanes(dst);
+  std::optional<PlanarValue> residual_planes;
+  if (residual) residual_planes = *residual;
+  e.step(std::move(info), std::move(touched), [=, &l](const Addresses& a) {
+    auto s = std::make_unique<run::ConvStep>();
+    s->src = l.layouts.geometry(phases[0].layout);
+    s->dst = l.layouts.geometry(out.layout);
+    s->dst_planes = a.planes(out);
+    s->dst_pads = a.pads(out);
+    if (residual_planes) s->residual_planes = a.planes(*residual_planes);
+    s->lanes = lanes;
+    s->epilogue = epilogue_of(op);
+    s->pv = 1;
+    s->band_tiles = s->dst.vectors();  // every block reads planes of its own
+    for (uint32_t i = 0; i < blocks.size(); ++i) {
+      run::ConvStep::Block block{};
+      block.weights = blocks[i].weights;
+      block.first_src = static_cast<uint32_t>(s->src_planes.size());
+      block.first_dst = i;
+      for (const PlanarValue& phase : phases) s->src_planes.push_back(a.plane(phase.planes[blocks[i].source]));
+      std::fill_n(block.section_planes, phases.size(), 1);
+      block.kernels = {a.kernel(blocks[i].kernel)};
+      s->blocks.push_back(std::move(block));
+    }
+    return s;
+  });
+  return {};
+}
+
+}  // namespace quadlane::compile
