@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <vector>
+#include <utility>
 
 #include "graph/op_table.h"
 
@@ -110,3 +111,7 @@ Status upgrade_qlinear_concat(Draft&, Emitter&);
 Status upgrade_qgemm(Draft&, Emitter&);
 
 }  // namespace quadlane
+Status upgrade_layer_norm(Draft&, Emitter&);
+Status upgrade_grid_sample(Draft&, Emitter&);
+Status upgrade_roi_align(Draft&, Emitter&);
+Status upgrade_group_norm(Draft&, Emitter&);

@@ -20,6 +20,13 @@ Status keep_outputs(Draft& d, const Emitter& e, size_t keep, const char* what) {
   return {};
 }
 
+// Drops trailing outputs nobody reads; attribute `outputs` says how many are left when that is more than the first.
+void count_outputs(Draft& d, const Emitter& e) {
+  while (d.outputs.size() > 1 && !is_wanted(d, e, d.outputs.size() - 1)) d.outputs.pop_back();
+  d.attrs().erase("outputs");
+  if (d.outputs.size() > 1) d.attrs().set("outputs", static_cast<int64_t>(d.outputs.size()));
+}
+
 // Up to version 6 training is the default and an attribute asks for inference.
 Status take_is_test(Draft& d) {
   QL_TRY(std::optional<int64_t> is_test, take_attr<int64_t>(d.attrs(), "is_test"));
@@ -139,10 +146,50 @@ Status upgrade_dropout(Draft& d, Emitter& e) {
   return {};
 }
 
-// MaxPool-8: the order of the indices matters only where they are read, which is refused.
+// MaxPool-8: the order of the indices matters only where they are read.
 Status upgrade_max_pool(Draft& d, Emitter& e) {
-  d.attrs().erase("storage_order");
-  return keep_outputs(d, e, 1, "indices are not supported");
+  count_outputs(d, e);
+  if (d.outputs.size() < 2) d.attrs().erase("storage_order");
+  return {};
+}
+
+Status upgrade_layer_norm(Draft& d, Emitter& e) {
+  count_outputs(d, e);
+  return {};
+}
+
+// GridSample-16 names its modes after images.
+Status upgrade_grid_sample(Draft& d, Emitter&) {
+  std::string mode = d.attrs().string_or("mode", "linear");
+  if (mode == "bilinear") d.attrs().set("mode", std::string("linear"));
+  if (mode == "bicubic") d.attrs().set("mode", std::string("cubic"));
+  return {};
+}
+
+// RoiAlign-10 does not shift regions.
+Status upgrade_roi_align(Draft& d, Emitter&) {
+  if (d.version < 16) d.attrs().set("coordinate_transformation_mode", std::string("output_half_pixel"));
+  return {};
+}
+
+// GroupNormalization-18 has a scale and a bias for each group: [G] -> [G,1] -> [G,C/G] -> [C].
+Status upgrade_group_norm(Draft& d, Emitter& e) {
+  if (d.version >= 21 || d.input_count() != 3) return {};
+  const Shape x = e.type(d.node.inputs[0]).shape;
+  int64_t groups = d.attrs().int_or("num_groups", 0);
+  if (x.size() < 2 || groups < 1 || x[1] % groups != 0) return {};  // the operator says what is wrong
+  const std::vector<int64_t> steps[] = {{groups, 1}, {groups, x[1] / groups}, {x[1]}};
+  for (size_t i : {size_t{1}, size_t{2}}) {
+    if (!e.has(d.node.inputs[i]) || e.type(d.node.inputs[i]).shape != Shape{groups})
+      return invalid_model("input ", i, " is not one value for each of ", groups, " groups");
+    for (size_t s = 0; s < 3; ++s) {
+      ValueId target = e.add_ints(cat(d.node.name, ".shape", s), steps[s]);
+      Node node{
+          cat(d.node.name, ".spread", i, "_", s), s == 1 ? "Expand" : "Reshape", {}, {d.node.inputs[i], target}, {}};
+      QL_TRY(d.node.inputs[i], e.emit_one(std::move(node), cat(d.node.name, i == 1 ? ".scale" : ".bias")));
+    }
+  }
+  return {};
 }
 
 // QuantizeLinear, DequantizeLinear: what 19, 21 and 23 added is either its default or for types we do not have.

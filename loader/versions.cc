@@ -44,7 +44,37 @@ void append_plain(std::vector<OpHistory>& h) {
   h.push_back(plain("Round", {11, 22}));
   h.push_back(plain("Where", {9, 16}));
   h.push_back(plain("InstanceNormalization", {6, 22}));
-  h.push_back(plain("LayerNormalization", {17}));
+  h.push_back(plain("RMSNormalization", {23}));
+  h.push_back(plain("LpNormalization", {1, 22}));
+  h.push_back(plain("MeanVarianceNormalization", {9, 13}));
+  h.push_back(plain("MaxUnpool", {9, 11, 22}));
+  h.push_back({"LpPool",
+               {{2, "canonical"}, {11, "defaults spelled out"}, {18, "ceil_mode, dilations"}, {22, kTypes}},
+               nullptr});
+  h.push_back(plain("GlobalLpPool", {2, 22}));
+  h.push_back(plain("Einsum", {12}));
+  h.push_back(plain("Det", {11, 22}));
+  h.push_back(plain("ReverseSequence", {10}));
+  h.push_back(plain("CenterCropPad", {18}));
+  h.push_back(plain("Compress", {9, 11}));
+  h.push_back(plain("Unique", {11}));
+  h.push_back(plain("AffineGrid", {20}));
+  h.push_back(plain("Col2Im", {18}));
+  h.push_back(plain("DeformConv", {19, 22}));
+  h.push_back(plain("NonMaxSuppression", {10, 11}));
+  h.push_back({"GridSample",
+               {{16, "modes bilinear, bicubic"}, {20, "modes linear, cubic; 3 spatial axes"}, {22, kTypes}},
+               upgrade_grid_sample});
+  h.push_back({"RoiAlign",
+               {{10, "regions not shifted"}, {16, "coordinate_transformation_mode"}, {22, kTypes}},
+               upgrade_roi_align});
+  h.push_back(plain("Shrink", {9}));
+  h.push_back(plain("Swish", {24}));
+  h.push_back(plain("IsNaN", {9, 13, 20}));
+  h.push_back(plain("IsInf", {10, 20}));
+  h.push_back(plain("BitShift", {11}));
+  for (const char* op : {"BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"}) h.push_back(plain(op, {18}));
+  h.push_back({"LayerNormalization", {{17, "canonical"}}, upgrade_layer_norm});
   h.push_back(plain("LRN", {1, 13}));
   h.push_back(plain("MatMul", {1, 9, 13}));
   h.push_back(plain("MatMulInteger", {10}));
@@ -157,6 +187,9 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {13, kTypes},
                 {22, kTypes}},
                upgrade_dropout});
+  h.push_back({"GroupNormalization",
+               {{18, "scale and bias for each group"}, {21, "scale and bias for each channel"}},
+               upgrade_group_norm});
   h.push_back({"MaxPool",
                {{1, "canonical"},
                 {8, "indices, storage_order"},

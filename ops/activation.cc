@@ -102,6 +102,22 @@ struct Selu {
     return p[1] * (x > 0 ? x : p[0] * std::expm1(x));
   }
 };
+struct Shrink {
+  static constexpr Scalar kDefaults[] = {{"bias", 0}, {"lambd", 0.5F}};
+  static constexpr std::string_view kNames = "bias lambd";
+  template <class T>
+  static T apply(T x, const T* p) {
+    return x < -p[1] ? x + p[0] : x > p[1] ? x - p[0] : T{0};
+  }
+};
+struct Swish {
+  static constexpr Scalar kDefaults[] = {{"alpha", 1}};
+  static constexpr std::string_view kNames = "alpha";
+  template <class T>
+  static T apply(T x, const T* p) {
+    return x / (1 + std::exp(-p[0] * x));
+  }
+};
 struct HardSigmoid {
   static constexpr Scalar kDefaults[] = {{"alpha", 0.2F}, {"beta", 0.5F}};
   static constexpr std::string_view kNames = "alpha beta";
@@ -224,6 +240,8 @@ void append_activation_ops(std::vector<OpDef>& defs) {
                               scaled<Celu>("Celu"),
                               scaled<Selu>("Selu"),
                               scaled<HardSigmoid>("HardSigmoid"),
+                              scaled<Shrink>("Shrink"),
+                              scaled<Swish>("Swish"),
                               {"Gelu", 1, 1, 1, "approximate", infer_gelu, with_half<eval_gelu>},
                               {"Clip", 1, 3, 1, "", infer_clip, with_half<eval_clip>},
                               {"PRelu", 2, 2, 1, "", infer_prelu, with_half<eval_prelu>},

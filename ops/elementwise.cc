@@ -9,6 +9,8 @@ void append_elementwise_ops(std::vector<OpDef>& defs) {
   append_variadic_ops(defs);
   append_compare_ops(defs);
   append_cast_ops(defs);
+  append_bit_ops(defs);
+  append_classify_ops(defs);
 }
 
 }  // namespace quadlane

@@ -7,7 +7,7 @@
 
 #include "ops/attr.h"
 #include "ops/check.h"
-#include "ops/defs.h"
+#include "ops/norm_ops.h"
 
 namespace quadlane {
 
@@ -89,6 +89,10 @@ void append_norm_ops(std::vector<OpDef>& defs) {
   // momentum only concerns training.
   defs.push_back({"BatchNormalization", 5, 5, 1, "epsilon momentum training_mode", infer_batch, eval_batch});
   defs.push_back({"InstanceNormalization", 3, 3, 1, "epsilon", infer_instance, eval_instance});
+  append_layer_norm_ops(defs);
+  append_group_norm_ops(defs);
+  append_axis_norm_ops(defs);
+  append_lrn_ops(defs);
 }
 
 }  // namespace quadlane

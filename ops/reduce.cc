@@ -198,6 +198,7 @@ void append_reduce_ops(std::vector<OpDef>& defs) {
                           });
   append_scan_ops(defs);
   append_select_ops(defs);
+  append_hardmax_ops(defs);
 }
 
 }  // namespace quadlane

@@ -26,7 +26,8 @@ class ReduceLayout {
   ReduceRun run_{1, 1};
 };
 
-void append_scan_ops(std::vector<OpDef>&);    // ArgMax, ArgMin, CumSum
-void append_select_ops(std::vector<OpDef>&);  // TopK, NonZero
+void append_scan_ops(std::vector<OpDef>&);     // ArgMax, ArgMin, CumSum
+void append_select_ops(std::vector<OpDef>&);   // TopK, NonZero
+void append_hardmax_ops(std::vector<OpDef>&);  // Hardmax
 
 }  // namespace quadlane

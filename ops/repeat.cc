@@ -17,11 +17,7 @@ Result<TypeList> infer_expand(const OpContext& ctx) {
   return TypeList{{ctx.type(0).dtype, std::move(shape)}};
 }
 Status eval_expand(const OpContext& ctx, std::span<const MutView> out) {
-  const Shape &in = ctx.shape(0), &to = out[0].shape();
-  std::vector<int64_t> strides = dense_strides(in);
-  StridedView view{0, to, std::vector<int64_t>(to.size(), 0)};
-  for (size_t i = 0, at = to.size() - in.size(); i < in.size(); ++i, ++at)
-    if (in[i] != 1) view.strides[at] = strides[i];
+  StridedView view = broadcast_view(ctx.shape(0), out[0].shape());
   copy_strided(ctx.inputs[0].data, view, out[0].data, ctx.type(0).dtype);
   return {};
 }

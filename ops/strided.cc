@@ -61,6 +61,14 @@ std::vector<int64_t> dense_strides(const Shape& shape) {
   return strides;
 }
 
+StridedView broadcast_view(const Shape& in, const Shape& to) {
+  std::vector<int64_t> strides = dense_strides(in);
+  StridedView view{0, to, std::vector<int64_t>(to.size(), 0)};
+  for (size_t i = 0, at = to.size() - in.size(); i < in.size(); ++i, ++at)
+    if (in[i] != 1) view.strides[at] = strides[i];
+  return view;
+}
+
 void copy_strided(const void* src, const StridedView& view, void* dst, DType dtype) {
   if (elements(view.extents) == 0) return;
   std::vector<Axis> axes = merged(view);

@@ -14,6 +14,8 @@ struct StridedView {
 };
 
 std::vector<int64_t> dense_strides(const Shape&);
+// The view of a dense `in` that broadcasts it to `to`, to which it must broadcast.
+StridedView broadcast_view(const Shape& in, const Shape& to);
 // dst[...] dense = src[offset + sum(index * stride)].
 void copy_strided(const void* src, const StridedView&, void* dst, DType);
 

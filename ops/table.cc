@@ -18,6 +18,9 @@ const OpTable& op_table() {
     append_shape_ops(defs);
     append_reduce_ops(defs);
     append_ql_conv_ops(defs);
+    append_vision_ops(defs);
+    append_einsum_ops(defs);
+    append_det_ops(defs);
     append_ql_pixel_ops(defs);
     append_ql_pool_ops(defs);
     append_ql_resize_ops(defs);
