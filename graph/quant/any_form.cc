@@ -17,10 +17,6 @@
 namespace quadlane {
 namespace {
 
-struct Range {
-  double low = 0, high = 0;  // reaches 0
-};
-
 class AnyForm {
  public:
   AnyForm(const Graph& fp32, const OpTable& ops, const Profile& profile, const QuantPolicy& policy, QuantReport& report)
@@ -105,10 +101,14 @@ class AnyForm {
       if (!live || !wants_bytes(v)) continue;
       const ValueProfile* seen = profile_.find(fp32_[v].name);
       if (!seen) return invalid_argument("the calibration profile has no value '", fp32_[v].name, "'");
-      Range& r = groups[find(v)];
-      r.low = std::min(r.low, double{seen->lowest()});
-      r.high = std::max(r.high, double{seen->highest()});
+      const std::string& name = fp32_[v].name;
+      QL_TRY(std::vector<Range> chosen,
+             choose_ranges(*seen, policy_.method_of(name), true).context(cat("value '", name, "'")));
+      Range& r = groups[find(v)];  // reaches 0
+      r.low = std::min(r.low, chosen[0].low);
+      r.high = std::max(r.high, chosen[0].high);
       ranges_[v] = {};
+      report_.values.push_back(name);
     }
     for (auto& [v, range] : ranges_) range = groups[find(v)];
     return {};

@@ -10,7 +10,7 @@ Evaluate reference_evaluator(const Graph& graph, const OpTable& ops) {
 }
 
 Status Calibrator::add(std::span<const Tensor> inputs) {
-  Profile sample;  // merged only when the whole run succeeded
+  Profile sample(profile_.histograms());  // merged only when the whole run succeeded
   Status failed;
   auto observe = [&](ValueId id, const Tensor& t) {
     if (!failed.ok() || t.dtype() != DType::f32 || t.count() == 0) return;

@@ -16,7 +16,9 @@ Evaluate reference_evaluator(const Graph&, const OpTable&);
 // quantized, that is, the simplified one.
 class Calibrator {
  public:
-  Calibrator(const Graph& graph, Evaluate evaluate) : graph_(graph), evaluate_(std::move(evaluate)) {}
+  // `histograms`: kept beside the extremes; every method but minmax and average needs them.
+  Calibrator(const Graph& graph, Evaluate evaluate, bool histograms = false)
+      : graph_(graph), evaluate_(std::move(evaluate)), profile_(histograms) {}
 
   Status add(std::span<const Tensor> inputs);
   const Profile& profile() const { return profile_; }

@@ -30,16 +30,23 @@ void combine(ValueProfile& into, const ValueProfile& other) {
   }
   double total = static_cast<double>(into.count + other.count);
   double a = static_cast<double>(into.count) / total, b = static_cast<double>(other.count) / total;
+  double tensors = static_cast<double>(into.observations + other.observations);
+  double e = static_cast<double>(into.observations) / tensors, f = static_cast<double>(other.observations) / tensors;
   for (size_t c = 0; c < into.channels(); ++c) {
     into.min[c] = std::min(into.min[c], other.min[c]);
     into.max[c] = std::max(into.max[c], other.max[c]);
+    // Clamped: rounding must not carry the mean of equal extremes beyond them.
+    into.average_min[c] = std::max<double>(into.min[c], into.average_min[c] * e + other.average_min[c] * f);
+    into.average_max[c] = std::min<double>(into.max[c], into.average_max[c] * e + other.average_max[c] * f);
     into.mean[c] = into.mean[c] * a + other.mean[c] * b;
     into.positive[c] = into.positive[c] * a + other.positive[c] * b;
   }
+  for (size_t c = 0; c < into.histograms.size(); ++c) into.histograms[c].merge(other.histograms[c]);
   into.count += other.count;
+  into.observations += other.observations;
 }
 
-Result<ValueProfile> profile_of(const Tensor& t) {
+Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
   if (t.dtype() != DType::f32) return invalid_argument("is ", to_string(t.type()), ", expected f32");
   const Shape& shape = t.shape();
   int64_t channels = shape.size() < 2 ? 1 : shape[1], batch = shape.size() < 2 ? 1 : shape[0];
@@ -47,6 +54,7 @@ Result<ValueProfile> profile_of(const Tensor& t) {
   int64_t inner = t.count() / batch / channels;
   ValueProfile p;
   p.count = batch * inner;
+  p.observations = 1;
   for (int64_t c = 0; c < channels; ++c) {
     ChannelSum sum;
     for (int64_t n = 0; n < batch; ++n) accumulate(t.as<float>() + (n * channels + c) * inner, inner, sum);
@@ -55,7 +63,12 @@ Result<ValueProfile> profile_of(const Tensor& t) {
     p.max.push_back(sum.max);
     p.mean.push_back(sum.sum / static_cast<double>(p.count));
     p.positive.push_back(static_cast<double>(sum.positive) / static_cast<double>(p.count));
+    if (!histograms) continue;
+    Histogram& h = p.histograms.emplace_back();
+    for (int64_t n = 0; n < batch; ++n) h.add(t.as<float>() + (n * channels + c) * inner, inner);
   }
+  p.average_min.assign(p.min.begin(), p.min.end());
+  p.average_max.assign(p.max.begin(), p.max.end());
   return p;
 }
 
@@ -65,7 +78,7 @@ float ValueProfile::lowest() const { return *std::min_element(min.begin(), min.e
 float ValueProfile::highest() const { return *std::max_element(max.begin(), max.end()); }
 
 Status Profile::observe(const std::string& value, const Tensor& t) {
-  auto seen = profile_of(t).context(cat("value '", value, "'"));
+  auto seen = profile_of(t, histograms_).context(cat("value '", value, "'"));
   if (!seen.ok()) return seen.error();
   ValueProfile& into = values_[value];
   if (into.count && into.channels() != seen->channels())
@@ -76,6 +89,9 @@ Status Profile::observe(const std::string& value, const Tensor& t) {
 }
 
 Status Profile::merge(const Profile& other) {
+  if (empty() && samples_ == 0) histograms_ = other.histograms_;
+  if (histograms_ != other.histograms_)
+    return invalid_argument("one of the profiles has histograms, the other has none");
   for (const auto& [name, value] : other.values_) {
     auto mine = values_.find(name);
     if (mine != values_.end() && mine->second.channels() != value.channels())

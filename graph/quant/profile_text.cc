@@ -9,7 +9,7 @@
 namespace quadlane {
 namespace {
 
-constexpr const char* kHeader = "quadlane-profile 1";
+constexpr const char* kHeader = "quadlane-profile 2";
 constexpr int64_t kMaxChannels = 1 << 20;
 
 std::string exact(double v) {
@@ -18,31 +18,65 @@ std::string exact(double v) {
   return buffer;
 }
 
-Result<ValueProfile> read_channels(std::istream& in, int64_t channels, int64_t count) {
-  ValueProfile p;
-  p.count = count;
+// The rest of a line "bins index:count ...".
+Result<Histogram> read_bins(std::istream& in) {
+  std::string line, pair;
+  std::getline(in, line);
+  std::istringstream words(line);
+  if (!(words >> pair) || pair != "bins") return invalid_argument("expected 'bins', found '", line.substr(0, 40), "'");
+  Histogram histogram;
+  while (words >> pair) {
+    int index = 0;
+    unsigned long long count = 0;
+    char rest = 0;
+    if (std::sscanf(pair.c_str(), "%d:%llu%c", &index, &count, &rest) != 2 || std::abs(index) > Histogram::kMaxIndex)
+      return invalid_argument("'", pair, "' is no bin");
+    histogram.add_bin(index, count);
+  }
+  return histogram;
+}
+
+Result<ValueProfile> read_channels(std::istream& in, int64_t channels, ValueProfile p, bool histograms) {
   for (int64_t c = 0; c < channels; ++c) {
-    double min = 0, max = 0, mean = 0, positive = 0;
-    if (!(in >> min >> max >> mean >> positive))
+    double min = 0, max = 0, average_min = 0, average_max = 0, mean = 0, positive = 0;
+    if (!(in >> min >> max >> average_min >> average_max >> mean >> positive))
       return invalid_argument("channel ", c, " of ", channels, " is cut off");
-    if (!std::isfinite(min) || !std::isfinite(max) || min > max)
-      return invalid_argument("channel ", c, " has the range ", min, " to ", max);
+    if (!std::isfinite(min) || !std::isfinite(max) || !(min <= average_min && average_min <= average_max) ||
+        !(average_max <= max))
+      return invalid_argument("channel ", c, " has the range ", min, " to ", max, ", on average ", average_min, " to ",
+                              average_max);
     p.min.push_back(static_cast<float>(min));
     p.max.push_back(static_cast<float>(max));
+    p.average_min.push_back(average_min);
+    p.average_max.push_back(average_max);
     p.mean.push_back(mean);
     p.positive.push_back(positive);
+    if (!histograms) continue;
+    in.ignore(1, '\n');
+    QL_TRY(Histogram h, read_bins(in));
+    p.histograms.push_back(std::move(h));
   }
   return p;
+}
+
+std::string bins_line(const Histogram& h) {
+  std::string line = "bins";
+  for (const Histogram::Bin& bin : h.bins()) line += cat(" ", bin.index, ":", bin.count);
+  return line + "\n";
 }
 
 }  // namespace
 
 std::string Profile::to_text() const {
-  std::string text = cat(kHeader, "\nsamples ", samples_, "\n");
+  std::string text = cat(kHeader, "\nsamples ", samples_, " histograms ", histograms_ ? 1 : 0, "\n");
   for (const auto& [name, p] : values_) {
-    text += cat("value ", p.channels(), " ", p.count, " \"", name, "\"\n");
-    for (size_t c = 0; c < p.channels(); ++c)
-      text += cat(exact(p.min[c]), " ", exact(p.max[c]), " ", exact(p.mean[c]), " ", exact(p.positive[c]), "\n");
+    text += cat("value ", p.channels(), " ", p.count, " ", p.observations, " \"", name, "\"\n");
+    for (size_t c = 0; c < p.channels(); ++c) {
+      for (double v : {double{p.min[c]}, double{p.max[c]}, p.average_min[c], p.average_max[c], p.mean[c]})
+        text += exact(v) + " ";
+      text += exact(p.positive[c]) + "\n";
+      if (histograms_) text += bins_line(p.histograms[c]);
+    }
   }
   return text;
 }
@@ -53,18 +87,24 @@ Result<Profile> Profile::from_text(std::string_view text) {
   if (!std::getline(in, line) || line != kHeader)
     return invalid_argument("is no profile: it begins with '", line.substr(0, 40), "', expected '", kHeader, "'");
   Profile profile;
-  if (!(in >> word >> profile.samples_) || word != "samples")
+  int histograms = 0;
+  if (!(in >> word >> profile.samples_) || word != "samples" || !(in >> word >> histograms) || word != "histograms")
     return invalid_argument("the number of samples is missing");
+  profile.histograms_ = histograms != 0;
   while (in >> word) {
-    int64_t channels = 0, count = 0;
-    if (word != "value" || !(in >> channels >> count)) return invalid_argument("expected 'value', found '", word, "'");
-    if (channels < 1 || channels > kMaxChannels || count < 1)
-      return invalid_argument("a value has ", channels, " channels of ", count, " elements");
+    int64_t channels = 0;
+    ValueProfile p;
+    if (word != "value" || !(in >> channels >> p.count >> p.observations))
+      return invalid_argument("expected 'value', found '", word, "'");
+    if (channels < 1 || channels > kMaxChannels || p.count < 1 || p.observations < 1)
+      return invalid_argument("a value has ", channels, " channels of ", p.count, " elements in ", p.observations,
+                              " tensors");
     std::getline(in, line);
     size_t first = line.find('"'), last = line.rfind('"');
     if (first == line.npos || first == last) return invalid_argument("the name of a value is not quoted: ", line);
     std::string name = line.substr(first + 1, last - first - 1);
-    QL_TRY(profile.values_[name], read_channels(in, channels, count).context(cat("value '", name, "'")));
+    QL_TRY(profile.values_[name],
+           read_channels(in, channels, std::move(p), profile.histograms_).context(cat("value '", name, "'")));
   }
   return profile;
 }

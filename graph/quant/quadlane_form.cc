@@ -186,6 +186,7 @@ class Writer {
 Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Profile& profile,
                                     const QuantPolicy& policy, QuantReport& report) {
   StoragePlan plan = plan_storage(g, policy, report);
+  for (const Source& source : plan.sources) report.values.push_back(g[source.value].name);
   QL_CHECK_OK(choose_scales(g, profile, policy, plan));
   return Writer(g, ops, profile, policy, plan).write();
 }

@@ -14,6 +14,7 @@
 
 #include "graph/op_table.h"
 #include "graph/quant/profile.h"
+#include "graph/quant/ranges.h"
 
 namespace quadlane {
 
@@ -22,17 +23,26 @@ enum class QuantForm : uint8_t { for_quadlane, for_any };
 struct QuantPolicy {
   QuantForm form = QuantForm::for_quadlane;
   std::set<std::string> keep_f32;  // names of convolutions that stay in fp32
+  RangeMethod method = RangeMethod::minmax;
+  std::map<std::string, RangeMethod> value_methods;  // for single values, by name, instead of `method`
   // What is added to every observed range, as a share of it: values beyond a range are far worse than a coarser step,
-  // and three times as many calibration images still widen the median range of the showcase by 4 to 8 %.
+  // and three times as many calibration images still widen the median range of the showcase by 4 to 8 %. Only of ranges
+  // that hold everything seen (minmax).
   double headroom = 0.04;
   bool bias_correction = true;    // for the mean of what rounding weights and thresholds changes
   bool threshold_on_grid = true;  // for_quadlane
   bool channel_scales = true;     // for_quadlane: a scale for each channel where that is free
+
+  RangeMethod method_of(const std::string& value) const {
+    auto it = value_methods.find(value);
+    return it == value_methods.end() ? method : it->second;
+  }
 };
 
 struct QuantReport {
   int convs = 0, quantized = 0;    // convolutions in the graph, and those of them that became int8
-  std::vector<std::string> notes;  // why one stayed in fp32
+  std::vector<std::string> values;  // names of the values that have a range of their own
+  std::vector<std::string> notes;   // why one stayed in fp32
 };
 
 // Fails when the profile lacks a value it needs, naming it.

@@ -25,7 +25,7 @@ TEST(Profile, CountsEachChannel) {
 }
 
 TEST(Profile, MergesLikeOneRun) {
-  Profile one, a, b;
+  Profile one(true), a(true), b(true);
   Tensor first = image({1, 2, 3, 4}, {1, 2, 2}), second = image({-1, 0, 5, 5}, {1, 2, 2});
   for (const Tensor& t : {first, second}) ASSERT_TRUE(one.observe("x", t).ok());
   ASSERT_TRUE(a.observe("x", first).ok());
@@ -50,27 +50,37 @@ TEST(Profile, RefusesNotFinite) {
 }
 
 TEST(Profile, ReadsBackWhatItWrote) {
-  Profile p;
-  ASSERT_TRUE(p.observe("/a \"b\"", image({0.1f, -1e-30f, 3e30f, 0.333333343f}, {1, 2, 2})).ok());
-  ASSERT_TRUE(p.observe("c", image({7}, {1})).ok());
-  p.add_sample();
-  auto back = Profile::from_text(p.to_text());
-  ASSERT_TRUE(back.ok()) << back.error().text();
-  EXPECT_EQ(*back, p);
-  std::string path = testing::TempDir() + "profile.txt";
-  ASSERT_TRUE(p.save(path).ok());
-  auto loaded = Profile::load(path);
-  ASSERT_TRUE(loaded.ok());
-  EXPECT_EQ(*loaded, p);
-  std::remove(path.c_str());
+  for (bool histograms : {false, true}) {
+    Profile p(histograms);
+    ASSERT_TRUE(p.observe("/a \"b\"", image({0.1f, -1e-30f, 3e30f, 0.333333343f}, {1, 2, 2})).ok());
+    ASSERT_TRUE(p.observe("c", image({7}, {1})).ok());
+    p.add_sample();
+    auto back = Profile::from_text(p.to_text());
+    ASSERT_TRUE(back.ok()) << back.error().text();
+    EXPECT_EQ(*back, p);
+    std::string path = testing::TempDir() + "profile.txt";
+    ASSERT_TRUE(p.save(path).ok());
+    auto loaded = Profile::load(path);
+    ASSERT_TRUE(loaded.ok());
+    EXPECT_EQ(*loaded, p);
+    std::remove(path.c_str());
+  }
 }
 
 TEST(Profile, RefusesBrokenFiles) {
   EXPECT_FALSE(Profile::from_text("").ok());
-  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\n").ok());
-  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue 2 3 \"x\"\n0 1 0 0\n").ok());
-  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue 1 3 \"x\"\n2 1 0 0\n").ok());
-  EXPECT_FALSE(Profile::from_text("quadlane-profile 1\nsamples 1\nvalue -1 3 \"x\"\n").ok());
+  EXPECT_FALSE(Profile::from_text("quadlane-profile 2\n").ok());
+  const std::string head = "quadlane-profile 2\nsamples 1 histograms 0\n";
+  EXPECT_TRUE(Profile::from_text(head + "value 1 3 1 \"x\"\n0 1 0 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text(head + "value 2 3 1 \"x\"\n0 1 0 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text(head + "value 1 3 1 \"x\"\n2 1 1 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text(head + "value 1 3 1 \"x\"\n0 1 0 2 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text(head + "value -1 3 1 \"x\"\n").ok());
+  const std::string counted = "quadlane-profile 2\nsamples 1 histograms 1\nvalue 1 3 1 \"x\"\n0 1 0 1 0 0\n";
+  EXPECT_TRUE(Profile::from_text(counted + "bins -3:1 257:2\n").ok());
+  EXPECT_FALSE(Profile::from_text(counted).ok());
+  EXPECT_FALSE(Profile::from_text(counted + "bins 99999:1\n").ok());
+  EXPECT_FALSE(Profile::from_text(counted + "bins 3:x\n").ok());
   EXPECT_FALSE(Profile::load("/nowhere/profile.txt").ok());
   EXPECT_FALSE(Profile().save("/nowhere/profile.txt").ok());
 }

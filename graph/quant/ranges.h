@@ -1,0 +1,38 @@
+// Methods that choose which part of what a value was seen to take on gets the 256 levels.
+//
+//   minmax      everything seen
+//   average     the mean over the samples of each sample's extremes
+//   percentile  all but a share of 1e-4 at either end
+//   entropy     the range whose 256 levels describe the distribution with the least loss of information: the
+//               Kullback-Leibler divergence of the levels' distribution from the clipped one
+//               (Migacz, "8-bit inference with TensorRT", 2017)
+//   mse         the range with the least mean squared error, rounding and clipping together
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "graph/quant/profile.h"
+
+namespace quadlane {
+
+enum class RangeMethod : uint8_t { minmax, average, percentile, entropy, mse };
+inline constexpr RangeMethod kRangeMethods[] = {RangeMethod::minmax, RangeMethod::average, RangeMethod::percentile,
+                                                RangeMethod::entropy, RangeMethod::mse};
+std::string_view to_string(RangeMethod);
+std::optional<RangeMethod> range_method(std::string_view name);
+
+struct Range {
+  double low = 0, high = 0;
+  bool operator==(const Range&) const = default;
+};
+
+// The range of each channel; `shared`: one range for all of them together, repeated. Never wider than what was seen.
+// Fails when the method needs histograms and the profile was made without.
+Result<std::vector<Range>> choose_ranges(const ValueProfile&, RangeMethod, bool shared);
+
+// The mean squared error that 256 levels over this range would leave, by the histogram.
+double expected_error(const Histogram&, const Range&);
+
+}  // namespace quadlane
