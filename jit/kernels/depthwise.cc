@@ -1,5 +1,6 @@
 #include "jit/kernels/depthwise.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 
@@ -13,7 +14,6 @@ namespace {
 using Xbyak::Address;
 using Name = ConvConstants::Name;
 
-constexpr int kTemporaries = 4;
 constexpr uint32_t kOnes = 0x00010001, kEvenBytes = 0x00ff00ff;
 
 class Depthwise {
@@ -46,8 +46,9 @@ class Depthwise {
   std::vector<Vec> acc_ = a_.vecs("acc", kGroups), work_ = a_.vecs("work", 4);
   Vec ones_ = a_.vec("ones"), pad_ = a_.vec("pad");
   Mask pixels_ = a_.mask("pixels");
-  std::map<int, Vec> order_;   // row_order by the number of distinct taps
-  std::vector<Vec> resident_;  // AVX-512: the groups' weights, as far as there are registers
+  std::map<int, Vec> order_;      // row_order by the number of distinct taps
+  std::vector<Vec> resident_;     // AVX-512: the groups' weights, as far as there are registers
+  std::vector<Vec> mult_, bias_;  // where registers are left; loads are what there is most of
 };
 
 void Depthwise::generate() {
@@ -80,8 +81,16 @@ void Depthwise::generate() {
       a_.load(order, a_.constant_vector(row_order(g)));
       order_.emplace(g.distinct, std::move(order));
     }
+  // Left free: a group's weights, the even bytes of its taps, and what loose taps come through.
+  int temporaries = 2;
+  for (const DepthwiseGroup& g : groups_) temporaries = std::max(temporaries, g.row ? 2 : 3);
+  for (auto [list, at] : {std::pair{&mult_, DepthwiseBlock::mult}, std::pair{&bias_, DepthwiseBlock::bias}})
+    if (a_.free_vecs() > temporaries) {
+      list->push_back(a_.vec("for all pixels"));
+      a_.load(list->back(), block(at));
+    }
   if (a_.avx512())
-    while (resident_.size() < groups_.size() && a_.free_vecs() > kTemporaries) {
+    while (resident_.size() < groups_.size() && a_.free_vecs() > temporaries) {
       resident_.push_back(a_.vec("resident weights"));
       a_.load(resident_.back(), block(DepthwiseBlock::group(resident_.size() - 1)));
     }
@@ -94,7 +103,7 @@ void Depthwise::generate() {
 }
 
 void Depthwise::tile() {
-  for (int i = 0; i < kGroups; ++i) a_.load(acc_[static_cast<size_t>(i)], block(DepthwiseBlock::bias));
+  for (const Vec& acc : acc_) bias_.empty() ? a_.load(acc, block(DepthwiseBlock::bias)) : a_.copy(acc, bias_[0]);
   for (size_t g = 0; g < groups_.size(); ++g) group(g);
   epilogue();
 }
@@ -209,7 +218,7 @@ void Depthwise::epilogue() {
   a_.note("epilogue");
   for (const Vec& v : acc_) {
     a_.vcvtdq2ps(v, v);
-    a_.vmulps(v, v, block(DepthwiseBlock::mult));
+    mult_.empty() ? a_.vmulps(v, v, block(DepthwiseBlock::mult)) : a_.vmulps(v, v, mult_[0]);
   }
   if (s_.residual) residual();
   for (const Vec& v : acc_) {

@@ -5,6 +5,7 @@
 
 #include "jit/kernels/depthwise_groups.h"
 #include "tests/jit/kernel_harness.h"
+#include "tests/support/emulator.h"
 
 namespace quadlane::testing {
 namespace {
@@ -163,6 +164,40 @@ TEST(Depthwise, SharesAWeightBetweenHalves) {
   EXPECT_FALSE(is_wide(127, 127, -128));
   EXPECT_FALSE(is_wide(1, -128, 127));
   EXPECT_TRUE(is_wide(127, 127, 127));
+}
+
+// 3x3 at stride 1: three dots for 4 channels of 16 (8) pixels, the rest is loads, shuffles and the epilogue.
+TEST(Depthwise, InstructionsForAnOutput) {
+  for (auto [isa, most] : {std::pair{Isa::avx512_vnni, 1.1}, {Isa::avx2, 3.4}}) {
+    Rng rng(3);
+    const Geometry g = make_geometry(1, 32, 31, 1, 1, 1).value();
+    DepthwiseSpec s;
+    s.isa = isa;
+    s.v_clamp_hi = false;
+    s.taps = {{}};
+    for (int y = -1; y <= 1; ++y)
+      for (int x = -1; x <= 1; ++x) s.taps[0].push_back((y * g.pitch + x) * kPixelBytes);
+    Planes src(g, 1, rng), dst(g, 1, rng);
+    const auto packed = pack_depthwise(s, {}, [](int, int, int) { return int8_t{40}; });
+    const auto lanes = valid_lanes(g);
+    const ConvEpilogue epilogue{.v_lo = 0, .v_hi = 255};
+    ConvArgs args{};
+    args.src = src.base(), args.src_planes = src.offsets.data(), args.weights = packed.data();
+    args.dst = dst.base(), args.dst_planes = dst.offsets.data(), args.dst_pad = dst.pads.data();
+    args.lanes = lanes.data(), args.epilogue = &epilogue, args.tiles = static_cast<int64_t>(lanes.size());
+    auto code = generate(s);
+    ASSERT_TRUE(code.ok()) << code.error().text();
+    Emulator emulator(*code, isa);
+    for (const Region& r : {block(args), block(epilogue), readable(packed), readable(lanes), readable(src.offsets),
+                            readable(dst.offsets), readable(dst.pads), readable(src.bytes), writable(dst.bytes)})
+      emulator.allow(r.data, r.bytes, r.writable ? Access::read_write : Access::read, "argument");
+    Status status = emulator.run(&args);
+    ASSERT_TRUE(status.ok()) << status.error().text();
+    const double outputs = static_cast<double>(lanes.size()) * kVectorPixels * 4;
+    const double each = static_cast<double>(emulator.counts().total) / outputs;
+    std::printf("%s: %.2f instructions an output\n", to_string(isa), each);
+    EXPECT_LT(each, most);
+  }
 }
 
 TEST(Depthwise, RefusesWhatItCannotGenerate) {
