@@ -45,11 +45,11 @@ constexpr Entry kLowerings[] = {
     {"Sigmoid", lower_elementwise},
 };
 
-// Whether a value, or a concat of it, goes into a convolution.
+// Whether a value, or a concat of it, goes into a convolution or its quantization.
 bool read_by_convolutions(const Graph& graph, ValueId v) {
   return std::any_of(graph.at(v).uses.begin(), graph.at(v).uses.end(), [&](const Use& use) {
     const Node& node = graph.at(use.node);
-    return node.op == "ql.Conv" || node.op == "ql.ConvTranspose" ||
+    return node.op == "ql.Conv" || node.op == "ql.ConvTranspose" || node.op == "ql.Quantize" ||
            (node.op == "Concat" && read_by_convolutions(graph, node.output()));
   });
 }

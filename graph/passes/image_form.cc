@@ -13,10 +13,15 @@ std::optional<VolumeShape> VolumeShape::of(const Graph& g, ValueId v) {
   if (v == kNoValue) return {};
   const TensorType& type = g[v].type;
   const Shape& s = type.shape;
-  if (type.dtype != DType::f32 || type.count() == 0) return {};
+  const bool byte = type.dtype == DType::u8 || type.dtype == DType::s8;
+  if ((type.dtype != DType::f32 && !byte) || type.count() == 0) return {};
   if (s.size() == 3) return VolumeShape{3, s[0], s[1], 1, 1, s[2]};
   if (s.size() == 5) return VolumeShape{5, s[0], s[1], s[2], s[3], s[4]};
   return {};
+}
+
+bool is_scalar_quantizer(const Graph& g, const Node& node) {
+  return is_one_of(node.op, {"QuantizeLinear", "DequantizeLinear"}) && scalar_constant(g, node.input(1));
 }
 
 std::optional<ValueId> ImageForm::known_image(ValueId v) const {
@@ -48,6 +53,12 @@ Result<ValueId> ImageForm::image(ValueId v) {
   if (auto known = known_image(v)) return *known;
   const std::optional<VolumeShape> shape = VolumeShape::of(g_, v);
   if (!shape) return make_error(Code::internal, "'", g_[v].name, "' is no sequence or volume");
+  if (const Node* quantizer = g_.producer(v); quantizer && is_scalar_quantizer(g_, *quantizer)) {
+    const Node node = *quantizer;
+    std::vector<ValueId> inputs = node.inputs;
+    QL_TRY(inputs[0], image(node.input(0)));
+    return add(node.op, node.attrs, inputs);
+  }
   if (needs_transpose(*shape)) {
     Attrs attrs;
     attrs.set("perm", kSwapDepth);

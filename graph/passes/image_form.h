@@ -16,10 +16,13 @@ struct VolumeShape {
   size_t rank;  // 3 or 5
   int64_t n, c, d, h, w;
 
-  // Nullopt for other ranks, empty values and values that are not f32.
+  // Nullopt for other ranks, empty values and values that are neither f32 nor bytes.
   static std::optional<VolumeShape> of(const Graph&, ValueId);
   Shape image() const { return {n, d * c, h, w}; }
 };
+
+// QuantizeLinear or DequantizeLinear with one scale for the tensor: indifferent to shapes.
+bool is_scalar_quantizer(const Graph&, const Node&);
 
 // Builds the 4-D graph of one operator on a sequence or volume; the first error stops it and stays.
 class ImageForm {
@@ -29,7 +32,8 @@ class ImageForm {
   Graph& graph() { return g_; }
   // The image that v is a sequence or volume of, if it was made by volume(), else nullopt.
   std::optional<ValueId> known_image(ValueId v) const;
-  // The image of v: the known one, or nodes that make it.
+  // The image of v: the known one, or nodes that make it. They stand in front of v's quantization, which convolutions
+  // want next to them.
   Result<ValueId> image(ValueId v);
   // Depth slices [begin, end) of an image of slices with `channels` channels.
   Result<ValueId> slices(ValueId image, int64_t channels, int64_t begin, int64_t end);

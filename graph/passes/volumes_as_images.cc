@@ -9,6 +9,9 @@
 // A slice outside the volume is no operand: depth padding multiplies nothing. Slices in the middle of the volume share
 // their weights. Elementwise operators follow where an operand is such an image already, so that the edges move out to
 // the inputs and outputs of the whole part.
+#include <algorithm>
+#include <map>
+
 #include "graph/passes/image_form.h"
 #include "graph/passes/list.h"
 #include "graph/passes/volume_window.h"
@@ -22,31 +25,71 @@ const std::optional<ValueId> kStays;
 
 // Operators of one value, applied to each element alone; further inputs are scalars.
 bool is_unary(const Node& node) {
-  return is_one_of(node.op, {"Relu", "LeakyRelu", "Clip",     "Sigmoid",  "HardSigmoid", "HardSwish", "Tanh", "Elu",
-                             "Selu", "Celu",      "Softplus", "Softsign", "Gelu",        "Mish",      "Erf",  "Exp",
-                             "Log",  "Sqrt",      "Abs",      "Neg",      "Reciprocal",  "Floor",     "Ceil", "Round"});
+  return is_one_of(node.op, {"Relu",
+                             "LeakyRelu",
+                             "Clip",
+                             "Sigmoid",
+                             "HardSigmoid",
+                             "HardSwish",
+                             "Tanh",
+                             "Elu",
+                             "Selu",
+                             "Celu",
+                             "Softplus",
+                             "Softsign",
+                             "Gelu",
+                             "Mish",
+                             "Erf",
+                             "Exp",
+                             "Log",
+                             "Sqrt",
+                             "Abs",
+                             "Neg",
+                             "Reciprocal",
+                             "Floor",
+                             "Ceil",
+                             "Round",
+                             "QuantizeLinear",
+                             "DequantizeLinear"});
 }
 bool is_arithmetic(const Node& node) { return is_one_of(node.op, {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu"}); }
 
-// [first, end) of w's taps in depth, as weights of a 2-D convolution: axis 1 (or 0 when transposed) holds (tap,
-// channel).
-ValueId weights_of(Graph& g, const Node& node, const std::vector<int64_t>& taps, bool transposed) {
-  const Tensor& w = *g.constant(node.input(1));
+// The constant behind a convolution's weights, which a DequantizeLinear with a scale for each output channel (or one)
+// may stand in front of; else null.
+const Tensor* weights_constant(const Graph& g, const Node& node) {
+  const Node* dequantize = producer_of(g, node.input(1), "DequantizeLinear");
+  if (!dequantize) return g.constant(node.input(1));
+  const bool by_output = dequantize->attrs.int_or("axis", 1) == (node.op == "ConvTranspose" ? 1 : 0);
+  if (dequantize->attrs.int_or("block_size", 0) != 0) return nullptr;
+  if (!by_output && !scalar_constant(g, dequantize->input(1))) return nullptr;
+  return g.constant(dequantize->input(0));
+}
+
+// The weights of these taps in depth for a 2-D convolution: axis 1 (or 0 when transposed) holds (tap, channel).
+Result<ValueId> weights_of(ImageForm& form, const Node& node, const std::vector<int64_t>& taps, bool transposed) {
+  Graph& g = form.graph();
+  const Tensor& w = *weights_constant(g, node);
   Shape s = w.shape();
   if (s.size() == 3) s = {s[0], s[1], 1, 1, s[2]};
   const int64_t outer = transposed ? 1 : s[0], channels = transposed ? s[0] : s[1], inner = transposed ? s[1] : 1;
-  const int64_t area = s[3] * s[4];
-  std::vector<float> values;
+  const int64_t all = static_cast<int64_t>(taps.size()) * channels;
+  const Shape shape = transposed ? Shape{all, inner, s[3], s[4]} : Shape{outer, all, s[3], s[4]};
+  QL_TRY(Tensor image, Tensor::allocate({w.dtype(), shape}));
+  const size_t area = w.type().bytes() / static_cast<size_t>(s[0] * s[1] * s[2]);  // bytes
+  auto* to = static_cast<std::byte*>(image.mutable_data());
+  auto* from = static_cast<const std::byte*>(w.data());
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t tap : taps)
       for (int64_t c = 0; c < channels; ++c)
-        for (int64_t i = 0; i < inner; ++i) {
-          const float* from = w.as<float>() + (((o * channels + c) * inner + i) * s[2] + tap) * area;
-          values.insert(values.end(), from, from + area);
-        }
-  const int64_t all = static_cast<int64_t>(taps.size()) * channels;
-  const Shape shape = transposed ? Shape{all, inner, s[3], s[4]} : Shape{outer, all, s[3], s[4]};
-  return g.add_constant(node.name + ".weights", Tensor::from<float>(shape, values));
+        for (int64_t i = 0; i < inner; ++i, to += area)
+          std::copy_n(from + static_cast<size_t>(((o * channels + c) * inner + i) * s[2] + tap) * area, area, to);
+  const ValueId weights = g.add_constant(node.name + ".weights", std::move(image));
+  const Node* dequantize = producer_of(g, node.input(1), "DequantizeLinear");
+  if (!dequantize) return weights;
+  std::vector<ValueId> inputs = dequantize->inputs;
+  inputs[0] = weights;
+  const Attrs attrs = dequantize->attrs;
+  return form.add("DequantizeLinear", attrs, inputs);
 }
 
 // The convolutions of all output slices; equal taps share their weights.
@@ -55,9 +98,8 @@ Lifted lift_conv(ImageForm& form, const Node& node) {
   const bool transposed = node.op == "ConvTranspose";
   const auto x = VolumeShape::of(g, node.input(0)), y = VolumeShape::of(g, node.output());
   const auto window = VolumeWindow::of(g, node);
-  const Tensor* w = g.constant(node.input(1));
-  if (!x || !y || !window || !w || w->dtype() != DType::f32) return kStays;
-  if (node.input(2) != kNoValue && !g.constant(node.input(2))) return kStays;
+  const Tensor* w = weights_constant(g, node);
+  if (!x || !y || !window || !w || w->count() == 0) return kStays;
   const bool grouped = window->group > 1 && x->d > 1;
   if (grouped && transposed) return kStays;
   std::vector<std::vector<DepthTap>> taps;
@@ -72,7 +114,9 @@ Lifted lift_conv(ImageForm& form, const Node& node) {
     for (const DepthTap& tap : of) depths.push_back(tap.depth), kernel.push_back(tap.tap);
     QL_TRY(ValueId source, form.slices(image, x->c, depths));
     auto [at, fresh] = weights.try_emplace(kernel, kNoValue);
-    if (fresh) at->second = weights_of(g, node, kernel, transposed);
+    if (fresh) {
+      QL_TRY(at->second, weights_of(form, node, kernel, transposed));
+    }
     std::vector<ValueId> inputs{source, at->second};
     if (bias && node.input(2) != kNoValue) inputs.push_back(node.input(2));
     return form.add(node.op, window->image_attrs(node), inputs);
@@ -208,6 +252,8 @@ Lifted lift_arithmetic(ImageForm& form, const Node& node) {
 Lifted lift_unary(ImageForm& form, const Node& node) {
   const auto image = form.known_image(node.input(0));
   if (!image || !VolumeShape::of(form.graph(), node.output())) return kStays;
+  if (is_one_of(node.op, {"QuantizeLinear", "DequantizeLinear"}) && !is_scalar_quantizer(form.graph(), node))
+    return kStays;
   const Node* concat = producer_of(form.graph(), *image, "Concat");
   std::vector<ValueId> parts = concat ? concat->inputs : std::vector{*image};
   for (ValueId& part : parts) {
@@ -233,6 +279,43 @@ Lifted lift_batch_norm(ImageForm& form, const Node& node) {
     inputs.push_back(add_floats(g, g[node.inputs[i]].name + ".image", {s->d * s->c}, repeated));
   }
   QL_TRY(ValueId result, form.add(node.op, node.attrs, inputs));
+  return std::optional(result);
+}
+
+// A channel of the volume is a group of the image's channels, once they stand channel by channel: permutations of
+// channels are lists.
+Lifted lift_instance_norm(ImageForm& form, const Node& node) {
+  Graph& g = form.graph();
+  const auto image = form.known_image(node.input(0));
+  const auto s = VolumeShape::of(g, node.output());
+  if (!image || !s) return kStays;
+  if (s->d == 1) {
+    QL_TRY(ValueId result, form.add(node.op, node.attrs, {*image, node.input(1), node.input(2)}));
+    return std::optional(result);
+  }
+  std::vector<int64_t> to_groups, back;
+  for (int64_t i = 0; i < s->d * s->c; ++i) {
+    to_groups.push_back(i % s->d * s->c + i / s->d);
+    back.push_back(i % s->c * s->d + i / s->c);
+  }
+  Attrs axis, groups;
+  axis.set("axis", int64_t{1});
+  groups.set("num_groups", s->c);
+  groups.set("epsilon", node.attrs.float_or("epsilon", 1e-5f));
+  auto list = [&](const std::vector<int64_t>& order) {
+    return g.add_constant(node.name + ".order", Tensor::from<int64_t>({s->d * s->c}, order));
+  };
+  std::vector<ValueId> inputs;
+  QL_TRY(ValueId grouped, form.add("Gather", axis, {*image, list(to_groups)}));
+  inputs.push_back(grouped);
+  for (size_t i : {1u, 2u}) {
+    std::vector<double> repeated;
+    for (double v : floats_of(g, node.input(i))) repeated.insert(repeated.end(), static_cast<size_t>(s->d), v);
+    if (static_cast<int64_t>(repeated.size()) != s->d * s->c) return kStays;
+    inputs.push_back(add_floats(g, g[node.input(i)].name + ".groups", {s->d * s->c}, repeated));
+  }
+  QL_TRY(ValueId normalized, form.add("GroupNormalization", groups, inputs));
+  QL_TRY(ValueId result, form.add("Gather", axis, {normalized, list(back)}));
   return std::optional(result);
 }
 
@@ -270,6 +353,7 @@ Lifted lift(ImageForm& form, const Node& node) {
   if (is_one_of(node.op, {"MaxPool", "AveragePool"})) return lift_pool(form, node);
   if (is_one_of(node.op, {"GlobalAveragePool", "GlobalMaxPool"})) return lift_global_pool(form, node);
   if (node.op == "BatchNormalization") return lift_batch_norm(form, node);
+  if (node.op == "InstanceNormalization") return lift_instance_norm(form, node);
   if (node.op == "Concat") return lift_concat(form, node);
   if (is_arithmetic(node)) return lift_arithmetic(form, node);
   if (is_unary(node)) return lift_unary(form, node);

@@ -1,4 +1,5 @@
 // volumes_as_images: every operator alone and a small U-Net, before and after.
+#include "graph/passes/rewrite.h"
 #include "tests/passes/pass_check.h"
 
 namespace quadlane {
@@ -116,6 +117,42 @@ TEST(VolumesAsImages, GlobalPools) {
       EXPECT_LT(f32_difference(after, before), 1e-5) << print(after);
       EXPECT_NE(ops_of(after).find("MaxPool " + pool), std::string::npos) << ops_of(after);
     }
+}
+
+// Quantization stays next to the convolutions, where the integer passes look for it.
+TEST(VolumesAsImages, Quantized) {
+  const std::string body = R"(
+const %s: f32[] = {0.05}
+const %z: u8[] = {128}
+const %ws: f32[4] = {0.01,0.02,0.005,0.01}
+const %bs: f32[4] = {0.1,0.1,0.1,0.1}
+const %bq: s32[4] = {1,-2,3,4}
+%q = QuantizeLinear(%x, %s, %z)
+%d = DequantizeLinear(%q, %s, %z)
+%w = DequantizeLinear(%wq, %ws) axis=0
+%b = DequantizeLinear(%bq, %bs) axis=0
+%y = Conv(%d, %w, %b) pads=PADS
+%r = Relu(%y)
+%q2 = QuantizeLinear(%r, %s, %z)
+%d2 = DequantizeLinear(%q2, %s, %z)
+%p = MaxPool(%d2) kernel_shape=KERNEL
+output %p
+)";
+  for (const bool volume : {true, false}) {
+    std::string text = "graph \"g\"\ninput %x: " + std::string(volume ? "f32[1,2,4,6,6]" : "f32[1,2,30]") +
+                       "\nconst %wq: s8" + (volume ? "[4,2,3,3,3]" : "[4,2,3]") + " = random(1)" + body;
+    text.replace(text.find("PADS"), 4, volume ? "[1,1,1,1,1,1]" : "[1,1]");
+    text.replace(text.find("KERNEL"), 6, volume ? "[2,2,2]" : "[2]");
+    const Graph before = parsed(text), after = after_pass(before, "volumes_as_images");
+    EXPECT_LT(f32_difference(after, before), 1e-4) << print(after);
+    for (NodeId id : after.order())
+      if (after[id].op == "Conv") {
+        EXPECT_TRUE(producer_of(after, after[id].input(1), "DequantizeLinear")) << print(after);
+        const Node* x = after.producer(after[id].input(0));
+        ASSERT_TRUE(x);
+        EXPECT_TRUE(x->op == "DequantizeLinear" || x->op == "Slice") << print(after);
+      }
+  }
 }
 
 TEST(VolumesAsImages, LeavesOthersAlone) {
