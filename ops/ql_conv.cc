@@ -13,7 +13,7 @@ namespace quadlane {
 
 namespace {
 
-enum Input : size_t { kX, kW, kBias, kMult, kZ, kLo, kHi, kResidual };
+enum Input : size_t { kX, kW, kBias, kMult, kZ, kLo, kHi, kResidual, kXScale, kXZero, kShift };
 
 struct Epilogue {
   DType dtype = DType::f32;
@@ -39,7 +39,10 @@ Result<Epilogue> read_epilogue(const OpContext& ctx) {
 Status check_operands(const OpContext& ctx, int64_t in_channels, int64_t out_channels) {
   DType x = ctx.type(kX).dtype;
   QL_CHECK_OK(expect_dtype(ctx, kX, {DType::u8, DType::f32}));
-  QL_CHECK_OK(expect_dtype(ctx, kW, x == DType::u8 ? DType::s8 : DType::f32));
+  if (x == DType::u8)
+    QL_CHECK_OK(expect_dtype(ctx, kW, {DType::s8, DType::s16}));
+  else
+    QL_CHECK_OK(expect_dtype(ctx, kW, DType::f32));
   QL_CHECK_OK(expect_dtype(ctx, kBias, x == DType::u8 ? DType::s32 : DType::f32));
   QL_CHECK_OK(expect_shape(ctx, kBias, {out_channels}));
   if (ctx.has(kMult) != (x == DType::u8))
@@ -53,13 +56,41 @@ Status check_operands(const OpContext& ctx, int64_t in_channels, int64_t out_cha
   return {};
 }
 
+// A scale and zero point of the input that are known at run time, and what is added behind the scale.
+Status check_dynamic(const OpContext& ctx, DType out, int64_t out_channels) {
+  if (ctx.has(kXScale) != ctx.has(kXZero)) return invalid_model("inputs 8 (x_scale) and 9 (x_zero) come together");
+  if (!ctx.has(kXScale) && !ctx.has(kShift)) return {};
+  if (ctx.type(kX).dtype != DType::u8 || out != DType::f32)
+    return invalid_model("x_scale, x_zero and shift are for u8 inputs and f32 outputs");
+  if (ctx.has(kXScale) && (ctx.has(kZ) || ctx.has(kLo) || ctx.has(kHi)))
+    return invalid_model("x_zero stands in the place of z, lo and hi");
+  QL_CHECK_OK(expect_dtype(ctx, kXScale, DType::f32));
+  QL_CHECK_OK(expect_shape(ctx, kXScale, {}));
+  QL_CHECK_OK(expect_dtype(ctx, kXZero, DType::u8));
+  QL_CHECK_OK(expect_shape(ctx, kXZero, {}));
+  QL_CHECK_OK(expect_dtype(ctx, kShift, DType::f32));
+  return expect_shape(ctx, kShift, {out_channels});
+}
+
+// Weights of 16 bits are differences of two bytes: the kernels split them into two of 8.
+Status check_weight_range(const OpContext& ctx) {
+  const View* w = ctx.known(kW);
+  if (!w || w->type->dtype != DType::s16) return {};
+  for (int64_t i = 0; i < w->type->count(); ++i)
+    if (std::abs(int{w->as<int16_t>()[i]}) > 255)
+      return invalid_model("weight ", i, " is ", w->as<int16_t>()[i], ", expected -255..255");
+  return {};
+}
+
 Result<std::vector<TensorType>> infer(const OpContext& ctx, bool transposed) {
   const Shape &x = ctx.shape(kX), &w = ctx.shape(kW);
   QL_CHECK_OK(expect_rank(ctx, kX, 4, 4));
   QL_TRY(ConvAttrs a, transposed ? conv_transpose_attrs(ctx.node, x, w) : conv_attrs(ctx.node, x, w));
   int64_t channels = transposed ? w[1] * a.group : w[0];
   QL_CHECK_OK(check_operands(ctx, x[1], channels));
+  QL_CHECK_OK(check_weight_range(ctx));
   QL_TRY(Epilogue e, read_epilogue(ctx));
+  QL_CHECK_OK(check_dynamic(ctx, e.dtype, channels));
   Shape y = window_output_shape(a, x[0], channels);
   QL_CHECK_OK(expect_dtype(ctx, kResidual, e.dtype));
   QL_CHECK_OK(expect_shape(ctx, kResidual, y));
@@ -70,7 +101,9 @@ Result<std::vector<TensorType>> infer(const OpContext& ctx, bool transposed) {
 template <class X>
 struct Load {
   const X *z = nullptr, *lo = nullptr, *hi = nullptr;
+  double x_zero = 0;
   explicit Load(const OpContext& ctx) {
+    if (ctx.has(kXZero)) x_zero = static_cast<double>(*ctx.inputs[kXZero].as<uint8_t>());
     if (ctx.has(kZ)) z = ctx.inputs[kZ].as<X>();
     if (ctx.has(kLo)) lo = ctx.inputs[kLo].as<X>();
     if (ctx.has(kHi)) hi = ctx.inputs[kHi].as<X>();
@@ -78,7 +111,7 @@ struct Load {
   double operator()(X x, int64_t c) const {
     if (lo && x < lo[c]) x = lo[c];
     if (hi && x > hi[c]) x = hi[c];
-    return static_cast<double>(x) - (z ? static_cast<double>(z[c]) : 0.0);
+    return static_cast<double>(x) - (z ? static_cast<double>(z[c]) : x_zero);
   }
 };
 
@@ -96,35 +129,43 @@ void run_f32(const TapSum& t, const OpContext& ctx, const Epilogue& e, float* y)
            });
 }
 
+template <class W>
 void run_u8(const TapSum& t, const OpContext& ctx, const Epilogue& e, void* y) {
   const int32_t* bias = ctx.inputs[kBias].as<int32_t>();
-  const float* mult = ctx.inputs[kMult].as<float>();
+  const float* shift = ctx.has(kShift) ? ctx.inputs[kShift].as<float>() : nullptr;
+  std::vector<float> mult(ctx.inputs[kMult].as<float>(), ctx.inputs[kMult].as<float>() + ctx.type(kMult).count());
+  if (ctx.has(kXScale))
+    for (float& m : mult) m *= *ctx.inputs[kXScale].as<float>();
   const View* residual = ctx.known(kResidual);
   int64_t channels = t.group * t.group_o, pixels = t.out_pixels();
   auto finish = [&](int64_t image, int64_t o, int64_t first, int64_t count, const double* sums) {
     int64_t at = (image * channels + o) * pixels + first;
+    const float m = mult[static_cast<size_t>(o)];
     for (int64_t i = 0; i < count; ++i, ++at) {
       // Through uint32: a sum that left int32 wraps around here as it does in the kernels.
       int32_t acc = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(sums[i]) + bias[o]));
       if (e.dtype == DType::f32) {
-        float v = conv_scaled(acc, mult[o]);
+        float v = conv_scaled(acc, m);
+        if (shift) v = v + shift[o];
         static_cast<float*>(y)[at] = e.act(residual ? v + residual->as<float>()[at] : v);
       } else {
-        float v = residual ? conv_scaled(acc, mult[o], residual->as<uint8_t>()[at], e.residual_mult, e.residual_zero)
-                           : conv_scaled(acc, mult[o]);
+        float v = residual ? conv_scaled(acc, m, residual->as<uint8_t>()[at], e.residual_mult, e.residual_zero)
+                           : conv_scaled(acc, m);
         static_cast<uint8_t*>(y)[at] = rq(v, e.range);
       }
     }
   };
-  sum_taps(t, ctx.inputs[kX].as<uint8_t>(), ctx.inputs[kW].as<int8_t>(), Load<uint8_t>(ctx), finish);
+  sum_taps(t, ctx.inputs[kX].as<uint8_t>(), ctx.inputs[kW].as<W>(), Load<uint8_t>(ctx), finish);
 }
 
 Status eval(const OpContext& ctx, const MutView& y, const TapSum& t) {
   QL_TRY(Epilogue e, read_epilogue(ctx));
   if (ctx.type(kX).dtype == DType::f32) {
     run_f32(t, ctx, e, y.as<float>());
+  } else if (ctx.type(kW).dtype == DType::s8) {
+    run_u8<int8_t>(t, ctx, e, y.data);
   } else {
-    run_u8(t, ctx, e, y.data);
+    run_u8<int16_t>(t, ctx, e, y.data);
   }
   return {};
 }
@@ -144,13 +185,14 @@ Status eval_conv_transpose(const OpContext& ctx, std::span<const MutView> out) {
 }  // namespace
 
 void append_ql_conv_ops(std::vector<OpDef>& defs) {
-  defs.push_back({"ql.Conv", 3, 8, 1,
-                  "act act_hi act_lo alpha dilations dtype group out_hi out_lo out_zero pads residual_mult "
+  defs.push_back({"ql.Conv", 3, 11, 1,
+                  "act act_hi act_lo alpha beta dilations dtype group out_hi out_lo out_zero pads residual_mult "
                   "residual_zero strides",
                   infer_conv, eval_conv});
-  defs.push_back({"ql.ConvTranspose", 3, 7, 1,
-                  "act act_hi act_lo alpha dilations dtype group out_hi out_lo out_zero output_padding pads strides",
-                  infer_conv_transpose, eval_conv_transpose});
+  defs.push_back(
+      {"ql.ConvTranspose", 3, 7, 1,
+       "act act_hi act_lo alpha beta dilations dtype group out_hi out_lo out_zero output_padding pads strides",
+       infer_conv_transpose, eval_conv_transpose});
 }
 
 }  // namespace quadlane

@@ -14,13 +14,15 @@ const OpTable& op_table() {
     append_softmax_ops(defs);
     append_matmul_ops(defs);
     append_quantize_ops(defs);
+    append_integer_ops(defs);
     append_elementwise_ops(defs);
     append_shape_ops(defs);
     append_reduce_ops(defs);
-    append_ql_conv_ops(defs);
     append_vision_ops(defs);
     append_einsum_ops(defs);
     append_det_ops(defs);
+    append_ql_conv_ops(defs);
+    append_ql_matmul_ops(defs);
     append_ql_pixel_ops(defs);
     append_ql_pool_ops(defs);
     append_ql_resize_ops(defs);

@@ -5,7 +5,19 @@
 namespace quadlane {
 
 // Inputs of ql.Conv by position.
-enum QlConvInput : size_t { kConvX, kConvW, kConvBias, kConvMult, kConvZ, kConvLo, kConvHi, kConvResidual };
+enum QlConvInput : size_t {
+  kConvX,
+  kConvW,
+  kConvBias,
+  kConvMult,
+  kConvZ,
+  kConvLo,
+  kConvHi,
+  kConvResidual,
+  kConvXScale,
+  kConvXZero,
+  kConvShift
+};
 
 // A 4-D Conv or ConvTranspose with explicit, non-negative pads.
 std::optional<Window2d> conv_window(const Graph&, const Node&);

@@ -2,6 +2,8 @@
 //
 // For an f32 convolution without activation whose result nothing else reads, and r of the same shape. Of two such
 // convolutions the later one takes the other's result, so that r exists when it is needed.
+#include <algorithm>
+
 #include "graph/passes/conv_node.h"
 #include "graph/passes/list.h"
 
@@ -24,7 +26,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     if (!first && !second) continue;
     if (first && second) first = static_cast<uint32_t>(g[a].producer) > static_cast<uint32_t>(g[b].producer);
     Node conv = *g.producer(first ? a : b);
-    conv.inputs.resize(kConvResidual + 1, kNoValue);
+    conv.inputs.resize(std::max<size_t>(conv.inputs.size(), kConvResidual + 1), kNoValue);
     conv.inputs[kConvResidual] = first ? b : a;
     QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, out, std::move(conv)));
     ++rewrites;

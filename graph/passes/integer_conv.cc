@@ -1,7 +1,7 @@
 // integer_conv: DequantizeLinear(x) [-> Relu] -> Conv(DequantizeLinear(w)) [-> Add r] [-> Relu] -> QuantizeLinear
 //                 =>  ql.Conv(x, w, bias, mult, z, lo)
 //
-// For u8 activations of one scale and a zero point for all or for each channel, and s8 weights of zero point 0:
+// For u8 activations of one scale and a zero point for all or for each channel, and weights of bytes less a zero point:
 //   sum s_w s_x w (q - z) + b = s_x s_w[o] (sum w (q - z) + bias[o])     bias = b / (s_x s_w[o]) as s32
 // mult[o] = s_x s_w[o] / s_y. A padded tap is 0 in both. The clamp in front of the convolution (Relu, Clip, or Max and
 // Min with constants for each channel) is one on bytes when its bounds are whole levels: lo = z + L / s_x. The clamp
@@ -51,17 +51,6 @@ size_t output_of(const Node& conv, const Shape& w, int64_t group, size_t i) {
   return row / static_cast<size_t>(w[0] / group) * second + i / taps % second;
 }
 
-bool fits_int32(const Node& conv, const IntegerConv& c) {
-  std::vector<int64_t> sum(c.bias.size());
-  for (size_t o = 0; o < sum.size(); ++o) sum[o] = std::abs(int64_t{c.bias[o]});
-  std::span<const int8_t> w = c.w.values.span<int8_t>();
-  for (size_t i = 0; i < w.size(); ++i)
-    sum[output_of(conv, c.w.values.shape(), c.window.group, i)] += 255 * std::abs(int64_t{w[i]});
-  for (int64_t s : sum)
-    if (s >= int64_t{1} << 31) return false;
-  return true;
-}
-
 std::optional<IntegerConv> match(const Graph& g, const Node& conv) {
   std::optional<Window2d> window = conv_window(g, conv);
   if (!window) return {};
@@ -79,7 +68,9 @@ std::optional<IntegerConv> match(const Graph& g, const Node& conv) {
     if (!(std::abs(level) < 2147483647.0)) return {};
     c.bias.push_back(static_cast<int32_t>(level));
   }
-  return fits_int32(conv, c) ? std::optional(c) : std::nullopt;
+  const bool fits = sums_fit_int32(c.w.values, c.bias,
+                                   [&](size_t i) { return output_of(conv, c.w.values.shape(), c.window.group, i); });
+  return fits ? std::optional(c) : std::nullopt;
 }
 
 // Adds everything but the output's side.

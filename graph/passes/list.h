@@ -18,6 +18,12 @@ extern const Pass kFoldBatchNorm;
 extern const Pass kFoldBatchNormForward;
 extern const Pass kHoistPointwise;
 extern const Pass kVolumesAsImages;
+extern const Pass kChannelShuffle;
+extern const Pass kPixelShuffle;
+extern const Pass kReduceToPool;
+extern const Pass kFuseHardSwish;
+extern const Pass kFuseGelu;
+extern const Pass kFuseMish;
 
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;
@@ -25,18 +31,26 @@ extern const Pass kFusePreActivation;
 extern const Pass kLowerConv;
 extern const Pass kFuseResidual;
 extern const Pass kFuseActivation;
+extern const Pass kFuseSwish;
+extern const Pass kGroupNorm;
 
 // To ql.* operators on bytes.
+extern const Pass kMoveWeights;
+extern const Pass kFoldOperands;
+extern const Pass kHoistDequantize;
 extern const Pass kUnsignedActivations;
 extern const Pass kRemoveRequantize;
 extern const Pass kIntegerMove;
 extern const Pass kIntegerConcat;
 extern const Pass kIntegerConv;
+extern const Pass kIntegerDynamic;
+extern const Pass kIntegerMatMul;
 extern const Pass kIntegerPool;
 extern const Pass kIntegerResize;
 extern const Pass kIntegerArithmetic;
 extern const Pass kIntegerAffine;
 extern const Pass kIntegerLut;
+extern const Pass kIntegerPRelu;
 extern const Pass kIntegerEdges;
 
 }  // namespace quadlane

@@ -60,23 +60,26 @@ Status run_passes(Graph& graph, const OpTable& ops, std::span<const Pass> passes
 }
 
 std::span<const Pass> simplify_passes() {
-  static const Pass passes[] = {kResolvePads,    kFoldConstants,    kRemoveIdentities,     kMergeIdentical,
-                                kMergeReshapes,  kMergeActivations, kMergeConcats,         kMergePads,
-                                kMergeAffine,    kFoldBatchNorm,    kFoldBatchNormForward, kHoistPointwise,
-                                kVolumesAsImages};
+  static const Pass passes[] = {
+      kResolvePads,          kFoldConstants,  kRemoveIdentities, kMergeIdentical, kMergeReshapes,
+      kMergeActivations,     kMergeConcats,   kMergePads,        kMergeAffine,    kFoldBatchNorm,
+      kFoldBatchNormForward, kHoistPointwise, kVolumesAsImages,  kChannelShuffle, kPixelShuffle,
+      kReduceToPool,         kFuseHardSwish,  kFuseGelu,         kFuseMish};
   return passes;
 }
 
 std::span<const Pass> fuse_f32_passes() {
-  static const Pass passes[] = {kFoldDequantized, kFusePreActivation, kLowerConv, kFuseResidual, kFuseActivation};
+  static const Pass passes[] = {kFoldDequantized, kFuseSwish,    kGroupNorm,     kFusePreActivation,
+                                kLowerConv,       kFuseResidual, kFuseActivation};
   return passes;
 }
 
 std::span<const Pass> fuse_int8_passes() {
-  static const Pass passes[] = {kUnsignedActivations, kIntegerMove,   kRemoveRequantize, kIntegerConv,
-                                kIntegerConcat,       kIntegerResize, kIntegerPool,      kIntegerAffine,
-                                kIntegerArithmetic,   kIntegerLut,    kIntegerEdges,     kFoldDequantized,
-                                kFusePreActivation,   kLowerConv,     kFuseResidual,     kFuseActivation};
+  static const Pass passes[] = {
+      kMoveWeights,   kFoldOperands,      kHoistDequantize,   kUnsignedActivations, kIntegerMove,   kRemoveRequantize,
+      kIntegerConv,   kIntegerDynamic,    kIntegerMatMul,     kIntegerConcat,       kIntegerResize, kIntegerPool,
+      kIntegerAffine, kIntegerArithmetic, kIntegerLut,        kIntegerPRelu,        kIntegerEdges,  kFoldDequantized,
+      kFuseSwish,     kGroupNorm,         kFusePreActivation, kLowerConv,           kFuseResidual,  kFuseActivation};
   return passes;
 }
 

@@ -66,6 +66,11 @@ bool narrow(const Graph& g, const Node& node, float& lo, float& hi) {
 
 bool QuantParams::one_scale() const { return scale.size() == 1; }
 
+std::optional<QuantParams> constant_params(const Graph& g, const Node& node, int64_t axis) {
+  QuantParams p = params_of(g, node, axis);
+  return p.scale.empty() || p.zero.empty() ? std::nullopt : std::optional(p);
+}
+
 std::optional<Dequantized> dequantized(const Graph& g, ValueId v) {
   if (v == kNoValue) return {};
   const Node* node = producer_of(g, v, "DequantizeLinear");
@@ -115,23 +120,42 @@ void set_output_range(Node& node, const QuantizedOutput& q) {
   node.attrs.set("out_hi", int64_t{q.hi});
 }
 
+std::optional<Tensor> centered_bytes(const Tensor& q, const std::vector<int32_t>& zero, size_t axis) {
+  if ((q.dtype() != DType::s8 && q.dtype() != DType::u8) || q.shape().size() <= axis) return {};
+  size_t channels = static_cast<size_t>(q.shape()[axis]), inner = 1;
+  for (size_t i = axis + 1; i < q.shape().size(); ++i) inner *= static_cast<size_t>(q.shape()[i]);
+  if (zero.size() != 1 && zero.size() != channels) return {};
+  std::vector<int16_t> values(static_cast<size_t>(q.count()));
+  bool bytes = true;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int64_t value =
+        element_as_int(q.view(), static_cast<int64_t>(i)) - zero[zero.size() == 1 ? 0 : i / inner % channels];
+    if (value < -255 || value > 255) return {};
+    values[i] = static_cast<int16_t>(value);
+    bytes &= value >= -128 && value <= 127;
+  }
+  if (!bytes) return Tensor::from<int16_t>(q.shape(), values);
+  return Tensor::from<int8_t>(q.shape(), std::vector<int8_t>(values.begin(), values.end()));
+}
+
 std::optional<IntegerWeights> integer_weights(const Graph& g, ValueId v, size_t axis) {
   const Node* node = producer_of(g, v, "DequantizeLinear");
   const Tensor* q = node ? g.constant(node->input(0)) : nullptr;
-  if (!q || (q->dtype() != DType::s8 && q->dtype() != DType::u8) || q->shape().size() <= axis) return {};
+  if (!q || q->shape().size() <= axis) return {};
   QuantParams p = params_of(g, *node, static_cast<int64_t>(axis));
   if (p.scale.empty() || p.zero.empty()) return {};
-  size_t channels = static_cast<size_t>(q->shape()[axis]), inner = 1;
-  for (size_t i = axis + 1; i < q->shape().size(); ++i) inner *= static_cast<size_t>(q->shape()[i]);
-  std::vector<int8_t> values(static_cast<size_t>(q->count()));
-  for (size_t i = 0; i < values.size(); ++i) {
-    int64_t value = element_as_int(q->view(), static_cast<int64_t>(i));
-    value -= p.zero[p.zero.size() == 1 ? 0 : i / inner % channels];
-    if (value < -128 || value > 127) return {};
-    values[i] = static_cast<int8_t>(value);
-  }
-  if (p.scale.size() == 1) p.scale.resize(channels, p.scale[0]);
-  return IntegerWeights{Tensor::from<int8_t>(q->shape(), values), p.scale};
+  std::optional<Tensor> values = centered_bytes(*q, p.zero, axis);
+  if (!values) return {};
+  if (p.scale.size() == 1) p.scale.resize(static_cast<size_t>(q->shape()[axis]), p.scale[0]);
+  return IntegerWeights{*std::move(values), p.scale};
+}
+
+bool sums_fit_int32(const Tensor& w, const std::vector<int32_t>& bias, const std::function<size_t(size_t)>& output_of) {
+  std::vector<int64_t> sum;
+  for (int32_t b : bias) sum.push_back(std::abs(int64_t{b}));
+  for (int64_t i = 0; i < w.count(); ++i)
+    sum[output_of(static_cast<size_t>(i))] += 255 * std::abs(element_as_int(w.view(), i));
+  return std::all_of(sum.begin(), sum.end(), [](int64_t s) { return s < int64_t{1} << 31; });
 }
 
 }  // namespace quadlane

@@ -1,5 +1,7 @@
 // Reading QuantizeLinear and DequantizeLinear around an operator.
 #pragma once
+#include <functional>
+
 #include "graph/passes/rewrite.h"
 
 namespace quadlane {
@@ -13,6 +15,10 @@ struct QuantParams {
   bool per_tensor() const { return scale.size() == 1 && zero.size() == 1; }
   bool one_scale() const;  // all scales are equal
 };
+
+// The constant parameters of a QuantizeLinear or DequantizeLinear node, for all or along `axis`. Empty when they are
+// something else.
+std::optional<QuantParams> constant_params(const Graph&, const Node&, int64_t axis);
 
 // A value that is DequantizeLinear(q) of a u8 activation with constant parameters.
 struct Dequantized {
@@ -46,12 +52,20 @@ bool clamp_output(const Graph&, const Node& act, QuantizedOutput&);
 // Sets out_zero, out_lo and out_hi.
 void set_output_range(Node&, const QuantizedOutput&);
 
-// DequantizeLinear(const) as 8-bit weights of zero point 0: s8 [..] and a scale for each index of `axis`. u8 weights
-// are shifted where that is exact. Empty when they are something else.
+// Bytes less their zero point, one for all or one for each index of `axis`: s8 where all of them fit, else s16 in
+// -255..255. Empty when `q` holds no bytes.
+std::optional<Tensor> centered_bytes(const Tensor& q, const std::vector<int32_t>& zero, size_t axis);
+
+// DequantizeLinear(const) as weights of zero point 0 and a scale for each index of `axis`. Empty when they are
+// something else than bytes.
 struct IntegerWeights {
-  Tensor values;             // s8
+  Tensor values;             // s8 or s16, see above
   std::vector<float> scale;  // one for each index of the axis
 };
 std::optional<IntegerWeights> integer_weights(const Graph&, ValueId v, size_t axis);
+
+// Whether |bias| + 255 * sum |w| stays below 2^31 for every output, so that no sum of products with bytes leaves int32.
+// output_of(i): the output that weight element i belongs to.
+bool sums_fit_int32(const Tensor& w, const std::vector<int32_t>& bias, const std::function<size_t(size_t)>& output_of);
 
 }  // namespace quadlane

@@ -26,7 +26,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
   for (NodeId id : g.order()) {
     if (!g.is_live(id)) continue;
     Node node = g[id];
-    if (!is_one_of(node.op, {"Conv", "ConvTranspose", "MaxPool", "AveragePool"})) continue;
+    if (!is_one_of(node.op, {"Conv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool"})) continue;
     std::string mode = node.attrs.string_or("auto_pad", "NOTSET");
     bool has_shape = node.attrs.has("output_shape");
     if (mode == "NOTSET" && !has_shape) continue;
