@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
-#include <vector>
 #include <utility>
+#include <vector>
 
+#include "graph/folding.h"
 #include "graph/op_table.h"
 
 namespace quadlane {
@@ -26,15 +28,31 @@ struct Draft {
   }
 };
 
+// What a name of the file stands for: a tensor, a sequence of tensors, or something only known when data runs.
+struct Binding {
+  ValueId value = kNoValue;                                // kNoValue: an absent optional input
+  std::shared_ptr<const std::vector<ValueId>> sequence{};  // instead of `value`
+  bool later = false;                                      // the tail computes it
+};
+
+// The names of one graph of the file: the main graph, a branch, one round of a loop, a call of a function.
+struct Scope {
+  const Scope* outer = nullptr;  // whose names are visible too; null for the main graph and functions
+  std::string prefix;            // of what its values are called in the graph; the main graph's keep the file's names
+  std::set<std::string> used;    // names some node or the outputs read
+  std::map<std::string, Binding> bound;
+
+  const Binding* find(const std::string& name) const;
+};
+
 // The graph under construction.
 class Emitter {
  public:
-  struct Limits {
-    int64_t elements;
-    size_t bytes;
-  };
-  Emitter(Graph& graph, const OpTable& ops, Limits fold_limits, bool widen_half)
-      : graph_(graph), ops_(ops), fold_(fold_limits), widen_half_(widen_half) {}
+  // Which nodes become values: those of constants as far as the budget goes, DequantizeLinear excepted; or all of them,
+  // where every value is known and what exceeds the budget is an error.
+  enum class Folding : uint8_t { constants, all };
+  Emitter(Graph& graph, const OpTable& ops, FoldBudget fold, bool widen_half, Folding folding = Folding::constants)
+      : graph_(graph), ops_(ops), fold_(fold), widen_half_(widen_half), folding_(folding) {}
 
   const OpTable& ops() const { return ops_; }
   bool widen_half() const { return widen_half_; }
@@ -57,22 +75,33 @@ class Emitter {
 
   // The file's names: values keep them exactly, so made-up names stay clear of all of them.
   void reserve_name(const std::string& name) { taken_.insert(name); }
-  void bind(const std::string& name, ValueId value) { bound_[name] = value; }
+  void bind(const std::string& name, ValueId value) { bind(name, Binding{value}); }
+  void bind(const std::string& name, Binding what) { scope_->bound[name] = std::move(what); }
   void bind_constant(const std::string& name, Tensor value);
+  // A tensor by its name in the current scope or an outer one, or null.
   const ValueId* find(const std::string& name) const;
+  bool is_used(const std::string& name) const { return scope_->used.count(name) != 0; }
 
-  std::set<std::string> used;  // names some node or the graph's outputs read
+  Scope& scope() { return *scope_; }
+  const Scope& scope() const { return *scope_; }
+  // Makes `inner` the current scope; the caller puts the one that was current back.
+  Scope* enter(Scope* inner) { return std::exchange(scope_, inner); }
+  // A name of the current scope as the graph will know it, or what is made of it.
+  std::string graph_name(const std::string& name);
 
  private:
   std::string fresh(const std::string& hint);
-  bool folds(const Node&, std::span<const TensorType>) const;
+  Result<bool> folds(const Node&, std::span<const TensorType>) const;
 
   Graph& graph_;
   const OpTable& ops_;
-  Limits fold_;
+  FoldBudget fold_;
   bool widen_half_;
+  Folding folding_;
   std::set<std::string> taken_;
-  std::map<std::string, ValueId> bound_;
+  std::map<std::string, int> next_suffix_;
+  Scope main_;
+  Scope* scope_ = &main_;
 };
 
 using UpgradeFn = Status (*)(Draft&, Emitter&);
@@ -94,9 +123,14 @@ Status upgrade_broadcast(Draft&, Emitter&);  // two-operand arithmetic and compa
 Status upgrade_gemm(Draft&, Emitter&);
 Status upgrade_clip(Draft&, Emitter&);
 Status upgrade_softmax(Draft&, Emitter&);
+Status upgrade_prelu(Draft&, Emitter&);
 Status upgrade_batch_norm(Draft&, Emitter&);
 Status upgrade_dropout(Draft&, Emitter&);
 Status upgrade_max_pool(Draft&, Emitter&);
+Status upgrade_layer_norm(Draft&, Emitter&);
+Status upgrade_grid_sample(Draft&, Emitter&);
+Status upgrade_roi_align(Draft&, Emitter&);
+Status upgrade_group_norm(Draft&, Emitter&);
 Status upgrade_quantize(Draft&, Emitter&);
 // upgrade_resize.cc
 Status upgrade_upsample(Draft&, Emitter&);
@@ -107,11 +141,10 @@ Status upgrade_qlinear_matmul(Draft&, Emitter&);
 Status upgrade_qlinear_binary(Draft&, Emitter&);
 Status upgrade_qlinear_unary(Draft&, Emitter&);
 Status upgrade_qlinear_softmax(Draft&, Emitter&);
+Status upgrade_qlinear_reduce_mean(Draft&, Emitter&);
 Status upgrade_qlinear_concat(Draft&, Emitter&);
 Status upgrade_qgemm(Draft&, Emitter&);
+Status upgrade_matmul_integer_to_float(Draft&, Emitter&);
+Status upgrade_dynamic_quantize_matmul(Draft&, Emitter&);
 
 }  // namespace quadlane
-Status upgrade_layer_norm(Draft&, Emitter&);
-Status upgrade_grid_sample(Draft&, Emitter&);
-Status upgrade_roi_align(Draft&, Emitter&);
-Status upgrade_group_norm(Draft&, Emitter&);

@@ -52,6 +52,34 @@ Status compute_and_quantize(Draft& d, Emitter& e, std::vector<ValueId> inputs, s
   return {};
 }
 
+// The inputs of a product of bytes whose result is f32; kNoValue where one is absent.
+struct FloatProduct {
+  ValueId a, b, a_scale, b_scale, a_zero, b_zero, bias;
+};
+
+// MatMulInteger -> Cast -> Mul(a_scale * b_scale) [-> Add bias]; the last of them becomes the draft's node.
+Status float_product(Draft& d, Emitter& e, const FloatProduct& p) {
+  const std::string name = d.node.name;
+  auto present = [](std::vector<ValueId> inputs) {
+    while (inputs.back() == kNoValue) inputs.pop_back();
+    return inputs;
+  };
+  Node product{name + ".product", "MatMulInteger", {}, present({p.a, p.b, p.a_zero, p.b_zero}), {}};
+  QL_TRY(ValueId sum, e.emit_one(std::move(product), name + ".sum"));
+  Node cast{name + ".cast", "Cast", {}, {sum}, {}};
+  cast.attrs.set("to", int64_t{1});  // f32
+  QL_TRY(ValueId real, e.emit_one(std::move(cast), name + ".real"));
+  QL_TRY(ValueId scale, e.emit_one({name + ".scales", "Mul", {}, {p.a_scale, p.b_scale}, {}}, name + ".scale"));
+  Node scaled{name + ".scaled", "Mul", {}, {real, scale}, {}};
+  if (!e.has(p.bias)) {
+    d.node = std::move(scaled);
+    return {};
+  }
+  QL_TRY(ValueId y, e.emit_one(std::move(scaled), name + ".y"));
+  d.node = {name, "Add", {}, {y, p.bias}, {}};
+  return {};
+}
+
 }  // namespace
 
 // QLinearConv(x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b)
@@ -106,6 +134,15 @@ Status upgrade_qlinear_softmax(Draft& d, Emitter& e) {
   return upgrade_qlinear_unary(d, e);
 }
 
+// QLinearReduceMean has ReduceMean-11's attribute `axes`.
+Status upgrade_qlinear_reduce_mean(Draft& d, Emitter& e) {
+  QL_TRY(std::optional<std::vector<int64_t>> axes, take_attr<std::vector<int64_t>>(d.attrs(), "axes"));
+  QL_TRY(ValueId x, dequantized(d, e, 0, 1, "x"));
+  std::vector<ValueId> inputs{x};
+  if (axes) inputs.push_back(e.add_ints(d.node.name + ".axes", *axes));
+  return compute_and_quantize(d, e, std::move(inputs), 3);
+}
+
 // QLinearConcat(y_scale, y_zero, x0, x0_scale, x0_zero, x1, ...)
 Status upgrade_qlinear_concat(Draft& d, Emitter& e) {
   if (d.input_count() < 5 || d.input_count() % 3 != 2)
@@ -116,6 +153,26 @@ Status upgrade_qlinear_concat(Draft& d, Emitter& e) {
     parts.push_back(part);
   }
   return compute_and_quantize(d, e, std::move(parts), 0);
+}
+
+// MatMulIntegerToFloat(a, b, a_scale, b_scale, a_zero, b_zero, bias)
+Status upgrade_matmul_integer_to_float(Draft& d, Emitter& e) {
+  if (d.input_count() < 4) return invalid_model("has ", d.input_count(), " inputs, expected 4 to 7");
+  auto in = [&](size_t i) { return d.node.input(i); };
+  auto scalar = [&](size_t i) { return e.has(in(i)) ? e.as_scalar(in(i)) : kNoValue; };
+  return float_product(d, e, {in(0), in(1), scalar(2), scalar(3), scalar(4), scalar(5), in(6)});
+}
+
+// DynamicQuantizeMatMul(a f32, b, b_scale, b_zero, bias)
+Status upgrade_dynamic_quantize_matmul(Draft& d, Emitter& e) {
+  if (d.input_count() < 3) return invalid_model("has ", d.input_count(), " inputs, expected 3 to 5");
+  auto in = [&](size_t i) { return d.node.input(i); };
+  auto scalar = [&](size_t i) { return e.has(in(i)) ? e.as_scalar(in(i)) : kNoValue; };
+  const std::string name = d.node.name;
+  Node quantize{name + ".quantize", "DynamicQuantizeLinear", {}, {in(0)}, {}};
+  const std::string names[] = {name + ".q", name + ".q_scale", name + ".q_zero"};
+  QL_TRY(std::vector<ValueId> q, e.emit(std::move(quantize), names));
+  return float_product(d, e, {q[0], in(1), q[1], scalar(2), q[2], scalar(3), in(4)});
 }
 
 // QGemm(a, a_scale, a_zero, b, b_scale, b_zero, c, y_scale, y_zero): c is s32 in units of alpha * a_scale * b_scale.

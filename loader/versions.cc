@@ -36,7 +36,9 @@ void append_plain(std::vector<OpHistory>& h) {
   h.push_back(plain("Mod", {10, 13}));
   h.push_back(plain("Relu", {6, 13, 14}));
   h.push_back(plain("LeakyRelu", {6, 16}));
-  h.push_back(plain("PRelu", {6, 7, 9, 16}));
+  h.push_back({"PRelu",
+               {{6, "a slope for each channel"}, {7, "one-way broadcasting"}, {9, kTypes}, {16, kTypes}},
+               upgrade_prelu});
   h.push_back(plain("ThresholdedRelu", {10, 22}));
   h.push_back(plain("HardSwish", {14, 22}));
   h.push_back(plain("Mish", {18, 22}));
@@ -259,6 +261,26 @@ void append_upgraded(std::vector<OpHistory>& h) {
   h.push_back(reduction("ReduceSum", {1, 11}, 13));
 }
 
+// Operators that are gone once a graph is imported (subgraph.cc, sequence.cc).
+void append_control_flow(std::vector<OpHistory>& h) {
+  h.push_back(plain("If", {1, 11, 13, 16, 19, 21, 23, 24, 25}));
+  h.push_back(plain("Loop", {1, 11, 13, 16, 19, 21, 23, 24, 25}));
+  h.push_back({"Scan",
+               {{9, "without a batch dimension"},
+                {11, "negative axes"},
+                {16, kTypes},
+                {19, kTypes},
+                {21, kTypes},
+                {23, kTypes},
+                {24, kTypes},
+                {25, kTypes}},
+               nullptr});
+  for (const char* op : {"SequenceConstruct", "SequenceEmpty", "SequenceAt", "SequenceLength", "SequenceInsert",
+                         "SequenceErase", "ConcatFromSequence"})
+    h.push_back(plain(op, {11}));
+  h.push_back(plain("SplitToSequence", {11, 24}));
+}
+
 // What ONNX Runtime's quantizer adds to the standard operators.
 void append_microsoft(std::vector<OpHistory>& h) {
   auto add = [&](std::string_view op, UpgradeFn upgrade) {
@@ -271,6 +293,11 @@ void append_microsoft(std::vector<OpHistory>& h) {
   add("com.microsoft.QLinearSoftmax", upgrade_qlinear_softmax);
   add("com.microsoft.QLinearConcat", upgrade_qlinear_concat);
   add("com.microsoft.QGemm", upgrade_qgemm);
+  add("com.microsoft.QLinearReduceMean", upgrade_qlinear_reduce_mean);
+  add("com.microsoft.MatMulIntegerToFloat", upgrade_matmul_integer_to_float);
+  add("com.microsoft.DynamicQuantizeMatMul", upgrade_dynamic_quantize_matmul);
+  for (const char* op : {"com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear"})
+    h.push_back({op, {{1, "the standard operator, any opset"}}, upgrade_quantize});
 }
 
 }  // namespace
@@ -289,6 +316,7 @@ std::span<const OpHistory> op_histories() {
     append_binary(h);
     append_extended(h);
     append_upgraded(h);
+    append_control_flow(h);
     append_microsoft(h);
     std::sort(h.begin(), h.end(), [](const OpHistory& a, const OpHistory& b) { return a.op < b.op; });
     return h;

@@ -24,6 +24,8 @@ Result<std::optional<ConvOperands>> ConvOperands::read(const Graph& graph, const
     if (!*constants[i]) return std::optional<ConvOperands>();
   }
   if (!op.w || !op.bias) return std::optional<ConvOperands>();
+  if (const ValueId shift = node.input(10); shift != kNoValue && !(op.shift = graph.constant(shift)))
+    return std::optional<ConvOperands>();
   op.inputs = graph.at(node.input(0)).type.shape[1];
   op.outputs = graph.at(node.output()).type.shape[1];
   return std::optional(std::move(op));
@@ -34,7 +36,25 @@ double ConvOperands::weight(int64_t o, int64_t c, int i, int j) const {
   const Shape& s = w->shape();
   const int64_t row = transposed ? c : o, column = transposed ? o % (outputs / group) : c % (inputs / group);
   const int64_t index = ((row * s[1] + column) * s[2] + i) * s[3] + j;
-  return is_u8() ? w->as<int8_t>()[index] : w->as<float>()[index];
+  switch (w->dtype()) {
+    case DType::s8: return w->as<int8_t>()[index];
+    case DType::s16: return w->as<int16_t>()[index];
+    default: return w->as<float>()[index];
+  }
+}
+
+double ConvOperands::weight_part(int part, int64_t o, int64_t c, int i, int j) const {
+  double rest = weight(o, c, i, j);
+  if (w->dtype() != DType::s16) return part == 0 ? rest : 0;
+  for (; part > 0; --part) rest -= std::clamp(rest, -128.0, 127.0);
+  return std::clamp(rest, -128.0, 127.0);
+}
+
+int ConvOperands::weight_parts() const {
+  if (w->dtype() != DType::s16) return 1;
+  int parts = 1;
+  for (int16_t v : w->span<int16_t>()) parts = std::max({parts, (v + 126) / 127, (127 - v) / 128});
+  return parts;
 }
 
 ConvEpilogue epilogue_of(const ConvOperands& op) {
@@ -47,22 +67,25 @@ ConvEpilogue epilogue_of(const ConvOperands& op) {
     e.v_lo = op.attrs.float_or("act_lo", -std::numeric_limits<float>::infinity());
     e.v_hi = op.attrs.float_or("act_hi", std::numeric_limits<float>::infinity());
     e.alpha = op.attrs.float_or("alpha", 0.01f);
+    e.beta = op.attrs.float_or("beta", 0);
   }
   e.residual_mult = op.attrs.float_or("residual_mult", 1.0f);
   e.residual_zero = static_cast<int32_t>(op.attrs.int_or("residual_zero", 0));
   return e;
 }
 
+double weight_sum(const ConvOperands& op, int64_t o, int64_t c, const std::vector<ConvSection>& sections) {
+  double sum = 0;
+  for (const ConvSection& section : sections)
+    for (const ConvTap& tap : section.taps) sum += op.weight_part(section.part, o, c, tap.i, tap.j);
+  return sum;
+}
+
 double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
   double bias = element_as_double(op.bias->view(), o);
   if (!op.z) return bias;
   const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
-  for (int64_t c = first; c < first + per_group; ++c) {
-    double sum = 0;
-    for (const ConvSection& section : sections)
-      for (const ConvTap& tap : section.taps) sum += op.weight(o, c, tap.i, tap.j);
-    bias -= sum * op.z_at(c);
-  }
+  for (int64_t c = first; c < first + per_group; ++c) bias -= weight_sum(op, o, c, sections) * op.z_at(c);
   return bias;
 }
 
@@ -71,7 +94,7 @@ bool conversion_needs_clamp(const ConvOperands& op) {
   const int64_t per_output = op.w->count() / (op.transposed ? 1 : op.outputs);
   for (int64_t o = 0; o < op.outputs; ++o) {
     double sum = std::fabs(element_as_double(op.bias->view(), o));
-    const double largest = 255.0 * 128.0 * static_cast<double>(per_output);
+    const double largest = 255.0 * (op.w->dtype() == DType::s8 ? 128.0 : 255.0) * static_cast<double>(per_output);
     sum += largest;
     if (sum * std::fabs(element_as_double(op.mult->view(), o)) >= 1e9) return true;
   }
@@ -80,9 +103,11 @@ bool conversion_needs_clamp(const ConvOperands& op) {
 
 namespace {
 
-ConvAct activation_of(const Attrs& attrs) {
-  const std::string act = attrs.string_or("act", "");
-  return act == "clip" ? ConvAct::clip : act == "leaky" ? ConvAct::leaky : ConvAct::none;
+Activation activation_of(const Attrs& attrs) {
+  const std::string name = attrs.string_or("act", "");
+  for (int i = 0; i <= static_cast<int>(Activation::round); ++i)
+    if (name == to_string(Activation(i))) return Activation(i);
+  return Activation::none;
 }
 
 // Planes of each section that a block of outputs reads: those with a channel of one of its groups.
@@ -95,21 +120,37 @@ struct BlockPlanes {
   }
 };
 
-BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& phases, size_t sections, int64_t first,
-                       int64_t end) {
+bool has_part(const ConvOperands& op, const ConvSection& section, int64_t channel, int64_t first, int64_t end) {
+  for (int64_t o = first; o < end; ++o)
+    for (const ConvTap& tap : section.taps)
+      if (op.weight_part(section.part, o, channel, tap.i, tap.j) != 0) return true;
+  return false;
+}
+
+BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& phases,
+                       const std::vector<ConvSection>& sections, int64_t first, int64_t end) {
   BlockPlanes planes;
-  planes.of_section.resize(sections);
-  for (size_t s = 0; s < sections; ++s)
+  planes.of_section.resize(sections.size());
+  for (size_t s = 0; s < sections.size(); ++s)
     for (uint32_t i = 0; i < phases[s].planes.size(); ++i) {
       bool needed = false;
       for (int32_t c : phases[s].planes[i].channels)
         if (c >= 0) {
           const int64_t g = op.group_of_input(c);
-          needed |= g >= op.group_of_output(first) && g <= op.group_of_output(end - 1);
+          const bool in_group = g >= op.group_of_output(first) && g <= op.group_of_output(end - 1);
+          needed |= in_group && (sections[s].part == 0 || has_part(op, sections[s], c, first, end));
         }
       if (needed) planes.of_section[s].push_back(i);
     }
   return planes;
+}
+
+// What one level of a zero point that is known at run time takes from the bias.
+int32_t total_weight(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
+  const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
+  double sum = 0;
+  for (int64_t c = first; c < first + per_group; ++c) sum += weight_sum(op, o, c, sections);
+  return static_cast<int32_t>(sum);
 }
 
 // One 64-byte vector for each plane: the clamp's byte of each lane (or its float) repeated. A hole takes `neutral`.
@@ -143,7 +184,7 @@ std::vector<std::byte> pack(const ConvOperands& op, const ConvSpec& spec, const 
     const ConvTap& t = sections[static_cast<size_t>(s)].taps[static_cast<size_t>(tap)];
     const uint32_t index = planes.of_section[static_cast<size_t>(s)][static_cast<size_t>(plane)];
     const int32_t c = phases[static_cast<size_t>(s)].planes[index].channels[static_cast<size_t>(channel)];
-    return c < 0 ? 0.0 : op.weight(first + o, c, t.i, t.j);
+    return c < 0 ? 0.0 : op.weight_part(sections[static_cast<size_t>(s)].part, first + o, c, t.i, t.j);
   };
   if (op.is_u8())
     return pack_conv_weights(spec, planes.counts(), ConvWeightS8([&](int o, int s, int64_t p, int t, int c) {
@@ -165,20 +206,25 @@ Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, ConvSpec spec
                                int64_t vectors, int64_t first, int64_t end) {
   BuiltBlock b;
   spec.no = static_cast<int>(end - first);
-  b.planes = planes_for(op, phases, sections.size(), first, end);
+  b.planes = planes_for(op, phases, sections, first, end);
   const std::vector<int64_t> counts = b.planes.counts();
   std::copy(counts.begin(), counts.end(), b.block.section_planes);
   b.block.weights = e.constant(pack(op, spec, phases, sections, b.planes, first));
-  std::vector<int32_t> bias_s32;
-  std::vector<float> bias_f32, mult;
+  std::vector<int32_t> bias_s32, weight_sums;
+  std::vector<float> bias_f32, mult, shift;
   for (int64_t o = first; o < end; ++o) {
     const double bias = folded_bias(op, o, sections);
     bias_s32.push_back(op.is_u8() ? static_cast<int32_t>(bias) : 0);
     bias_f32.push_back(static_cast<float>(bias));
     mult.push_back(op.mult ? static_cast<float>(element_as_double(op.mult->view(), o)) : 1.0f);
+    if (op.shift) shift.push_back(op.shift->as<float>()[o]);
+    if (op.input_scale) weight_sums.push_back(total_weight(op, o, sections));
   }
   b.block.bias = op.is_u8() ? e.constant(bias_s32) : e.constant(bias_f32);
   b.block.mult = e.constant(mult);
+  b.block.shift = op.shift ? e.constant(shift) : 0;
+  b.block.weight_sums = op.input_scale ? e.constant(weight_sums) : 0;
+  b.block.outputs = spec.no;
   const double huge = std::numeric_limits<float>::max();
   b.block.clamp_lo = op.lo ? e.constant(clamp_vectors(op, op.lo, op.is_u8() ? 0 : -huge, phases, b.planes)) : 0;
   b.block.clamp_hi = op.hi ? e.constant(clamp_vectors(op, op.hi, op.is_u8() ? 255 : huge, phases, b.planes)) : 0;
@@ -213,17 +259,20 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   }
   spec.clamp_lo = op.lo != nullptr;
   spec.clamp_hi = op.hi != nullptr;
+  spec.shift = op.shift != nullptr;
   spec.residual = !residual ? ConvResidual::none : residual->dtype == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
-  spec.act = spec.dst == DType::f32 ? activation_of(op.attrs) : ConvAct::none;
+  spec.act = spec.dst == DType::f32 ? activation_of(op.attrs) : Activation::none;
   spec.v_clamp_hi = conversion_needs_clamp(op);
 
   const int64_t group_outputs = op.outputs / op.group;
   const int64_t quad = spec.dst == DType::u8 ? 4 : 1;  // blocks begin at planes
   const int64_t extent_outputs = op.group == 1 ? op.outputs : std::max(quad, group_outputs);
   ConvExtent extent{extent_outputs, dst.vectors(),
-                    planes_for(op, phases, sections.size(), 0, std::min(op.outputs, extent_outputs)).counts()};
+                    planes_for(op, phases, sections, 0, std::min(op.outputs, extent_outputs)).counts()};
   QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
   schedule.apply(spec);
+  if (spec.no > run::ConvStep::kMaxOutputs)
+    return make_error(Code::internal, "a block of ", spec.no, " outputs, at most ", run::ConvStep::kMaxOutputs);
   // A block ends with its group where that is possible.
   const bool whole_groups = op.group > 1 && group_outputs % quad == 0;
   if (op.group > 1 && !whole_groups)
@@ -250,6 +299,9 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
     for (BufferId id : buffers_of({&phase})) touched.push_back(id);
   if (residual)
     for (BufferId id : buffers_of({residual})) touched.push_back(id);
+  if (op.input_scale)
+    for (const DenseRef& ref : {op.input_scale->scale, op.input_scale->zero})
+      if (ref.place == Place::arena) touched.push_back(BufferId(ref.index));
   const size_t lanes = e.lanes(dst);
   const ConvEpilogue epilogue = epilogue_of(op);
   std::optional<PlanarValue> residual_planes;
@@ -262,6 +314,7 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
     s->dst_planes = a.planes(out);
     s->dst_pads = a.pads(out);
     if (residual_planes) s->residual_planes = a.planes(*residual_planes);
+    if (op.input_scale) s->input_scale = {a.dense(op.input_scale->scale), a.dense(op.input_scale->zero)};
     s->lanes = lanes;
     s->epilogue = epilogue;
     s->pv = spec.pv;

@@ -66,7 +66,13 @@ BufferId Layouts::add_dense(size_t bytes) {
   return BufferId{static_cast<uint32_t>(buffers_.size() - 1)};
 }
 
+const RunTimePadding* Layouts::run_time_padding(BufferId id) const {
+  auto found = run_time_paddings_.find(id);
+  return found == run_time_paddings_.end() ? nullptr : &found->second;
+}
+
 bool Layouts::demand(BufferId id, uint32_t plane, int lane, PadRange range) {
+  if (run_time_padding(id)) return false;
   PadRange& have = buffers_[static_cast<size_t>(id)].pads[plane * 4 + static_cast<uint32_t>(lane)];
   PadRange both{std::max(have.lo, range.lo), std::min(have.hi, range.hi)};
   if (both.lo > both.hi) return false;

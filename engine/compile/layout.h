@@ -7,6 +7,7 @@
 
 #include <array>
 #include <limits>
+#include <map>
 #include <vector>
 
 #include "engine/base/geometry.h"
@@ -36,6 +37,15 @@ struct PadRange {
   double lo = -std::numeric_limits<double>::infinity(), hi = std::numeric_limits<double>::infinity();
 };
 
+// Padding that is the zero point a DynamicQuantizeLinear finds out.
+struct RunTimePadding {
+  uint32_t zero;   // the value that is this zero point: its id in the graph
+  BufferId words;  // dense: the padding of one plane after the other, as many as any step asks for
+
+  // Phases of strided convolutions that may read one plane: words for each of them.
+  static constexpr size_t kWordsPerPlane = 16;
+};
+
 class Layouts {
  public:
   LayoutId add(int64_t n, int64_t h, int64_t w);
@@ -50,6 +60,10 @@ class Layouts {
   BufferId add_buffer(DType dtype, LayoutId layout, size_t planes);
   // Narrows what a lane's padding may hold; false (and no change) when nothing would be left.
   bool demand(BufferId, uint32_t plane, int lane, PadRange range);
+  // Its producer finds out at run time what its padding holds; demand() refuses everything from now on.
+  void pad_at_run_time(BufferId id, RunTimePadding padding) { run_time_paddings_.insert_or_assign(id, padding); }
+  // Null where the padding is known now.
+  const RunTimePadding* run_time_padding(BufferId) const;
   // The bits stored into the plane's padding lanes: 0 where allowed, else the allowed value nearest to it.
   uint32_t pad_bits(BufferId, uint32_t plane) const;
   DType dtype(BufferId id) const { return buffers_[static_cast<size_t>(id)].dtype; }
@@ -84,6 +98,7 @@ class Layouts {
   uint32_t find(uint32_t id, uint32_t Item::*parent) const;
   std::vector<Item> items_;
   std::vector<Buffer> buffers_;
+  std::map<BufferId, RunTimePadding> run_time_paddings_;
 };
 
 // concat along channels, and the channels [begin, end) of a value: lists of planes, no bytes moved.

@@ -9,8 +9,8 @@
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
 //                   With one input channel each the quads' bytes have kernels of their own (depthwise.h)
 //   few channels    columns become channels first (fold_columns.h)
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "engine/compile/depthwise.h"
 #include "engine/compile/fold_columns.h"
@@ -55,6 +55,25 @@ bool demand_padding(Layouts& layouts, const PlanarValue& x, const ConvOperands& 
       if (int32_t c = p.channels[static_cast<size_t>(lane)]; c >= 0)
         all &= layouts.demand(p.buffer, p.index, lane, padding_for(op, c));
   return all;
+}
+
+// The weights' further parts: the same planes and taps once more for each.
+void add_weight_parts(const ConvOperands& op, std::vector<ConvSection>& sections, std::vector<PlanarValue>& phases) {
+  const size_t count = sections.size();
+  for (int part = 1; part < op.weight_parts(); ++part)
+    for (size_t s = 0; s < count; ++s) {
+      sections.push_back(sections[s]);
+      sections.back().part = part;
+      phases.push_back(phases[s]);
+    }
+}
+
+// Whether every plane of x is padded with the zero point that `zero` holds at run time.
+bool padded_with(const Layouts& layouts, const PlanarValue& x, ValueId zero) {
+  return std::all_of(x.planes.begin(), x.planes.end(), [&](const PlaneRef& p) {
+    const RunTimePadding* padding = layouts.run_time_padding(p.buffer);
+    return padding && padding->zero == static_cast<uint32_t>(zero);
+  });
 }
 
 // Sections of a strided convolution: one for each phase that some tap reads.
@@ -112,8 +131,9 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
   QL_TRY(ConvAttrs attrs, conv_attrs(node, in, op.w->shape()));
   std::vector<ConvSection> sections = strided_sections(attrs);
-  if (sections.size() > kMaxConvSections)
-    return declined(cat(sections.size(), " phases, the kernel takes ", kMaxConvSections));
+  const size_t parts = static_cast<size_t>(op.weight_parts());
+  if (sections.size() * parts > kMaxConvSections)
+    return declined(cat(sections.size(), " phases of ", parts, " parts, the kernel takes ", kMaxConvSections));
 
   PlanarValue x = *x_planes;
   const bool strided = attrs.strides[0] > 1 || attrs.strides[1] > 1;
@@ -123,14 +143,23 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   Reach reach;
   for (const ConvSection& section : sections)
     for (const ConvTap& tap : section.taps) reach.cover(tap.dy, tap.dx, ph, pw, out_shape[2], out_shape[3]);
+  const ValueId x_zero = node.input(9);
+  if (x_zero != kNoValue) {
+    if (reach.any() && !padded_with(l.layouts, x, x_zero))
+      return declined("its padding is not the zero point that is found out at run time");
+    QL_TRY(DenseRef scale, l.dense(node.input(8)));
+    QL_TRY(DenseRef zero, l.dense(x_zero));
+    op.input_scale = RunTimeScale{scale, zero};
+  }
   if (strided) {
     LayoutId layout = l.layouts.add(in[0], ph, pw);
     phases = split_phases(l, node.name, x, in, attrs.strides, sections, layout);
-    for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
+    if (!op.input_scale)
+      for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
     l.layouts.require(layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
   } else {
     // A phase of stride 1 may also lack rows or columns that belong to no output: harmless, they are simply not read.
-    if (reach.any() && !demand_padding(l.layouts, x, op)) {
+    if (reach.any() && !op.input_scale && !demand_padding(l.layouts, x, op)) {
       x = private_copy(l, node.name, x, "its padding cannot hold what this convolution reads as zero");
       demand_padding(l.layouts, x, op);
     }
@@ -148,6 +177,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
     l.layouts.require(phases[0].layout, 0, reach.top, reach.bottom);
   }
+  add_weight_parts(op, sections, phases);
   LayoutId out_layout = l.layouts.add(out_shape[0], out_shape[2], out_shape[3]);
   l.layouts.same_pitch(out_layout, phases[0].layout);
   const bool depthwise = is_depthwise(op, phases, sections, node.input(7) != kNoValue);
@@ -211,7 +241,9 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
         1e-9;
     PlanarValue result = results.back();
     std::vector<ConvSection> sections{{0, 0, taps[i]}};
-    l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, {x}, sections, result, nullptr); });
+    std::vector<PlanarValue> sources{x};
+    add_weight_parts(op, sections, sources);
+    l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, sources, sections, result, nullptr); });
   }
   emit_interleave(l, node, results, out, sh, sw);
   return Verdict{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/compile/dense.h"
 #include "engine/run/dense_steps.h"
 
 namespace quadlane::compile {
@@ -18,19 +19,45 @@ constexpr Entry kLowerings[] = {
     {"ql.ConvTranspose", lower_conv_transpose},
     {"Concat", lower_concat},
     {"Slice", lower_slice},
+    {"Slice", lower_crop},
+    {"Pad", lower_pad},
+    {"Gather", lower_gather_channels},
+    {"DepthToSpace", lower_depth_to_space},
+    {"SpaceToDepth", lower_space_to_depth},
+    {"Transpose", lower_edge_transpose},
     {"Split", lower_split},
     {"ql.Quantize", lower_quantize},
     {"ql.Dequantize", lower_dequantize},
+    {"DynamicQuantizeLinear", lower_dynamic_quantize},
+    {"ql.MatMul", lower_ql_matmul},
+    {"MatMulInteger", lower_matmul_integer},
     {"MaxPool", lower_pool},
     {"AveragePool", lower_pool},
     {"ql.AveragePool", lower_pool},
     {"GlobalAveragePool", lower_global_pool},
     {"ql.GlobalAveragePool", lower_global_pool},
+    {"GlobalMaxPool", lower_global_max},
+    {"InstanceNormalization", lower_normalization},
+    {"GroupNormalization", lower_normalization},
+    {"MeanVarianceNormalization", lower_normalization},
+    {"Softmax", lower_channel_softmax},
+    {"LogSoftmax", lower_channel_softmax},
+    {"ReduceSum", lower_channel_reduce},
+    {"ReduceMean", lower_channel_reduce},
+    {"ReduceMax", lower_channel_reduce},
+    {"ReduceMin", lower_channel_reduce},
+    {"ReduceL1", lower_channel_reduce},
+    {"ReduceL2", lower_channel_reduce},
+    {"ReduceSumSquare", lower_channel_reduce},
+    {"LpNormalization", lower_channel_normalization},
+    {"ArgMax", lower_channel_argmax},
+    {"ArgMin", lower_channel_argmax},
     {"Resize", lower_resize},
     {"ql.Resize", lower_resize},
     {"ql.Add", lower_elementwise},
     {"ql.Mul", lower_elementwise},
     {"ql.Requantize", lower_elementwise},
+    {"ql.PRelu", lower_elementwise},
     {"ql.Lut", lower_elementwise},
     {"Add", lower_elementwise},
     {"Sub", lower_elementwise},
@@ -38,11 +65,34 @@ constexpr Entry kLowerings[] = {
     {"Div", lower_elementwise},
     {"Min", lower_elementwise},
     {"Max", lower_elementwise},
+    {"PRelu", lower_elementwise},
     {"Relu", lower_elementwise},
     {"Clip", lower_elementwise},
     {"LeakyRelu", lower_elementwise},
     {"BatchNormalization", lower_elementwise},
     {"Sigmoid", lower_elementwise},
+    {"Swish", lower_elementwise},
+    {"HardSigmoid", lower_elementwise},
+    {"HardSwish", lower_elementwise},
+    {"Tanh", lower_elementwise},
+    {"Erf", lower_elementwise},
+    {"Gelu", lower_elementwise},
+    {"Mish", lower_elementwise},
+    {"Softplus", lower_elementwise},
+    {"Softsign", lower_elementwise},
+    {"Elu", lower_elementwise},
+    {"Selu", lower_elementwise},
+    {"Celu", lower_elementwise},
+    {"Exp", lower_elementwise},
+    {"Log", lower_elementwise},
+    {"Sqrt", lower_elementwise},
+    {"Pow", lower_elementwise},
+    {"Reciprocal", lower_elementwise},
+    {"Abs", lower_elementwise},
+    {"Neg", lower_elementwise},
+    {"Floor", lower_elementwise},
+    {"Ceil", lower_elementwise},
+    {"Round", lower_elementwise},
 };
 
 // Whether a value, or a concat of it, goes into a convolution or its quantization.
@@ -77,12 +127,20 @@ const DenseRef* Lowering::find_dense(ValueId id) const {
   return it == dense_.end() ? nullptr : &it->second;
 }
 
+std::optional<size_t> Lowering::output_seen_through_views(ValueId id) const {
+  auto out = std::find(graph.outputs().begin(), graph.outputs().end(), id);
+  if (out != graph.outputs().end()) return static_cast<size_t>(out - graph.outputs().begin());
+  for (const Use& use : graph.at(id).uses)
+    if (const Node& node = graph.at(use.node); use.input == 0 && is_view(graph, node))
+      if (auto found = output_seen_through_views(node.output())) return found;
+  return std::nullopt;
+}
+
 DenseRef Lowering::define_dense(ValueId id) {
   DenseRef ref{Place::arena, graph.at(id).type, 0};
-  auto out = std::find(graph.outputs().begin(), graph.outputs().end(), id);
-  if (out != graph.outputs().end()) {
+  if (auto out = output_seen_through_views(id)) {
     ref.place = Place::user_output;
-    ref.index = static_cast<size_t>(out - graph.outputs().begin());
+    ref.index = *out;
   } else {
     ref.index = static_cast<size_t>(layouts.add_dense(ref.type.bytes()));
   }
@@ -102,28 +160,21 @@ Result<std::optional<PlanarValue>> Lowering::planar(ValueId id) {
   return std::optional(value);
 }
 
+DenseRef Lowering::constant(const Tensor& tensor) {
+  DenseRef ref{Place::constant, tensor.type(), own_constants_++};
+  emit([ref, tensor](Emitter& e) -> Status {
+    e.dense_constant(ref.index, tensor.data(), ref.type.bytes());
+    return {};
+  });
+  return ref;
+}
+
 Result<DenseRef> Lowering::dense(ValueId id) {
   if (const DenseRef* found = find_dense(id)) return *found;
   const Value& value = graph.at(id);
   if (value.constant) {
-    DenseRef ref{Place::constant, value.type, 0};
-    // The offset is known when the constant is written down: the recipe of the consumer asks for it by value.
-    size_t buffer = static_cast<size_t>(layouts.add_dense(value.type.bytes()));
-    ref = {Place::arena, value.type, buffer};
+    DenseRef ref = constant(*value.constant);
     dense_.insert_or_assign(id, ref);
-    emit([this, id, ref](Emitter& e) -> Status {
-      const Tensor& tensor = *graph.at(id).constant;
-      size_t offset = e.constant(tensor.data(), tensor.type().bytes());
-      run::StepInfo info;
-      info.name = graph.at(id).name;
-      info.op = "copy constant";
-      info.note = "a constant that is read like an activation";
-      info.bytes_read = info.bytes_written = static_cast<int64_t>(tensor.type().bytes());
-      e.step(std::move(info), {BufferId(ref.index)}, [=](const Addresses& a) {
-        return std::make_unique<run::CopyStep>(DenseAddress{Place::constant, offset}, a.dense(ref), ref.type.bytes());
-      });
-      return {};
-    });
     return ref;
   }
   const PlanarValue* planes = find_planar(id);
@@ -136,6 +187,7 @@ Result<DenseRef> Lowering::dense(ValueId id) {
 
 Status Lowering::lower_node(NodeId id) {
   const Node& node = graph.at(id);
+  if (is_view(graph, node)) return lower_view(*this, node);
   std::string why = "no kernel for this operator";
   if (isa == Isa::reference) {
     why = "instruction set 'reference' has no generated code";
@@ -146,6 +198,9 @@ Status Lowering::lower_node(NodeId id) {
         if (verdict.lowered) return {};
         why = verdict.why_not;
       }
+    QL_TRY(Verdict verdict, lower_dense(*this, node));
+    if (verdict.lowered) return {};
+    why = cat(why, "; ", verdict.why_not);
   }
   return lower_reference(*this, node, why);
 }
@@ -182,7 +237,9 @@ Status Lowering::run() {
     const Node& node = graph.at(id);
     QL_CHECK_OK(lower_node(id).context(cat("node '", node.name, "' (", node.op, ")")));
   }
-  return lower_outputs();
+  QL_CHECK_OK(lower_outputs());
+  if (graph.tail) lower_tail(*this);
+  return {};
 }
 
 Result<Verdict> lower_concat(Lowering& l, const Node& node) {

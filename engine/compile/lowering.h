@@ -33,6 +33,8 @@ class Lowering {
   const Isa isa;
   ConvTuner tuner;
   Layouts layouts;
+  // What loops of C++ run on: they are not interpreted where the machine lacks the instruction set of the plan.
+  Isa loops() const { return std::min(isa, cpu.best_isa()); }
 
   // Lowers the whole graph.
   Status run();
@@ -49,8 +51,15 @@ class Lowering {
   const DenseRef* find_dense(ValueId) const;
 
   void define(ValueId id, PlanarValue value) { planar_.insert_or_assign(id, std::move(value)); }
-  // Room for a value that is produced dense: the caller's memory when it is an output.
+  // Room for a value that is produced dense: the caller's memory when it, or a view of it, is an output.
   DenseRef define_dense(ValueId);
+  // A value that is the same bytes as one that has a place.
+  void define_view(ValueId id, DenseRef of) {
+    of.type = graph.at(id).type;
+    dense_.insert_or_assign(id, std::move(of));
+  }
+  // A constant that is no value of the graph.
+  DenseRef constant(const Tensor&);
   void emit(Emit e) { emits_.push_back(std::move(e)); }
 
   const Shape& shape(ValueId id) const { return graph.at(id).type.shape; }
@@ -59,10 +68,11 @@ class Lowering {
  private:
   Status lower_node(NodeId);
   Status lower_outputs();
+  std::optional<size_t> output_seen_through_views(ValueId) const;
 
   std::map<ValueId, PlanarValue> planar_;
   std::map<ValueId, DenseRef> dense_;
-  std::map<ValueId, BufferId> constants_;
+  size_t own_constants_ = 0;
   std::vector<Emit> emits_;
 };
 
@@ -78,12 +88,30 @@ Result<Verdict> lower_slice(Lowering&, const Node&);           // Slice along ch
 Result<Verdict> lower_split(Lowering&, const Node&);           // Split along channels
 Result<Verdict> lower_quantize(Lowering&, const Node&);        // ql.Quantize
 Result<Verdict> lower_dequantize(Lowering&, const Node&);      // ql.Dequantize
+Result<Verdict> lower_ql_matmul(Lowering&, const Node&);         // ql.MatMul
+Result<Verdict> lower_matmul_integer(Lowering&, const Node&);    // MatMulInteger
+Result<Verdict> lower_dynamic_quantize(Lowering&, const Node&);  // DynamicQuantizeLinear
 Result<Verdict> lower_pool(Lowering&, const Node&);            // MaxPool, AveragePool, ql.AveragePool
 Result<Verdict> lower_global_pool(Lowering&, const Node&);     // GlobalAveragePool, ql.GlobalAveragePool
 Result<Verdict> lower_resize(Lowering&, const Node&);          // Resize, ql.Resize
 Result<Verdict> lower_elementwise(Lowering&, const Node&);     // ql.Add, ql.Mul, ql.Requantize, ql.Lut, Add, Relu, ...
+Result<Verdict> lower_crop(Lowering&, const Node&);            // Slice of rows and columns
+Result<Verdict> lower_pad(Lowering&, const Node&);             // Pad of rows and columns
+Result<Verdict> lower_gather_channels(Lowering&, const Node&);  // Gather along channels
+Result<Verdict> lower_depth_to_space(Lowering&, const Node&);   // DepthToSpace
+Result<Verdict> lower_space_to_depth(Lowering&, const Node&);   // SpaceToDepth
+Result<Verdict> lower_edge_transpose(Lowering&, const Node&);   // Transpose between NCHW planes and NHWC
+Result<Verdict> lower_channel_softmax(Lowering&, const Node&);        // Softmax, LogSoftmax along channels
+Result<Verdict> lower_channel_reduce(Lowering&, const Node&);         // ReduceSum, ReduceMax, ... along channels
+Result<Verdict> lower_channel_normalization(Lowering&, const Node&);  // LpNormalization along channels
+Result<Verdict> lower_channel_argmax(Lowering&, const Node&);         // ArgMax, ArgMin along channels
+Result<Verdict> lower_normalization(Lowering&, const Node&);  // InstanceNormalization, GroupNormalization, ...
+Result<Verdict> lower_global_max(Lowering&, const Node&);     // GlobalMaxPool on f32
 // Any operator, by its scalar reference on dense tensors. Never declines.
 Status lower_reference(Lowering&, const Node&, const std::string& why);
+
+// The graph's tail: one step behind all others, which reads the graph's outputs.
+void lower_tail(Lowering&);
 
 // Copies between dense tensors and planes.
 Emit emit_pack(Lowering&, const std::string& name, DenseRef from, PlanarValue to);

@@ -1,6 +1,7 @@
 #include "engine/compile/phases.h"
 
 #include <map>
+#include <optional>
 
 #include "engine/run/row_steps.h"
 #include "jit/kernels/phases.h"
@@ -29,6 +30,10 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
     for (uint32_t i = 0; i < planes; ++i) phase.planes[i] = {buffer, s * planes + i, x.planes[i].channels};
     phases.push_back(std::move(phase));
   }
+  // The planes of one value have one producer: all are padded like the first, or the consumer asked for no padding.
+  std::optional<RunTimePadding> padding;
+  if (const RunTimePadding* found = l.layouts.run_time_padding(x.planes[0].buffer)) padding = *found;
+  if (padding) l.layouts.pad_at_run_time(buffer, *padding);
   std::map<int, std::vector<size_t>> by_row;  // row phase -> sections, column phases ascending
   for (size_t s = 0; s < sections.size(); ++s) by_row[sections[s].py].push_back(s);
   run::StepInfo info;
@@ -54,8 +59,11 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
     }
     step.bytes_read = e.pixel_bytes(x);
     for (const PlanarValue& phase : phases) step.bytes_written += e.pixel_bytes(phase);
-    e.step(std::move(step), buffers_of({&x, &phases[0]}), [=, &l](const Addresses& a) {
+    std::vector<BufferId> touched = buffers_of({&x, &phases[0]});
+    if (padding) touched.push_back(padding->words);
+    e.step(std::move(step), touched, [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::PhaseSplitStep>();
+      if (padding) s->run_time_pads = a.dense({Place::arena, {}, static_cast<size_t>(padding->words)});
       s->src = l.layouts.geometry(x.layout);
       s->src_planes = a.planes(x);
       s->dst.geometry = l.layouts.geometry(layout);

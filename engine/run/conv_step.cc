@@ -4,6 +4,18 @@
 
 namespace quadlane::run {
 
+void ConvStep::scale_input(const RunContext& ctx, const Block& block, int32_t* bias, float* mult) const noexcept {
+  const float scale = *static_cast<const float*>(input_scale->scale.at(ctx));
+  const uint32_t zero = *static_cast<const uint8_t*>(input_scale->zero.at(ctx));
+  auto* from_bias = reinterpret_cast<const uint32_t*>(ctx.weights + block.bias);
+  auto* from_mult = reinterpret_cast<const float*>(ctx.weights + block.mult);
+  auto* sums = reinterpret_cast<const uint32_t*>(ctx.weights + block.weight_sums);
+  for (int o = 0; o < block.outputs; ++o) {
+    bias[o] = static_cast<int32_t>(from_bias[o] - zero * sums[o]);  // modulo 2^32
+    mult[o] = from_mult[o] * scale;
+  }
+}
+
 void ConvStep::run_band(const RunContext& ctx, int image, const Block& block, int64_t first,
                         int64_t end) const noexcept {
   constexpr int64_t kVectorBytes = kVectorPixels * kPixelBytes;
@@ -12,6 +24,14 @@ void ConvStep::run_band(const RunContext& ctx, int image, const Block& block, in
   args.weights = ctx.weights + block.weights;
   args.bias = ctx.weights + block.bias;
   args.mult = reinterpret_cast<const float*>(ctx.weights + block.mult);
+  args.shift = reinterpret_cast<const float*>(ctx.weights + block.shift);
+  int32_t bias[kMaxOutputs];
+  float mult[kMaxOutputs];
+  if (input_scale) {
+    scale_input(ctx, block, bias, mult);
+    args.bias = bias;
+    args.mult = mult;
+  }
   args.clamp_lo = ctx.weights + block.clamp_lo;
   args.clamp_hi = ctx.weights + block.clamp_hi;
   args.dst_planes = dst_planes.data() + block.first_dst;

@@ -4,6 +4,8 @@
 // touches in L1) while every block reads them.
 #pragma once
 
+#include <optional>
+
 #include "engine/run/step.h"
 
 namespace quadlane::run {
@@ -12,12 +14,22 @@ class ConvStep final : public Step {
  public:
   struct Block {
     size_t weights, bias, mult, clamp_lo, clamp_hi;  // offsets into the plan's weights
+    size_t shift = 0, weight_sums = 0;               // likewise, where there are some
+    int outputs = 0;
     int64_t section_planes[kMaxConvSections] = {};
     uint32_t first_src;             // into src_planes
     uint32_t first_dst;             // into dst_planes
     std::vector<KernelFn> kernels;  // [v - 1]: a tile of v vectors, v = 1..pv
   };
 
+  // The input's scale and zero point where they are known at run time only: then mult is multiplied by the scale, and
+  // the bias loses zero * weight_sums, s32 sums of each output's weights.
+  struct InputScale {
+    DenseAddress scale, zero;  // f32, u8
+  };
+  static constexpr int kMaxOutputs = 32;  // of a block
+
+  std::optional<InputScale> input_scale;
   Geometry src, dst;                                             // equal pitch
   std::vector<int64_t> src_planes, dst_planes, residual_planes;  // arena offsets of pixel (0, 0) of image 0
   std::vector<uint32_t> dst_pads;
@@ -30,6 +42,7 @@ class ConvStep final : public Step {
   void run(const RunContext&, int part, int parts) const noexcept override;
 
  private:
+  void scale_input(const RunContext&, const Block&, int32_t* bias, float* mult) const noexcept;
   void run_band(const RunContext&, int image, const Block&, int64_t first_vector, int64_t end_vector) const noexcept;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/base/dynamic_scale.h"
+
 namespace quadlane::run {
 namespace {
 
@@ -21,11 +23,18 @@ const T* weights_at(const RunContext& ctx, size_t offset) {
   return reinterpret_cast<const T*>(ctx.weights + offset);
 }
 
+// The words at `run_time`, else those that were known beforehand.
+std::span<const uint32_t> padding_at(const RunContext& ctx, const std::optional<DenseAddress>& run_time,
+                                     std::span<const uint32_t> known) {
+  return run_time ? std::span(static_cast<const uint32_t*>(run_time->at(ctx)), known.size()) : known;
+}
+
 }  // namespace
 
 void QuantizeStep::run(const RunContext& ctx, int part, int parts) const noexcept {
   const Geometry& g = dst.geometry;
-  fill_padding(ctx.arena, g, dst.planes, dst.pads, Stored::rows, part, parts);
+  const std::span<const uint32_t> pads = padding_at(ctx, run_time_pads, dst.pads);
+  fill_padding(ctx.arena, g, dst.planes, pads, Stored::rows, part, parts);
   for_rows(g.n, g.h, part, parts, [&](int64_t image, int64_t y, int64_t rows) {
     for (const PlaneGroup& group : groups) {
       const size_t p = static_cast<size_t>(group.first);
@@ -33,17 +42,50 @@ void QuantizeStep::run(const RunContext& ctx, int part, int parts) const noexcep
       args.src = src.at(ctx, image, y);
       args.src_channels = src.channels.data() + 4 * p;
       args.src_row_bytes = src.row_bytes;
-      args.inv_scale = weights_at<float>(ctx, inv_scale) + 4 * p;
-      args.zero = weights_at<int32_t>(ctx, zero) + 4 * p;
+      args.inv_scale = static_cast<const float*>(inv_scale.at(ctx)) + 4 * p;
+      args.zero = static_cast<const int32_t*>(zero.at(ctx)) + 4 * p;
       args.dst = dst.at(ctx, image, y);
       args.dst_planes = dst.planes.data() + p;
       args.dst_row_bytes = dst.row_bytes();
-      args.dst_pad = dst.pads.data() + p;
+      args.dst_pad = pads.data() + p;
       args.planes = group.count;
       args.rows = rows;
       ctx.call(group.kernel, &args);
     }
   });
+}
+
+void RangeStep::run(const RunContext& ctx, int part, int parts) const noexcept {
+  const int64_t planes = static_cast<int64_t>(src_planes.size());
+  Share share(planes * src.n, part, parts);
+  for (int64_t i = share.begin; i < share.end;) {
+    const int64_t image = i / planes, plane = i % planes, count = std::min(planes - plane, share.end - i);
+    RangeArgs args;
+    args.src = ctx.arena + image * src.image_bytes();
+    args.src_planes = src_planes.data() + plane;
+    args.src_row_bytes = int64_t{src.pitch} * kPixelBytes;
+    args.ranges = static_cast<float*>(ranges.at(ctx)) + 2 * i;
+    args.planes = count;
+    args.rows = src.h;
+    ctx.call(kernel, &args);
+    i += count;
+  }
+}
+
+void DynamicScaleStep::run(const RunContext& ctx, int part, int) const noexcept {
+  if (part != 0) return;
+  const auto* range = static_cast<const float*>(ranges.at(ctx));
+  float lo = 0, hi = 0;
+  for (int64_t i = 0; i < range_count; ++i) {
+    lo = std::min(lo, range[2 * i]);
+    hi = std::max(hi, range[2 * i + 1]);
+  }
+  const DynamicScale found = dynamic_scale(lo, hi);
+  *static_cast<float*>(scale.at(ctx)) = found.scale;
+  *static_cast<uint8_t*>(zero.at(ctx)) = found.zero;
+  std::fill_n(static_cast<float*>(scales.at(ctx)), 4 * planes, found.scale);
+  std::fill_n(static_cast<int32_t*>(zeros.at(ctx)), 4 * planes, int32_t{found.zero});
+  std::fill_n(static_cast<uint32_t*>(pads.at(ctx)), pad_words, found.zero * 0x01010101u);
 }
 
 void DequantizeStep::run(const RunContext& ctx, int part, int parts) const noexcept {
@@ -137,7 +179,7 @@ void ResampleStep::run(const RunContext& ctx, int part, int parts) const noexcep
 
 void PhaseSplitStep::run(const RunContext& ctx, int part, int parts) const noexcept {
   const Geometry& g = dst.geometry;
-  fill_padding(ctx.arena, g, dst.planes, dst.pads, Stored::rows, part, parts);
+  fill_padding(ctx.arena, g, dst.planes, padding_at(ctx, run_time_pads, dst.pads), Stored::rows, part, parts);
   for_rows(g.n, g.h, part, parts, [&](int64_t image, int64_t y, int64_t rows) {
     for (const RowPhase& phase : phases) {
       PhaseSplitArgs args{};
@@ -147,7 +189,7 @@ void PhaseSplitStep::run(const RunContext& ctx, int part, int parts) const noexc
       args.dst = dst.at(ctx, image, y);
       args.dst_planes = phase.planes.data();
       args.dst_row_bytes = dst.row_bytes();
-      args.dst_pad = pads.data();
+      args.dst_pad = padding_at(ctx, run_time_pads, pads).data();
       args.planes = static_cast<int64_t>(src_planes.size());
       args.rows = rows;
       ctx.call(phase.kernel, &args);

@@ -2,6 +2,8 @@
 // of a stream split the result rows of all images.
 #pragma once
 
+#include <optional>
+
 #include "engine/base/abi/phases.h"
 #include "engine/base/abi/pool.h"
 #include "engine/base/abi/quantize.h"
@@ -46,7 +48,30 @@ class QuantizeStep final : public Step {
   FloatRows src;
   Target dst;
   std::vector<PlaneGroup> groups;
-  size_t inv_scale, zero;  // offsets in the weights: float and int32 [4 * planes]
+  DenseAddress inv_scale, zero;  // float and int32 [4 * planes]
+  // u32 [planes] instead of dst.pads where only the run knows the padding.
+  std::optional<DenseAddress> run_time_pads;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+// The range of f32 rows: the least and the largest value of each plane of each image, 0 included.
+class RangeStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  KernelFn kernel;
+  DenseAddress ranges;  // float [image][plane][least, largest]
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+// What a DynamicQuantizeLinear makes of the ranges (engine/base/dynamic_scale.h). One thread: a few hundred floats.
+class DynamicScaleStep final : public Step {
+ public:
+  DenseAddress ranges;
+  int64_t range_count;
+  DenseAddress scale, zero;          // f32 and u8 of one element
+  DenseAddress scales, zeros, pads;  // the same for a QuantizeStep: float, int32 [4 * planes], u32 [pad_words]
+  int64_t planes, pad_words;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -110,6 +135,7 @@ class PhaseSplitStep final : public Step {
   Target dst;                  // all phase planes, for the padding
   std::vector<uint32_t> pads;  // [source planes]
   std::vector<RowPhase> phases;
+  std::optional<DenseAddress> run_time_pads;  // u32 [phase planes] instead of dst.pads and pads
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 

@@ -62,8 +62,9 @@ std::string describe(const ConvSpec& s) {
   text += cat(":", hex(hash_taps(s.taps)), "]");
   if (s.clamp_lo) text += " lo";
   if (s.clamp_hi) text += " hi";
+  if (s.shift) text += " shift";
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
-  if (s.act != ConvAct::none) text += s.act == ConvAct::clip ? " clip" : " leaky";
+  if (s.act != Activation::none) text += cat(" ", to_string(s.act));
   if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
   if (s.pass_registers) text += cat(" r", s.pass_registers);
   if (s.weight_registers) text += " wr";
@@ -88,7 +89,10 @@ Status check(const ConvSpec& s) {
   ConvResidual fitting = s.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   if (s.residual != ConvResidual::none && s.residual != fitting)
     return unsupported("a residual of another type than the output ", to_string(s.dst));
-  if (s.act != ConvAct::none && s.dst == DType::u8) return unsupported("an activation on a u8 output");
+  if (s.shift && !is(DType::u8, DType::f32))
+    return unsupported("a shift from ", to_string(s.src), " to ", to_string(s.dst), ", expected u8 to f32");
+  if (s.act != Activation::none && s.dst == DType::u8) return unsupported("an activation on a u8 output");
+  if (!conv_applies(s.act)) return unsupported("no ", to_string(s.act), " behind a convolution");
   int all = s.pv * registers_per_vector(s.isa), regs = choose_registers(s);
   if (all % regs != 0) return invalid_argument(regs, " pixel registers a pass do not divide ", all);
   if (!fits(s, regs))

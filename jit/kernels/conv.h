@@ -2,7 +2,7 @@
 //
 //   acc[o][p] = bias[o] + sum over sections s, planes i of s, taps t of s of dot(w[s][i][t][o], clamp_i(src_i[p + t]))
 //   u8 -> u8    y = out_zero + round_half_even(clamp(float(acc) * mult[o] [+ float(r - r_zero) * r_mult], v_lo, v_hi))
-//   u8 -> f32   y = act(float(acc) * mult[o] [+ r])
+//   u8 -> f32   y = act(float(acc) * mult[o] [+ shift[o]] [+ r])
 //   f32 -> f32  y = act(acc [+ r])
 //
 // The tile: pixels in the lanes, output channels as a loop count.
@@ -28,12 +28,15 @@
 #include "engine/base/cpu.h"
 #include "engine/base/status.h"
 #include "engine/base/tensor.h"
+#include "jit/kernels/activation.h"
 #include "jit/machine_code.h"
 
 namespace quadlane {
 
 enum class ConvResidual : uint8_t { none, u8, f32 };  // u8 with dst u8, f32 with dst f32
-enum class ConvAct : uint8_t { none, clip, leaky };   // dst f32 only: u8 has v_lo, v_hi
+// Whether a convolution applies the function to its f32 results: clip, leaky, hard_sigmoid, hard_swish, sigmoid, swish.
+// u8 results have v_lo and v_hi.
+bool conv_applies(Activation);
 
 struct ConvSpec {
   Isa isa = Isa::avx512_vnni;
@@ -42,8 +45,9 @@ struct ConvSpec {
   int no = 4;                              // output channels in a tile
   std::vector<std::vector<int64_t>> taps;  // byte offsets from the output's pixel, one list for each section
   bool clamp_lo = false, clamp_hi = false;
+  bool shift = false;  // u8 -> f32 only
   ConvResidual residual = ConvResidual::none;
-  ConvAct act = ConvAct::none;
+  Activation act = Activation::none;
   bool v_clamp_hi = true;  // u8 dst: v may reach 2^31, so the upper clamp must come before the conversion
   // How it is computed; none of these changes a result.
   int pass_registers = 0;  // vector registers of pixels at once; divides pv * 16 / lanes; 0: the generator chooses

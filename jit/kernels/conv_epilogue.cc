@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "jit/kernels/conv_tile.h"
+#include "jit/kernels/functions.h"
 
 namespace quadlane {
 namespace {
@@ -65,6 +66,15 @@ void emit_padding(Epilogue& e, const Vec& v, int plane) {
   a.blend(v, e.lanes, v, e.temp);
 }
 
+// v += shift[o]; the pointer borrows the plane address's register, which is not in use yet.
+void emit_shift(Epilogue& e, const Vec& v, int o) {
+  Assembler& a = e.a;
+  a.load_arg(e.at, offsetof(ConvArgs, shift));
+  if (e.avx512()) return a.vaddps(v, v, a.ptr_b[e.at + 4 * o]);
+  a.vbroadcastss(e.temp, a.ptr[e.at + 4 * o]);
+  a.vaddps(v, v, e.temp);
+}
+
 void emit_plane_address(Epilogue& e, const Gp& list, const Gp& base, int plane) {
   e.a.mov(e.at, e.a.ptr[list + 8 * plane]);
   e.a.add(e.at, base);
@@ -100,15 +110,17 @@ void emit_quad(Epilogue& e, int q, int v) {
   a.store(a.ptr[e.at + offset], quad);
 }
 
-// v < 0 ? v * alpha : v
-void emit_leaky(Epilogue& e, const Vec& v) {
+// Two temporaries are all there is: swish keeps its factor in memory.
+void emit_function(Epilogue& e, const Vec& v) {
   Assembler& a = e.a;
-  a.vmulps(e.temp, v, e.constant(Name::alpha));
-  if (!e.avx512()) return a.vblendvps(v, v, e.temp, v);  // by the sign bit; -0 times alpha is a zero again
-  Mask negative = a.mask("negative");
-  a.vpxord(e.temp2, e.temp2, e.temp2);
-  a.vcmpltps(negative.k(), v, e.temp2);
-  a.vmovups(v | negative.k(), e.temp);
+  const Activation act = e.t.spec.act;
+  const Address alpha = e.constant(act == Activation::clip ? Name::v_lo : Name::alpha),
+                beta = e.constant(act == Activation::clip ? Name::v_hi : Name::beta);
+  if (act != Activation::swish) return emit_activation(a, act, v, {&e.temp, &e.temp2}, &alpha, &beta);
+  a.store(e.constant(Name::saved), v);
+  a.vmulps(v, v, alpha);
+  emit_activation(a, Activation::sigmoid, v, {&e.temp, &e.temp2}, nullptr, nullptr);
+  a.vmulps(v, v, e.constant(Name::saved));
 }
 
 void emit_f32(Epilogue& e, int o, int v) {
@@ -117,21 +129,31 @@ void emit_f32(Epilogue& e, int o, int v) {
   const int offset = v * a.vector_bytes();
   Vec& r = e.t.at(o, v);
   emit_scale(e, r, o);
+  if (s.shift) emit_shift(e, r, o);
   if (s.residual != ConvResidual::none) {
     emit_plane_address(e, e.residual_planes, e.t.residual, o);
     a.vaddps(r, r, a.ptr[e.at + offset]);
   }
-  if (s.act == ConvAct::clip) {
-    a.vmaxps(r, r, e.constant(Name::v_lo));
-    a.vminps(r, r, e.constant(Name::v_hi));
-  }
-  if (s.act == ConvAct::leaky) emit_leaky(e, r);
+  emit_function(e, r);
   emit_padding(e, r, o);
   emit_plane_address(e, e.planes, e.t.dst, o);
   a.store(a.ptr[e.at + offset], r);
 }
 
 }  // namespace
+
+bool conv_applies(Activation act) {
+  switch (act) {
+    case Activation::none:
+    case Activation::clip:
+    case Activation::leaky:
+    case Activation::hard_sigmoid:
+    case Activation::hard_swish:
+    case Activation::sigmoid:
+    case Activation::swish: return true;
+    default: return false;
+  }
+}
 
 void ConvConstants::emit(const ConvSpec& s, Assembler& a) {
   a.note("constants of the epilogue");
@@ -145,6 +167,7 @@ void ConvConstants::emit(const ConvSpec& s, Assembler& a) {
   dword(v_lo, offsetof(ConvEpilogue, v_lo));
   dword(v_hi, offsetof(ConvEpilogue, v_hi));
   dword(alpha, offsetof(ConvEpilogue, alpha));
+  dword(beta, offsetof(ConvEpilogue, beta));
   if (s.dst != DType::u8) return;
   dword(residual_mult, offsetof(ConvEpilogue, residual_mult));
   dword(residual_zero, offsetof(ConvEpilogue, residual_zero));

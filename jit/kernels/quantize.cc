@@ -96,7 +96,7 @@ void Quantize::load_zero_points() {
 void Quantize::convert(const Channel& c, const Gp& x, int at) {
   const Vec& v = c.value;
   load_row_exact(a_, v, a_.ptr[c.src + x], at, spec_.row.w);
-  a_.vmulps(v, v, c.inv_scale);
+  spec_.divides ? a_.vdivps(v, v, c.inv_scale) : a_.vmulps(v, v, c.inv_scale);
   if (a_.avx512()) {
     Mask ordered = a_.mask("not NaN");
     a_.vcmpordps(ordered.k(), v, v);
@@ -131,7 +131,7 @@ void Quantize::vector(const Gp& x, int at) {
 }  // namespace
 
 std::string describe(const QuantizeSpec& s) {
-  return cat("quantize ", describe(s.row), " channels", s.channels, " ", to_string(s.isa));
+  return cat("quantize", s.divides ? "_divide " : " ", describe(s.row), " channels", s.channels, " ", to_string(s.isa));
 }
 
 Result<MachineCode> generate(const QuantizeSpec& spec, const GenerateOptions& options) {

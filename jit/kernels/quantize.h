@@ -11,6 +11,7 @@ struct QuantizeSpec {
   Isa isa = Isa::avx2;
   RowShape row;  // of the quad planes
   int channels = 15;
+  bool divides = false;
   auto operator<=>(const QuantizeSpec&) const = default;
 };
 std::string describe(const QuantizeSpec&);
@@ -24,5 +25,14 @@ struct DequantizeSpec {
 };
 std::string describe(const DequantizeSpec&);
 Result<MachineCode> generate(const DequantizeSpec&, const GenerateOptions& = {});
+
+// The least and the largest value of f32 planes of rows of w pixels.
+struct RangeSpec {
+  Isa isa = Isa::avx2;
+  int w = 0;
+  auto operator<=>(const RangeSpec&) const = default;
+};
+std::string describe(const RangeSpec&);
+Result<MachineCode> generate(const RangeSpec&, const GenerateOptions& = {});
 
 }  // namespace quadlane

@@ -22,7 +22,7 @@ struct ConvProblem {
   std::vector<int8_t> weights_s8;  // [section][plane][tap][o][channel]
   std::vector<float> weights_f32;  // [section][plane][tap][o]
   std::vector<int32_t> bias_s32;
-  std::vector<float> bias_f32, mult;
+  std::vector<float> bias_f32, mult, shift;
   GuardedBytes clamp_lo, clamp_hi;  // 64 bytes a plane
   std::vector<uint16_t> lanes;
   ConvEpilogue epilogue;

@@ -30,6 +30,12 @@ void poke_special_values(const DenseMaps& maps, Rng& rng) {
     if (rng() % 4 == 0) maps.bytes.as<float>()[i] = special[rng() % std::size(special)];
 }
 
+uint8_t quantized(const QuantizeSpec& spec, float x, float scale, int32_t zero) {
+  if (!spec.divides) return quantize_u8(x, scale, zero);
+  const float v = x / scale;
+  return v != v ? static_cast<uint8_t>(zero) : rq(v, zero, 0, 255);
+}
+
 void quantize_reference(const QuantizeSpec& spec, const QuantizeArgs& a) {
   for (int64_t i = 0; i < a.planes; ++i)
     for (int64_t y = 0; y < a.rows; ++y) {
@@ -41,7 +47,7 @@ void quantize_reference(const QuantizeSpec& spec, const QuantizeArgs& a) {
           if (spec.channels >> j & 1) {
             float v;
             std::memcpy(&v, a.src + a.src_channels[4 * i + j] + y * a.src_row_bytes + x * 4, 4);
-            byte = quantize_u8(v, a.inv_scale[4 * i + j], a.zero[4 * i + j]);
+            byte = quantized(spec, v, a.inv_scale[4 * i + j], a.zero[4 * i + j]);
           }
           pixel |= byte << 8 * j;
         }
@@ -53,7 +59,7 @@ void quantize_reference(const QuantizeSpec& spec, const QuantizeArgs& a) {
 void quantize_trial(Isa isa, int w, int channels, Rng& rng) {
   int h = pick(rng, 1, 3), planes = pick(rng, 1, 3);
   Planes dst(random_geometry(rng, h, w), planes, rng);
-  QuantizeSpec spec{isa, {w, dst.geometry.gap}, channels};
+  QuantizeSpec spec{isa, {w, dst.geometry.gap}, channels, rng() % 2 == 0};
   auto code = generate(spec, poisoned());
   ASSERT_TRUE(code.ok()) << code.error().text();
 
@@ -171,7 +177,45 @@ TEST(Dequantize, EqualsTheFormula) {
   }
 }
 
+// Values of any size and sign, NaN among them; exactly w floats of a row are read.
+void range_trial(Isa isa, int w, Rng& rng) {
+  const int h = pick(rng, 1, 4), count = pick(rng, 1, 3);
+  DenseMaps maps(count, h, w);
+  fill_floats(maps.bytes, rng, pick(rng, 0, 2) ? -50.0f : 1.0f, pick(rng, 0, 2) ? 80.0f : -1.0f);
+  if (rng() % 3 == 0) maps.bytes.as<float>()[rng() % (maps.bytes.size() / 4)] = NAN;
+  RangeSpec spec{isa, w};
+  auto code = generate(spec, poisoned());
+  ASSERT_TRUE(code.ok()) << code.error().text();
+  std::vector<int64_t> offsets;
+  for (int p = 0; p < count; ++p) offsets.push_back(maps.offset(count - 1 - p));
+  GuardedBytes ranges(static_cast<size_t>(count) * 8);
+  RangeArgs args{maps.bytes.data(), offsets.data(), int64_t{w} * 4, ranges.as<float>(), count, h};
+  ASSERT_TRUE(run_kernel(*code, isa, &args, {block(args), readable(maps.bytes), readable(offsets), writable(ranges)}));
+  for (int p = 0; p < count; ++p) {
+    float lo = 0, hi = 0;
+    const float* x = maps.bytes.as<float>() + offsets[static_cast<size_t>(p)] / 4;
+    for (int i = 0; i < w * h; ++i) {
+      if (x[i] < lo) lo = x[i];
+      if (x[i] > hi) hi = x[i];
+    }
+    ASSERT_EQ(ranges.as<float>()[2 * p], lo) << describe(spec) << " h" << h << " plane " << p;
+    ASSERT_EQ(ranges.as<float>()[2 * p + 1], hi) << describe(spec) << " h" << h << " plane " << p;
+  }
+}
+
+TEST(Range, IsTheLeastAndTheLargestAndZero) {
+  for (Isa isa : kGeneratedIsas) {
+    Rng rng(3);
+    for (int w : kWidths)
+      for (int t = 0; t < trials(isa, 8); ++t) {
+        range_trial(isa, w, rng);
+        if (HasFatalFailure()) return;
+      }
+  }
+}
+
 TEST(Quantize, RefusesWhatCannotBe) {
+  EXPECT_FALSE(generate(RangeSpec{Isa::avx2, 0}).ok());
   EXPECT_FALSE(generate(QuantizeSpec{Isa::avx2, {0, 0}, 15}).ok());
   EXPECT_FALSE(generate(QuantizeSpec{Isa::avx2, {8, 0}, 0}).ok());
   EXPECT_FALSE(generate(DequantizeSpec{Isa::reference, {8, 0}, 15}).ok());

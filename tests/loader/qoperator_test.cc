@@ -65,5 +65,28 @@ TEST(QOperator, MicrosoftQLinearOperators) {
   EXPECT_EQ(run_microsoft(gemm, {1, 2}, {5, 4}), (Floats{9.5f}));  // (3 * 5 - 4 + 8) * 0.5
 }
 
+// x dynamically quantized: 0 .. 255 has scale 1 and zero point 0.
+TEST(QOperator, ProductsOfBytesWithFloatResults) {
+  auto microsoft = [](ModelBuilder& b) {
+    for (auto& node : *b.graph().mutable_node())
+      if (node.op_type() == "DynamicQuantizeMatMul" || node.op_type() == "MatMulIntegerToFloat")
+        node.set_domain("com.microsoft");
+    b.model.add_opset_import()->set_domain("com.microsoft");
+    b.model.mutable_opset_import(1)->set_version(1);
+  };
+  ModelBuilder dynamic(13);
+  dynamic.initializer<uint8_t>("w", {3, 2}, {3, 1, 5, 7, 2, 2}, TensorProto::UINT8).floats("ws", {1}, {0.5f});
+  dynamic.initializer<uint8_t>("wz", {1}, {2}, TensorProto::UINT8).floats("bias", {2}, {10, 20});
+  dynamic.node("DynamicQuantizeMatMul", {"x", "w", "ws", "wz", "bias"}, {"y"});
+  microsoft(dynamic);
+  EXPECT_EQ(run(dynamic, {1, 3}, {0, 3, 255}).y, (Floats{14.5f, 27.5f}));  // 3 * 3 / 2 + 10, 3 * 5 / 2 + 20
+  ModelBuilder product(13);
+  product.node("DynamicQuantizeLinear", {"x"}, {"q", "s", "z"});
+  product.initializer<int8_t>("w", {2, 1}, {-3, 1}, TensorProto::INT8).floats("ws", {}, {2});
+  product.node("MatMulIntegerToFloat", {"q", "w", "s", "ws", "z"}, {"y"});
+  microsoft(product);
+  EXPECT_EQ(run(product, {1, 2}, {4, 255}).y, (Floats{486}));  // (-12 + 255) * 2
+}
+
 }  // namespace
 }  // namespace quadlane::testing

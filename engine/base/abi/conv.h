@@ -24,7 +24,7 @@ inline constexpr int kMaxConvSections = 16;
 struct ConvEpilogue {
   float v_lo = 0, v_hi = 0;   // u8: out_lo - out_zero and out_hi - out_zero; f32: act_lo, act_hi
   int32_t out_zero = 0;       // u8
-  float alpha = 0;            // f32 leaky
+  float alpha = 0, beta = 0;  // f32: parameters of the other activations
   float residual_mult = 0;    // u8
   int32_t residual_zero = 0;  // u8
 };
@@ -38,6 +38,7 @@ struct ConvArgs {
   const void* weights;        // as pack_conv_weights() packs them for the kernel's instruction set
   const void* bias;           // s32 or f32 [no]
   const float* mult;          // [no]; u8 sources only
+  const float* shift;         // [no]; u8 -> f32 with a shift only
   const std::byte* clamp_lo;  // one 64-byte vector for each plane (the quad's 4 bytes, or the f32, repeated)
   const std::byte* clamp_hi;
   std::byte* dst;                  // arena base + image + first tile

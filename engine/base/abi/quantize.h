@@ -1,6 +1,7 @@
 // The calling convention of the generated quantize and dequantize kernels: f32 rows <-> u8 quad planes.
 //
 //   quantize:    dst[p].byte(j) = rq(src_j[p] * inv_scale[j], zero[j], 0, 255); NaN -> zero[j]
+//   with `divides`, src_j[p] / scale[j] stands for the product: what QuantizeLinear defines
 //   dequantize:  dst_j[p] = float(src[p].byte(j) - zero[j]) * scale[j]
 //
 // The f32 side is any set of rows: a user's dense NCHW tensor or f32 planes. Exactly w floats of a row are read;
@@ -17,7 +18,7 @@ struct QuantizeArgs {
   const std::byte* src;         // base of src_channels
   const int64_t* src_channels;  // [4 * planes] bytes from src to the channel's first float
   int64_t src_row_bytes;
-  const float* inv_scale;     // [4 * planes]
+  const float* inv_scale;     // [4 * planes]; scales for a kernel that divides
   const int32_t* zero;        // [4 * planes]; stored as they are into bytes that are no channel
   std::byte* dst;             // base of dst_planes: arena + image + first row
   const int64_t* dst_planes;  // [planes]
@@ -36,6 +37,15 @@ struct DequantizeArgs {
   const int64_t* dst_channels;  // [4 * planes]
   int64_t dst_row_bytes;
   const uint32_t* dst_pad;  // [4 * planes]; f32 bits for the gap, unused without one
+  int64_t planes, rows;
+};
+
+// ranges[p] = min(0, the least value of plane p), max(0, the largest); NaN counts for nothing
+struct RangeArgs {
+  const std::byte* src;       // arena + image
+  const int64_t* src_planes;  // [planes]
+  int64_t src_row_bytes;
+  float* ranges;  // [planes][2]
   int64_t planes, rows;
 };
 
