@@ -9,7 +9,7 @@ namespace {
 
 // Whether output i has a name that something reads.
 bool is_wanted(const Draft& d, const Emitter& e, size_t i) {
-  return i < d.outputs.size() && !d.outputs[i].empty() && e.used.count(d.outputs[i]);
+  return i < d.outputs.size() && !d.outputs[i].empty() && e.is_used(d.outputs[i]);
 }
 
 // Drops outputs from `keep` on; `what` says why one that is read is refused.
@@ -81,6 +81,19 @@ Status upgrade_clip(Draft& d, Emitter& e) {
     }
     d.set_input(bound[1] == 'i' ? 1 : 2, e.add_constant(cat(d.node.name, ".", bound), std::move(tensor)));
   }
+  return {};
+}
+
+// PRelu-6: a list of slopes has one for each channel.
+Status upgrade_prelu(Draft& d, Emitter& e) {
+  if (d.version >= 7 || d.input_count() != 2 || !e.has(d.node.inputs[1])) return {};
+  const Shape &x = e.type(d.node.inputs[0]).shape, &slope = e.type(d.node.inputs[1]).shape;
+  if (slope.size() != 1 || x.size() < 3 || slope[0] != x[1]) return {};
+  Shape spread(x.size() - 1, 1);
+  spread[0] = slope[0];
+  ValueId target = e.add_ints(d.node.name + ".shape", spread);
+  Node reshape{d.node.name + ".reshape", "Reshape", {}, {d.node.inputs[1], target}, {}};
+  QL_TRY(d.node.inputs[1], e.emit_one(std::move(reshape), d.node.name + ".slope"));
   return {};
 }
 
@@ -196,8 +209,6 @@ Status upgrade_group_norm(Draft& d, Emitter& e) {
 Status upgrade_quantize(Draft& d, Emitter& e) {
   for (size_t i = 1; i < std::min<size_t>(d.input_count(), 3); ++i) d.node.inputs[i] = e.as_scalar(d.node.inputs[i]);
   d.attrs().erase("saturate");
-  QL_TRY(std::optional<int64_t> block, take_attr<int64_t>(d.attrs(), "block_size"));
-  if (block && *block != 0) return unsupported("attribute 'block_size' is ", *block, ", blocks are not supported");
   QL_TRY(std::optional<int64_t> precision, take_attr<int64_t>(d.attrs(), "precision"));
   if (precision && *precision > 1)
     return unsupported("attribute 'precision' is ", *precision, ", only float (1) is supported");
