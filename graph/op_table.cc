@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/tail.h"
+
 namespace quadlane {
 
 OpTable::OpTable(std::vector<OpDef> defs) : defs_(std::move(defs)) {
@@ -127,7 +129,13 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, const OpTable& ops, st
   }
   std::vector<Tensor> outputs;
   for (ValueId id : graph.outputs()) outputs.push_back(graph.constant(id) ? *graph.constant(id) : slot(id));
-  return outputs;
+  if (!graph.tail) return outputs;
+  std::vector<View> views;
+  for (const Tensor& tensor : outputs) views.push_back(tensor.view());
+  QL_TRY(std::vector<Tensor> results, graph.tail->run(views));
+  for (size_t i = 0; i < results.size(); ++i)
+    if (auto passed = graph.tail->outputs()[i].graph_output) results[i] = outputs[*passed];
+  return results;
 }
 
 }  // namespace quadlane

@@ -54,7 +54,8 @@ Result<ValueId> add_op(Graph&, const OpTable&, Node, std::string output_name = {
 // Evaluates a node on dense tensors by its reference.
 Result<std::vector<Tensor>> eval_node(const Graph&, const Node&, const OpTable&, std::span<const Tensor* const> inputs);
 
-// Runs a whole graph by its references; `observe` (may be empty) sees every value as it is produced.
+// Runs a whole graph, its tail included, by its references; `observe` (may be empty) sees every value of the graph as
+// it is produced.
 Result<std::vector<Tensor>> interpret(const Graph&, const OpTable&, std::span<const Tensor> inputs,
                                       const std::function<void(ValueId, const Tensor&)>& observe = {});
 

@@ -1,3 +1,4 @@
+#include "graph/tail.h"
 #include "graph/text.h"
 #include "graph/text_tensor.h"
 
@@ -58,6 +59,8 @@ std::string print(const Graph& graph, const PrintOptions& options) {
   }
   for (NodeId id : graph.order()) s += node_text(graph, graph.at(id), options) + "\n";
   for (ValueId id : graph.outputs()) s += cat("output ", value_text(graph, id), "\n");
+  if (graph.tail)
+    for (const std::string& node : graph.tail->nodes()) s += cat("# tail: ", quote(node), "\n");
   return s;
 }
 

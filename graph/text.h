@@ -6,6 +6,7 @@
 //   %y: f32[1,16,192,192] = Conv(%image, %w, _) name="stem" pads=[1,1,1,1] strides=[1,1]
 //   %a: f32[1,8,4,4], %b: f32[1,8,4,4] = Split(%y) axis=1 num_outputs=2
 //   output %y
+//   # tail: "node 'nms' (NonMaxSuppression)"                       # printed only: a tail (tail.h) is not parsed back
 //
 // Names that are not [A-Za-z0-9_.] are quoted: %"/stem/Conv_output_0". `_` is an absent input. A node without `name` is
 // named as its first output. Attributes: 3 is an integer, 3.0 a float, "x" a string, [1,2] and [1.0,2.0] lists (an

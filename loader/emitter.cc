@@ -1,11 +1,36 @@
 #include "loader/upgrade.h"
 
 namespace quadlane {
+namespace {
+
+std::vector<TensorType> input_types(const Graph& graph, const Node& node) {
+  std::vector<TensorType> types;
+  for (ValueId v : node.inputs)
+    if (v != kNoValue) types.push_back(graph.at(v).type);
+  return types;
+}
+
+}  // namespace
+
+const Binding* Scope::find(const std::string& name) const {
+  for (const Scope* s = this; s; s = s->outer)
+    if (auto it = s->bound.find(name); it != s->bound.end()) return &it->second;
+  return nullptr;
+}
 
 std::string Emitter::fresh(const std::string& hint) {
-  std::string name = hint;
-  for (int i = 1; !taken_.insert(name).second; ++i) name = cat(hint, "_", i);
+  if (taken_.insert(hint).second) return hint;
+  std::string name;
+  int& next = next_suffix_.emplace(hint, 1).first->second;  // a loop asks for the same hint in every round
+  do name = cat(hint, "_", next++);
+  while (!taken_.insert(name).second);
   return name;
+}
+
+std::string Emitter::graph_name(const std::string& name) {
+  if (scope_->prefix.empty()) return name;
+  constexpr size_t kLongest = 100;  // a long name in a loop would be stored for every round
+  return fresh(scope_->prefix + name.substr(0, kLongest));
 }
 
 ValueId Emitter::add_constant(const std::string& hint, Tensor value) {
@@ -19,43 +44,44 @@ ValueId Emitter::as_scalar(ValueId v) {
 }
 
 void Emitter::bind_constant(const std::string& name, Tensor value) {
-  bind(name, graph_.add_constant(name, std::move(value)));
+  bind(name, graph_.add_constant(graph_name(name), std::move(value)));
 }
 
 const ValueId* Emitter::find(const std::string& name) const {
-  auto it = bound_.find(name);
-  return it == bound_.end() ? nullptr : &it->second;
+  const Binding* found = scope_->find(name);
+  return found && found->value != kNoValue ? &found->value : nullptr;
 }
 
-bool Emitter::folds(const Node& node, std::span<const TensorType> types) const {
-  if (node.op == "DequantizeLinear" || node.inputs.empty()) return false;
+Result<bool> Emitter::folds(const Node& node, std::span<const TensorType> types) const {
+  const bool all = folding_ == Folding::all;
+  if (!all && (node.op == "DequantizeLinear" || node.inputs.empty())) return false;
   for (ValueId v : node.inputs)
     if (v != kNoValue && !graph_.constant(v)) return false;
-  size_t bytes = 0;
-  for (const TensorType& type : types) {
-    if (type.count() > fold_.elements) return false;
-    bytes += type.bytes();
-  }
-  return bytes <= fold_.bytes;
+  const std::vector<TensorType> inputs = input_types(graph_, node);
+  if (fold_.allows(node, inputs, types)) return true;
+  if (!all) return false;
+  return make_error(Code::out_of_memory, "node '", node.name, "' (", node.op, ") makes ", to_string(types[0]),
+                    ", the limits are ", fold_.elements, " elements, and left are ", fold_.bytes, " bytes and ",
+                    fold_.work, " steps");
 }
 
 Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::string> output_names) {
   QL_TRY(std::vector<TensorType> types, infer_types(graph_, node, ops_));
   std::vector<std::string> names(output_names.begin(), output_names.end());
   names.resize(types.size());
-  for (std::string& name : names)
-    if (name.empty()) name = fresh(cat(node.name, "_output"));
-  if (!folds(node, types)) {
+  for (std::string& name : names) name = name.empty() ? fresh(cat(node.name, "_output")) : graph_name(name);
+  QL_TRY(bool constant, folds(node, types));
+  if (!constant) {
     NodeId id = graph_.add_node(std::move(node), types, names);
     return graph_.at(id).outputs;
   }
+  fold_.spend(node, input_types(graph_, node), types);
   std::vector<View> views;
   for (ValueId v : node.inputs) views.push_back(v == kNoValue ? View{} : graph_.constant(v)->view());
   std::vector<Tensor> tensors;
   std::vector<MutView> targets;
   for (const TensorType& type : types) {
     QL_TRY(Tensor tensor, Tensor::allocate(type));
-    fold_.bytes -= type.bytes();
     tensors.push_back(std::move(tensor));
   }
   for (Tensor& tensor : tensors) targets.push_back(tensor.mut_view());
@@ -67,7 +93,7 @@ Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::strin
 }
 
 Result<ValueId> Emitter::emit_one(Node node, const std::string& output_hint) {
-  std::string name = fresh(output_hint);
+  std::string name = scope_->prefix.empty() ? fresh(output_hint) : output_hint;
   QL_TRY(std::vector<ValueId> values, emit(std::move(node), std::span(&name, 1)));
   return values[0];
 }

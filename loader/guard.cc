@@ -8,7 +8,7 @@ bool parse_proto(std::span<const std::byte> bytes, google::protobuf::MessageLite
   if (bytes.size() > INT_MAX) return false;
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
                                                static_cast<int>(bytes.size()));
-  constexpr int kMaxDepth = 32;  // a model without subgraphs nests 8 deep
+  constexpr int kMaxDepth = 100;  // a model nests 8 deep, and 3 more for each subgraph in another
   input.SetRecursionLimit(kMaxDepth);
   return message->ParsePartialFromCodedStream(&input) && input.ConsumedEntireMessage() && message->IsInitialized();
 }

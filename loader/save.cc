@@ -7,16 +7,29 @@
 #include "loader/file.h"
 #include "loader/file_form.h"
 #include "loader/guard.h"
+#include "loader/onnx_tail.h"
 
 namespace quadlane {
 namespace {
 
-void describe_value(const Value& value, onnx::ValueInfoProto* info) {
+void describe_value(const Value& value, const OpenDims& open, onnx::ValueInfoProto* info) {
   info->set_name(value.name);
   auto* type = info->mutable_type()->mutable_tensor_type();
   type->set_elem_type(onnx_from_dtype(value.type.dtype));
   type->mutable_shape();  // present even for a scalar
-  for (int64_t extent : value.type.shape) type->mutable_shape()->add_dim()->set_dim_value(extent);
+  auto dims = open.find(value.name);
+  for (size_t i = 0; i < value.type.shape.size(); ++i) {
+    auto* dim = type->mutable_shape()->add_dim();
+    const bool is_open = dims != open.end() && i < dims->second.size() && dims->second[i].is_open();
+    if (!is_open) dim->set_dim_value(value.type.shape[i]);
+    else if (!dims->second[i].symbol.empty()) dim->set_dim_param(dims->second[i].symbol);
+  }
+}
+
+// An output of the tail: only its element type is known.
+void describe_computed(const Tail::Output& output, onnx::ValueInfoProto* info) {
+  info->set_name(output.name);
+  info->mutable_type()->mutable_tensor_type()->set_elem_type(onnx_from_dtype(output.dtype));
 }
 
 class Writer {
@@ -29,13 +42,9 @@ class Writer {
     QL_CHECK_OK(choose_opset());
     collect_names();
     write_header();
-    for (ValueId id : graph_.inputs()) describe_value(graph_[id], proto()->add_input());
+    for (ValueId id : graph_.inputs()) describe_value(graph_[id], options_.dims, proto()->add_input());
     for (NodeId id : order_) QL_CHECK_OK(write_node(graph_[id]));
-    for (ValueId id : graph_.outputs()) {
-      read_.insert(graph_[id].name);
-      describe_value(graph_[id], proto()->add_output());
-    }
-    write_constants();
+    QL_CHECK_OK(write_outputs());
     return bytes();
   }
 
@@ -49,6 +58,11 @@ class Writer {
     for (NodeId id : order_) {
       QL_TRY(int needed, required_opset(graph_, graph_[id]));
       opset_ = std::max(opset_, needed);
+    }
+    if (graph_.tail) {
+      int oldest = 13;
+      for (NodeId id : order_) oldest = std::max(oldest, *required_opset(graph_, graph_[id]));
+      QL_TRY(opset_, opset_for_tail(*graph_.tail, opset_, oldest, 21));
     }
     return {};
   }
@@ -76,6 +90,26 @@ class Writer {
       entry->set_value(value);
     }
     proto()->set_name(graph_.name.empty() ? "quadlane" : graph_.name);
+  }
+
+  // The order of the model's outputs is kept.
+  Status write_outputs() {
+    for (ValueId id : graph_.outputs()) read_.insert(graph_[id].name);
+    write_constants();
+    if (!graph_.tail) {
+      for (ValueId id : graph_.outputs()) describe_value(graph_[id], options_.dims, proto()->add_output());
+      return {};
+    }
+    std::vector<std::string> written;
+    for (ValueId id : graph_.outputs()) written.push_back(graph_[id].name);
+    for (const Tail::Output& output : graph_.tail->outputs()) {
+      onnx::ValueInfoProto* info = proto()->add_output();
+      if (output.graph_output)
+        describe_value(graph_[graph_.outputs()[*output.graph_output]], options_.dims, info);
+      else
+        describe_computed(output, info);
+    }
+    return write_tail(*graph_.tail, written, [&](const std::string& name) { return read_.count(name) != 0; }, &model_);
   }
 
   // In the graph's order; one that a file form turned into an attribute is not written.

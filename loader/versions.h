@@ -10,8 +10,8 @@
 
 namespace quadlane {
 
-inline constexpr int kOldestOpset = 6;
-inline constexpr int kNewestOpset = 24;  // up to here every change of the listed operators is known
+inline constexpr int kOldestOpset = 1;
+inline constexpr int kNewestOpset = 25;  // up to here the listed operators are known not to have changed otherwise
 
 struct OpChange {
   int since;

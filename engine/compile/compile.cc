@@ -1,10 +1,46 @@
 #include "engine/compile/compile.h"
 
 #include <chrono>
+#include <cstring>
 
 #include "engine/compile/lowering.h"
+#include "graph/tail.h"
 
 namespace quadlane::compile {
+namespace {
+
+// The same bytes as a sibling has them, or these.
+run::AlignedBytes shared_weights(run::AlignedBytes weights,
+                                 std::span<const std::shared_ptr<const run::Plan>> siblings) {
+  for (const auto& plan : siblings)
+    if (plan->weights.size() == weights.size() &&
+        std::memcmp(plan->weights.data(), weights.data(), weights.size()) == 0)
+      return plan->weights;
+  return weights;
+}
+
+}  // namespace
+namespace {
+
+// The model's outputs: the graph's, unless a tail makes them of the graph's.
+void list_outputs(const Graph& graph, run::Plan& plan) {
+  if (!graph.tail) {
+    for (ValueId id : graph.outputs()) plan.outputs.push_back({graph.at(id).name, graph.at(id).type});
+    return;
+  }
+  for (ValueId id : graph.outputs()) plan.before_tail.push_back({graph.at(id).type, std::nullopt});
+  for (const Tail::Output& output : graph.tail->outputs()) {
+    if (output.graph_output) {
+      run::TailInput& passed = plan.before_tail[*output.graph_output];
+      passed.output = plan.outputs.size();
+      plan.outputs.push_back({output.name, passed.type});
+    } else {
+      plan.outputs.push_back({output.name, {output.dtype, {}}, true});
+    }
+  }
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTable& ops,
                                                  const CompileOptions& options) {
@@ -19,16 +55,19 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   memory.perf_map = options.perf_map;
   QL_TRY(Emitter::Output out, emitter.finish(memory));
 
+  if (out.arena_bytes > options.max_arena_bytes)
+    return unsupported("the activations need ", out.arena_bytes, " bytes at once, the limit is ",
+                       options.max_arena_bytes);
   auto plan = std::make_shared<run::Plan>();
   plan->isa = to_string(isa);
   plan->code_method = out.code_method.empty() ? "no generated code" : out.code_method;
   for (ValueId id : graph.inputs()) plan->inputs.push_back({graph.at(id).name, graph.at(id).type});
-  for (ValueId id : graph.outputs()) plan->outputs.push_back({graph.at(id).name, graph.at(id).type});
+  list_outputs(graph, *plan);
   plan->steps = std::move(out.steps);
   plan->slots = std::move(out.slots);
   plan->arena_bytes = out.arena_bytes;
   plan->kernels = std::move(out.kernels);
-  plan->weights = std::move(out.weights);
+  plan->weights = shared_weights(std::move(out.weights), options.siblings);
   if (out.code) plan->resources.push_back(std::move(out.code));
   plan->compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return std::shared_ptr<const run::Plan>(std::move(plan));

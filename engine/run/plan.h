@@ -12,6 +12,14 @@ namespace quadlane::run {
 struct TensorInfo {
   std::string name;
   TensorType type;  // dense, as the user passes it
+  // An output whose shape depends on the data: the type's shape says nothing, Stream::result() has the tensor.
+  bool dynamic = false;
+};
+
+// A tensor that the steps before a tail write: for the caller, for the tail, or for both.
+struct TailInput {
+  TensorType type;
+  std::optional<size_t> output;  // of the model; empty: for the tail alone, kept by the stream
 };
 
 // Kept alive by a plan and never looked into: code pages, mapped files.
@@ -26,6 +34,7 @@ struct Slot {
   int first_step, last_step;
 };
 
+// Copies share the bytes.
 class AlignedBytes {
  public:
   AlignedBytes() = default;
@@ -34,10 +43,7 @@ class AlignedBytes {
   size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(std::byte*) const;
-  };
-  std::unique_ptr<std::byte, Free> bytes_;
+  std::shared_ptr<std::byte> bytes_;
   size_t size_ = 0;
 };
 
@@ -63,6 +69,7 @@ struct Plan {
   std::string isa;          // "avx2"
   std::string code_method;  // how the code became executable
   std::vector<TensorInfo> inputs, outputs;
+  std::vector<TailInput> before_tail;  // RunContext::outputs, in order; empty: there is no tail and they are `outputs`
   std::vector<std::unique_ptr<const Step>> steps;  // in order
   std::vector<Slot> slots;
   size_t arena_bytes = 0;

@@ -1,33 +1,43 @@
 // A step of a plan: one operator's launch code. Steps are immutable, know where their planes lie in the arena, and call
-// generated kernels. run() never allocates, never fails, makes no system call.
+// generated kernels. run() never allocates, never fails, makes no system call; but for the tail, the last step of plans
+// with outputs whose shapes depend on data.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/base/abi/conv.h"
 #include "engine/base/geometry.h"
+#include "engine/base/tensor.h"
 
 namespace quadlane::run {
 
 class Step;
+
+// What the tail of a plan leaves: tensors of shapes that the data decided, or why there are none.
+struct TailResult {
+  std::vector<Tensor> outputs;  // one for each output of the model; empty where the caller's memory holds it
+  std::optional<Error> error;
+};
 
 // What one inference hands to every step. `weights` is the copy on the stream's NUMA node.
 struct RunContext {
   std::byte* arena;
   const std::byte* weights;
   std::span<const void* const> inputs;  // dense user tensors
-  std::span<void* const> outputs;
+  std::span<void* const> outputs;       // what the steps before a tail produce, see Plan::before_tail
   // Replaces kernel calls; null: call directly. Tests interpret AVX-512 code with it on machines that have none.
   void (*invoke)(void* user, KernelFn fn, const void* args) = nullptr;
   void* invoke_user = nullptr;
   // Where a step leaves that its operator refused the data (an index out of range, say); null: nobody asks.
   std::atomic<const Step*>* failed = nullptr;
+  TailResult* tail = nullptr;  // set where the plan has a tail
 
   void call(KernelFn fn, const void* args) const {
     if (invoke) [[unlikely]]

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/run/half_tensors.h"
+
 namespace quadlane::run {
 namespace {
 
@@ -82,6 +84,10 @@ struct Stream::State {
   std::unique_ptr<std::atomic<bool>[]> taken;  // [step * threads + part]
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
+  AlignedBytes for_tail;  // the values that only the tail reads
+  std::vector<size_t> for_tail_offsets;
+  TailResult tail;
+  HalfTensors half_inputs, half_outputs;
   void (*invoke)(void*, KernelFn, const void*) = nullptr;
   void* invoke_user = nullptr;
 
@@ -91,6 +97,7 @@ struct Stream::State {
     return workers ? workers->execute(work) : work();
   }
   Status check(std::span<const View>, std::span<const MutView>) const;
+  Status place(std::span<const View>, std::span<const MutView>);
   void run_steps(const RunContext&, int member, StepObserver*) noexcept;
   void run_alone(const RunContext&, StepObserver*) noexcept;
 };
@@ -101,7 +108,7 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
   auto state = std::make_unique<State>();
   state->options = options;
   state->inputs.resize(plan->inputs.size());
-  state->outputs.resize(plan->outputs.size());
+  state->outputs.resize(plan->before_tail.empty() ? plan->outputs.size() : plan->before_tail.size());
   state->plan = std::move(plan);
   const size_t threads = static_cast<size_t>(options.threads), steps = state->plan->steps.size();
   if (threads > 1) {
@@ -125,6 +132,14 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
 
 Status Stream::State::place() {
   QL_TRY(arena, AlignedBytes::allocate(plan->arena_bytes));
+  size_t bytes = 0;
+  for (const TailInput& value : plan->before_tail) {
+    for_tail_offsets.push_back(bytes);
+    if (!value.output) bytes += (value.type.bytes() + 63) / 64 * 64;
+  }
+  if (bytes) {
+    QL_TRY(for_tail, AlignedBytes::allocate(bytes));
+  }
   weights = plan->weights.data();
   if (options.numa_node >= 0) {
     QL_TRY(weights, plan->node_weights->on_node(options.numa_node, plan->weights));
@@ -136,6 +151,11 @@ Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
 Stream::~Stream() = default;
+
+Tensor Stream::result(size_t output) const {
+  const std::vector<Tensor>& all = state_->tail.outputs;
+  return output < all.size() ? all[output] : Tensor();
+}
 
 size_t Stream::arena_bytes() const { return state_->plan->arena_bytes; }
 const Plan& Stream::plan() const { return *state_->plan; }
@@ -150,13 +170,29 @@ Status Stream::State::check(std::span<const View> in, std::span<const MutView> o
   if (out.size() != plan->outputs.size())
     return invalid_argument(out.size(), " outputs given, the model has ", plan->outputs.size());
   for (size_t i = 0; i < in.size(); ++i)
-    if (*in[i].type != plan->inputs[i].type)
+    if (!HalfTensors::fits(*in[i].type, plan->inputs[i].type))
       return invalid_argument("input '", plan->inputs[i].name, "' is ", to_string(*in[i].type), ", expected ",
                               to_string(plan->inputs[i].type));
   for (size_t i = 0; i < out.size(); ++i)
-    if (*out[i].type != plan->outputs[i].type)
+    if (!plan->outputs[i].dynamic && !HalfTensors::fits(*out[i].type, plan->outputs[i].type))
       return invalid_argument("output '", plan->outputs[i].name, "' is ", to_string(*out[i].type), ", expected ",
                               to_string(plan->outputs[i].type));
+  return {};
+}
+
+// Where the steps find and leave the caller's tensors.
+Status Stream::State::place(std::span<const View> in, std::span<const MutView> out) {
+  for (size_t i = 0; i < in.size(); ++i) {
+    QL_TRY(inputs[i], half_inputs.widened(i, in[i]));
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::optional<size_t> output = plan->before_tail.empty() ? i : plan->before_tail[i].output;
+    if (!output) {
+      outputs[i] = for_tail.data() + for_tail_offsets[i];
+      continue;
+    }
+    QL_TRY(outputs[i], half_outputs.room(*output, out[*output]));
+  }
   return {};
 }
 
@@ -207,13 +243,17 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
 Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepObserver* observer) noexcept {
   State& s = *state_;
   QL_CHECK_OK(s.check(in, out));
-  for (size_t i = 0; i < in.size(); ++i) s.inputs[i] = in[i].data;
-  for (size_t i = 0; i < out.size(); ++i) s.outputs[i] = out[i].data;
+  QL_CHECK_OK(s.place(in, out));
+  s.tail = {};
   std::atomic<const Step*> failed{nullptr};
-  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &failed};
+  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &failed, &s.tail};
   auto outcome = [&]() -> Status {
+    if (s.tail.error) return *std::exchange(s.tail.error, {});
     const Step* step = failed.load();
-    if (!step) return {};
+    if (!step) {
+      for (size_t i = 0; i < out.size(); ++i) s.half_outputs.narrow(i, out[i]);
+      return {};
+    }
     return invalid_argument("node '", step->info.name, "' (", step->info.op, ") refuses the values it was given");
   };
   if (s.options.threads == 1) {

@@ -26,9 +26,14 @@ class Stream {
   Stream& operator=(Stream&&) noexcept;
   ~Stream();
 
-  // Dense tensors in the plan's order and types. With one thread it never allocates; with more
-  // only the scheduler may. An error means that the arguments do not fit, or that an operator refused their values.
+  // Dense tensors in the plan's order and types; f16 may be given for f32, as models in f16 run in f32. With one thread
+  // it never allocates; with more only the scheduler may; a tail allocates. An error means that the arguments do not
+  // fit, or that an operator refused their values. For a dynamic output an empty view is given and result() holds the
+  // tensor afterwards.
   Status run(std::span<const View> inputs, std::span<const MutView> outputs, StepObserver* = nullptr) noexcept;
+
+  // The tensor of a dynamic output, until the next run; empty for other outputs and after a run that failed.
+  Tensor result(size_t output) const;
 
   size_t arena_bytes() const;
   const Plan& plan() const;

@@ -73,9 +73,9 @@ TEST(LoadError, Files) {
 TEST(LoadError, Opsets) {
   ModelBuilder b = relu();
   b.model.mutable_opset_import(0)->set_version(99);
-  EXPECT_EQ(b.error(), "the model uses opset 99, supported are 6 to 24");
-  b.model.mutable_opset_import(0)->set_version(3);
-  EXPECT_EQ(b.error(), "the model uses opset 3, supported are 6 to 24");
+  EXPECT_EQ(b.error(), "the model uses opset 99, supported are 1 to 25");
+  b.model.mutable_opset_import(0)->set_version(-1);
+  EXPECT_EQ(b.error(), "the model uses opset -1, supported are 1 to 25");
   b.model.clear_opset_import();
   EXPECT_EQ(b.error(), "the model names no version of the standard operator set");
   ModelBuilder early(11);

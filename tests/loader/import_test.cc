@@ -95,7 +95,8 @@ ModelBuilder with_symbolic_input() {
 
 TEST(Import, SymbolicDimensions) {
   ModelBuilder b = with_symbolic_input();
-  EXPECT_EQ(b.error(), "input 'x': dimension 2 'height' is not fixed, give a shape for it");
+  EXPECT_EQ(b.error(),
+            "not fixed: dimension 2 'height' of input 'x' f32[whatever,3,height]; give shapes, for example x=1x3x224");
   LoadOptions options;
   options.shapes["x"] = {2, 3, 5};
   Graph g = must_load(b, options);
@@ -176,10 +177,7 @@ TEST(Import, HalfModelsRunInFloat) {
   EXPECT_EQ(ops_of(g), (Strings{"Mul", "Identity"}));
 }
 
-TEST(Import, SubgraphsAndForeignDomainsAreRefused) {
-  ModelBuilder b(13);
-  b.input("c", {}, TensorProto::BOOL).node("If", {"c"}, {"y"}, {}, "branch").output("y");
-  EXPECT_EQ(b.error(), "node 'branch' (If): operator 'If' of domain 'ai.onnx' (opset 13) is not supported");
+TEST(Import, ForeignDomainsAreRefused) {
   ModelBuilder f(13);
   f.input("x", {1}).node("Fused", {"x"}, {"y"}).output("y");
   f.graph().mutable_node(0)->set_domain("com.example");

@@ -30,6 +30,7 @@ Result<Evaluate> engine_evaluator(const Graph& simplified) {
   std::vector<ValueId> observed = activations(simplified);
   Graph exposed = simplified;
   exposed.set_outputs(observed);
+  exposed.tail = nullptr;  // it reads the outputs that were
   ModelOptions options;
   options.tune = false;
   QL_TRY(Model model, Model::from_graph(std::move(exposed), options));
@@ -48,18 +49,54 @@ Result<Evaluate> engine_evaluator(const Graph& simplified) {
       });
 }
 
-Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& source) {
+namespace {
+
+Result<std::vector<Shape>> shapes_in(const std::vector<std::string>& files) {
+  std::vector<Shape> shapes;
+  for (const std::string& file : files) {
+    QL_TRY(Tensor tensor, read_tensor(file));
+    shapes.push_back(tensor.shape());
+  }
+  return shapes;
+}
+
+// A sample of another shape: the statistics of the same values, from the graph for that shape.
+Result<Profile> calibrate_elsewhere(const std::vector<std::string>& files, const CalibrationSource& source,
+                                    bool histograms) {
+  QL_TRY(std::vector<Shape> shapes, shapes_in(files));
+  QL_TRY(Graph graph, source.rebind(shapes).context(cat("'", files[0], "'")));
+  QL_TRY(Evaluate evaluate, engine_evaluator(graph));
+  Calibrator calibrator(graph, std::move(evaluate), histograms);
+  QL_TRY(auto samples, read_samples(files, graph));
+  for (const std::vector<Tensor>& sample : samples)
+    QL_CHECK_OK(calibrator.add(sample).context(cat("'", files[0], "'")));
+  return calibrator.profile();
+}
+
+}  // namespace
+
+Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& source, bool histograms) {
   if (source.profile) return *source.profile;
   QL_TRY(Evaluate evaluate, engine_evaluator(simplified));
-  Calibrator calibrator(simplified, std::move(evaluate));
+  Calibrator calibrator(simplified, std::move(evaluate), histograms);
+  Profile elsewhere(histograms);
   Progress progress("calibrating", static_cast<int64_t>(source.samples.size()), "samples");
   for (const std::vector<std::string>& files : source.samples) {
-    QL_TRY(auto samples, read_samples(files, simplified));
-    for (const std::vector<Tensor>& sample : samples)
+    auto samples = read_samples(files, simplified);
+    if (!samples.ok() && source.rebind) {
+      QL_TRY(Profile other, calibrate_elsewhere(files, source, histograms));
+      QL_CHECK_OK(elsewhere.merge(other));
+      progress.advance();
+      continue;
+    }
+    if (!samples.ok()) return std::move(samples).error();
+    for (const std::vector<Tensor>& sample : *samples)
       QL_CHECK_OK(calibrator.add(sample).context(cat("'", files[0], "'")));
     progress.advance();
   }
-  return calibrator.profile();
+  Profile profile = calibrator.profile();
+  QL_CHECK_OK(profile.merge(elsewhere));
+  return profile;
 }
 
 Result<Profile> calibrate(const Graph& simplified, std::span<const std::vector<Tensor>> samples) {

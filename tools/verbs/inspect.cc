@@ -3,10 +3,12 @@
 #include <memory>
 #include <set>
 
+#include "graph/tail.h"
 #include "graph/text.h"
 #include "ops/table.h"
 #include "tools/cli/listing.h"
 #include "tools/cli/model_args.h"
+#include "tools/cli/operators.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -18,12 +20,26 @@ struct InspectArgs {
   bool plan = false, passes = false;
 };
 
+// Outputs whose shapes depend on data, and how much of the model is behind such shapes.
+void print_tail(const Graph& graph) {
+  for (const Tail::Output& output : graph.tail->outputs()) {
+    std::string type = cat(to_string(output.dtype), "[depends on the data]");
+    if (output.graph_output) type = to_string(graph.at(graph.outputs()[*output.graph_output]).type);
+    std::printf("output  %s: %s\n", output.name.c_str(), type.c_str());
+  }
+  std::printf("tail: %zu nodes behind shapes that depend on the data, run by their references\n",
+              graph.tail->nodes().size());
+}
+
 void print_summary(const Graph& graph) {
   std::printf("graph '%s': %zu nodes, %.4f GMAC\n", graph.name.c_str(), graph.node_count(), count_gmac(graph));
   for (ValueId id : graph.inputs())
     std::printf("input   %s: %s\n", graph.at(id).name.c_str(), to_string(graph.at(id).type).c_str());
-  for (ValueId id : graph.outputs())
-    std::printf("output  %s: %s\n", graph.at(id).name.c_str(), to_string(graph.at(id).type).c_str());
+  if (!graph.tail)
+    for (ValueId id : graph.outputs())
+      std::printf("output  %s: %s\n", graph.at(id).name.c_str(), to_string(graph.at(id).type).c_str());
+  else
+    print_tail(graph);
   std::map<std::string, int> ops;
   std::set<ValueId> constants;
   for (NodeId id : graph.order()) {
@@ -121,6 +137,13 @@ Verb add_inspect(CLI::App& root) {
   CLI::App* app = root.add_subcommand("inspect", "Show a model, its graph around a pass, or its plan");
   auto args = std::make_shared<InspectArgs>();
   args->model.add_to(*app);
+  app->add_flag_callback(
+      "--operators",
+      [] {
+        std::fputs(operator_table().c_str(), stdout);
+        throw CLI::Success();
+      },
+      "print the table of operators (ops/OPERATORS.md); needs no MODEL");
   auto* after = app->add_option("--after", args->after, "print the graph after this pass ('load': as the file has it)");
   app->add_option("--before", args->before, "print the graph as this pass finds it")->excludes(after);
   app->add_flag("--passes", args->passes, "list the passes with their rewrites and times");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
@@ -70,30 +71,19 @@ struct Verdict {
   double worst = 0;
 };
 
-Result<std::vector<Tensor>> read_inputs(const Model& model, const std::string& set) {
-  std::vector<std::string> paths = numbered(set, "input_");
-  if (paths.size() != model.inputs().size())
-    return invalid_argument("'", set, "' holds ", paths.size(), " inputs, the model has ", model.inputs().size());
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    QL_TRY(Tensor tensor, read_tensor(paths[i]));
-    QL_CHECK_OK(check_input(model.inputs()[i], tensor.type(), paths[i]));
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
-}
-
-Status verify_set(const VerifyArgs& args, const Model& model, run::Stream& stream, const std::string& set,
+Status verify_set(const VerifyArgs& args, const DynamicModel& model, DynamicStream& stream, const std::string& set,
                   std::vector<Verdict>& verdicts) {
-  QL_TRY(std::vector<Tensor> inputs, read_inputs(model, set));
-  QL_TRY(Outputs outputs, Outputs::allocate(model.outputs()));
-  QL_CHECK_OK(stream.run(views_of(inputs), outputs.views()));
+  std::vector<std::string> files = numbered(set, "input_");
+  if (files.size() != model.inputs().size())
+    return invalid_argument("'", set, "' holds ", files.size(), " inputs, the model has ", model.inputs().size());
+  QL_TRY(std::vector<Tensor> inputs, read_inputs(model.inputs(), files));
+  QL_TRY(std::vector<Tensor> outputs, stream.run(views_of(inputs)));
   std::vector<std::string> expected = numbered(set, "output_");
   if (expected.size() != outputs.size())
     return invalid_argument("'", set, "' holds ", expected.size(), " outputs, the model has ", outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     QL_TRY(Tensor want, read_tensor(expected[i]));
-    Verdict verdict{fs::path(set).filename().string(), model.outputs()[i].name, {}, 0};
+    Verdict verdict{fs::path(set).filename().string(), stream.model()->outputs()[i].name, {}, 0};
     if (want.type() != outputs[i].type()) {
       verdict.problem = cat("is ", to_string(outputs[i].type()), ", expected ", to_string(want.type()));
     } else {
@@ -128,8 +118,8 @@ Status verify(const VerifyArgs& args) {
   if (!args.json.empty()) QL_CHECK_OK(prepare_output_file(args.json));
   QL_TRY(std::vector<std::string> sets, data_sets(args.data));
   QL_TRY(ModelOptions options, args.model.options());
-  QL_TRY(Model model, Model::load(args.model.path, options));
-  QL_TRY(run::Stream stream, model.open_stream({.threads = args.threads}));
+  QL_TRY(DynamicModel model, DynamicModel::load(args.model.path, {options}));
+  DynamicStream stream = model.open_stream({.threads = args.threads});
   std::vector<Verdict> verdicts;
   for (const std::string& set : sets) QL_CHECK_OK(verify_set(args, model, stream, set, verdicts));
 

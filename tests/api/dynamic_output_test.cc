@@ -1,0 +1,147 @@
+// Models whose outputs have shapes that depend on the data: a planned network with a tail behind it.
+#include <gtest/gtest.h>
+
+#include "engine/api/engine.h"
+#include "graph/tail.h"
+#include "graph/verify.h"
+#include "loader/save.h"
+#include "tests/loader/model_builder.h"
+
+namespace quadlane {
+namespace {
+
+using testing::attribute;
+using testing::ModelBuilder;
+
+// A convolution, the map it gives, and where that is above zero: [found, 4] indices and the values there.
+ModelBuilder above_zero(int opset = 17) {
+  ModelBuilder b(opset);
+  std::vector<float> weights;
+  for (int i = 0; i < 2 * 3 * 9; ++i) weights.push_back(static_cast<float>(i % 7 - 3) * 0.25f);
+  b.input("x", {1, 3, 6, 5}).floats("w", {2, 3, 3, 3}, weights).floats("zero", {}, {0});
+  b.node("Conv", {"x", "w"}, {"map"}, {attribute("pads", std::vector<int64_t>{1, 1, 1, 1})}, "conv");
+  b.node("Greater", {"map", "zero"}, {"above"}, {}, "above").node("NonZero", {"above"}, {"columns"}, {}, "nonzero");
+  b.node("Transpose", {"columns"}, {"where"}, {}, "rows").node("GatherND", {"map", "where"}, {"values"}, {}, "values");
+  for (const char* name : {"where", "map", "values"}) b.output(name);
+  b.graph().mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT64);
+  return b;
+}
+
+Tensor image(float shift) {
+  std::vector<float> x;
+  for (int i = 0; i < 90; ++i) x.push_back(static_cast<float>(i * 37 % 23) * 0.1f - 1.0f + shift);
+  return Tensor::from<float>({1, 3, 6, 5}, x);
+}
+
+struct Results {
+  Status status;
+  std::vector<Tensor> tensors;
+};
+Results run(const Model& model, run::Stream& stream, const Tensor& x) {
+  Results r;
+  std::vector<MutView> views;
+  for (const run::TensorInfo& info : model.outputs()) {
+    r.tensors.push_back(info.dynamic ? Tensor() : *Tensor::allocate(info.type));
+    views.push_back(info.dynamic ? MutView{} : r.tensors.back().mut_view());
+  }
+  View in = x.view();
+  r.status = stream.run({&in, 1}, views);
+  for (size_t i = 0; i < views.size(); ++i)
+    if (model.outputs()[i].dynamic) r.tensors[i] = stream.result(i);
+  return r;
+}
+
+void expect_near(const Tensor& got, const Tensor& want) {
+  ASSERT_EQ(got.type(), want.type());
+  for (int64_t i = 0; i < got.count(); ++i)
+    EXPECT_NEAR(element_as_double(got.view(), i), element_as_double(want.view(), i), 1e-5);
+}
+
+TEST(DynamicOutput, ShapesFollowTheData) {
+  auto graph = above_zero().load();
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  EXPECT_TRUE(verify(*graph, op_table()).ok());
+  auto model = Model::from_graph(*graph, {.tune = false});
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  ASSERT_EQ(model->outputs().size(), 3u);
+  EXPECT_TRUE(model->outputs()[0].dynamic);
+  EXPECT_EQ(model->outputs()[0].type.dtype, DType::s64);
+  EXPECT_FALSE(model->outputs()[1].dynamic);
+  EXPECT_EQ(model->outputs()[1].type.shape, (Shape{1, 2, 6, 5}));
+  for (int threads : {1, 2}) {
+    auto stream = model->open_stream({.threads = threads});
+    ASSERT_TRUE(stream.ok());
+    std::set<int64_t> counts;
+    for (float shift : {0.0f, 1.0f, -1.0f, 0.0f}) {
+      Tensor x = image(shift);
+      auto want = interpret(*graph, op_table(), {&x, 1});
+      ASSERT_TRUE(want.ok()) << want.error().text();
+      Results got = run(*model, *stream, x);
+      ASSERT_TRUE(got.status.ok()) << got.status.error().text();
+      for (size_t i = 0; i < 3; ++i) expect_near(got.tensors[i], (*want)[i]);
+      EXPECT_EQ(got.tensors[0].shape()[0], got.tensors[2].shape()[0]);
+      counts.insert(got.tensors[0].shape()[0]);
+    }
+    EXPECT_GT(counts.size(), 1u) << "the shapes do not depend on the data";
+  }
+}
+
+// The convolution stays compiled; the last step is the tail and says why.
+TEST(DynamicOutput, OnlyTheTailIsOnReferences) {
+  auto graph = above_zero().load();
+  auto model = Model::from_graph(*graph, {.tune = false});
+  ASSERT_TRUE(model.ok());
+  const auto& steps = model->plan().steps;
+  EXPECT_EQ(steps.back()->info.op, "tail");
+  EXPECT_TRUE(steps.back()->info.reference);
+  if (model->isa() != Isa::reference) {
+    bool generated = false;
+    for (const auto& step : steps) generated |= step->info.op == "ql.Conv" && !step->info.reference;
+    EXPECT_TRUE(generated) << model->describe_plan();
+  }
+  EXPECT_NE(model->describe_plan().find("shapes depend on the data"), std::string::npos);
+}
+
+// A data-dependent repeat count: far too large ones are refused by name, and the stream goes on working.
+TEST(DynamicOutput, LimitsHoldAtRunTime) {
+  ModelBuilder b;
+  b.input("x", {1, 3, 6, 5}).node("ReduceMax", {"x"}, {"most"}, {attribute("keepdims", int64_t{0})}, "most");
+  b.node("Cast", {"most"}, {"n"}, {attribute("to", int64_t{onnx::TensorProto::INT64})}, "n");
+  b.ints("axis", {0}).node("Unsqueeze", {"n", "axis"}, {"shape"}, {}, "shape");
+  b.node("ConstantOfShape", {"shape"}, {"y"}, {}, "fill").output("y");
+  LoadOptions limits;
+  limits.max_folded_elements = 1000;
+  auto graph = b.load(limits);
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  auto model = Model::from_graph(*graph, {.tune = false});
+  ASSERT_TRUE(model.ok());
+  auto stream = model->open_stream();
+  EXPECT_EQ(run(*model, *stream, image(8)).tensors[0].shape(), (Shape{9}));
+  for (float most : {2000.0f, 1e18f, -5.0f}) {
+    Results r = run(*model, *stream, image(most));
+    ASSERT_FALSE(r.status.ok());
+    EXPECT_NE(r.status.error().text().find("node 'fill' (ConstantOfShape)"), std::string::npos)
+        << r.status.error().text();
+    EXPECT_TRUE(r.tensors[0].empty());
+  }
+  EXPECT_EQ(run(*model, *stream, image(8)).tensors[0].shape(), (Shape{9}));
+}
+
+TEST(DynamicOutput, TheTailGoesIntoFilesAndComesBack) {
+  for (int opset : {11, 17}) {
+    auto graph = above_zero(opset).load();
+    ASSERT_TRUE(graph.ok()) << graph.error().text();
+    auto bytes = save_onnx_bytes(*graph);
+    ASSERT_TRUE(bytes.ok()) << bytes.error().text();
+    auto back = load_onnx_bytes(*bytes, op_table());
+    ASSERT_TRUE(back.ok()) << back.error().text();
+    Tensor x = image(0);
+    auto want = interpret(*graph, op_table(), {&x, 1}), got = interpret(*back, op_table(), {&x, 1});
+    ASSERT_TRUE(want.ok() && got.ok()) << got.error().text();
+    for (size_t i = 0; i < want->size(); ++i) expect_near((*got)[i], (*want)[i]);
+    for (size_t i = 0; i < want->size(); ++i) EXPECT_EQ(back->tail->outputs()[i].name, graph->tail->outputs()[i].name);
+  }
+}
+
+}  // namespace
+}  // namespace quadlane
