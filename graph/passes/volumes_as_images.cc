@@ -11,6 +11,7 @@
 // the inputs and outputs of the whole part.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "graph/passes/image_form.h"
 #include "graph/passes/list.h"
@@ -92,6 +93,20 @@ Result<ValueId> weights_of(ImageForm& form, const Node& node, const std::vector<
   return form.add("DequantizeLinear", attrs, inputs);
 }
 
+// Every set of taps that some output slice has gets weights of its own: few for real kernels, which lose taps at the
+// two ends only.
+bool affordable(const std::vector<std::vector<DepthTap>>& taps, int64_t kernel_depth) {
+  constexpr int64_t kMostCopies = 8;
+  std::set<std::vector<int64_t>> sets;
+  int64_t copied = 0;
+  for (const auto& of : taps) {
+    std::vector<int64_t> set;
+    for (const DepthTap& tap : of) set.push_back(tap.tap);
+    if (sets.insert(set).second) copied += static_cast<int64_t>(set.size());
+  }
+  return copied <= kMostCopies * kernel_depth;
+}
+
 // The convolutions of all output slices; equal taps share their weights.
 Lifted lift_conv(ImageForm& form, const Node& node) {
   Graph& g = form.graph();
@@ -107,6 +122,7 @@ Lifted lift_conv(ImageForm& form, const Node& node) {
     taps.push_back(transposed ? window->transposed_taps(od, x->d) : window->taps(od, x->d));
     if (taps.back().empty()) return kStays;  // the bias alone
   }
+  if (!affordable(taps, window->kernel[0])) return kStays;
   QL_TRY(ValueId image, form.image(node.input(0)));
   std::map<std::vector<int64_t>, ValueId> weights;
   auto conv = [&](const std::vector<DepthTap>& of, bool bias) -> Result<ValueId> {
@@ -360,9 +376,13 @@ Lifted lift(ImageForm& form, const Node& node) {
   return kStays;
 }
 
+// Slices make many nodes of one; where there are so many already, the rest stays as it is.
+constexpr size_t kMostNodes = size_t{1} << 18;
+
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
+    if (g.node_capacity() > kMostNodes) break;
     if (!g.is_live(id) || g[id].outputs.empty() || !VolumeShape::of(g, g[id].output())) continue;
     const Node node = g[id];
     ImageForm form(g, ops, node.name);

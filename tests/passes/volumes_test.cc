@@ -156,19 +156,24 @@ output %p
 }
 
 TEST(VolumesAsImages, LeavesOthersAlone) {
-  // Elementwise operators without an image in front of them, weights that are no constants, windows over padding only.
+  // Elementwise operators without an image in front of them, weights that are no constants, windows over padding only,
+  // kernels whose every output slice has taps of its own.
   expect_rewrite("volumes_as_images", R"(graph "g"
 input %x: f32[1,2,4,4,4]
 input %w: f32[2,2,1,1,1]
+input %v: f32[1,2,30,1,1]
 const %far: f32[2,2,1,1,1] = random(1)
+const %deep: f32[2,2,40,1,1] = random(2)
 %r = Relu(%x)
 %c = Conv(%x, %w)
 %d = Conv(%x, %far) pads=[1,0,0,1,0,0]
+%e = Conv(%v, %deep) pads=[39,0,0,39,0,0]
 output %r
 output %c
 output %d
+output %e
 )",
-                 "Relu Conv Conv");
+                 "Relu Conv Conv Conv");
 }
 
 }  // namespace
