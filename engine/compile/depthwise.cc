@@ -65,7 +65,7 @@ DepthwiseChannels channels_of(const ConvOperands& op, const std::vector<ConvSect
 
 bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases,
                   const std::vector<ConvSection>& sections, bool residual) {
-  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || false) return false;
+  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift) return false;
   if (op.group != op.inputs || op.group == 1) return false;
   DepthwiseSpec spec;
   spec.isa = Isa::avx2;

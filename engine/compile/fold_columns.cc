@@ -118,7 +118,7 @@ void emit_gather(Lowering& l, const std::string& name, const std::vector<PlanarV
 }  // namespace
 
 bool worth_folding(const ConvOperands& op, const ConvAttrs& a, size_t planes) {
-  if (op.transposed || op.group != 1 || op.w->dtype() != DType::s8) return false;
+  if (op.transposed || op.group != 1 || op.w->dtype() != DType::s8 || op.input_scale) return false;
   // Instructions for each pixel register: three for a product of a quad, thirteen to gather one.
   const int64_t rows = a.kernel[0], folded = (op.inputs * a.kernel[1] + 3) / 4;
   const int64_t saved = (static_cast<int64_t>(planes) * a.kernel[1] - folded) * rows * op.outputs * 3;
