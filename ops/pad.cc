@@ -5,6 +5,7 @@
 #include "ops/shape_inputs.h"
 #include "ops/shape_ops.h"
 #include "ops/strided.h"
+#include "ops/takes.h"
 
 namespace quadlane {
 namespace {
@@ -68,11 +69,23 @@ int64_t source_of(int64_t p, int64_t extent, const std::string& mode) {
   return r < extent ? r : period - r;
 }
 
-using Table = std::vector<int64_t>;  // source element of each output position
+}  // namespace
+
+Result<std::vector<AxisTable>> pad_tables(const OpContext& ctx, const Shape& out) {
+  QL_TRY(Pads pads, read_pads(ctx));
+  const std::string mode = ctx.attrs().string_or("mode", "constant");
+  const Shape& in = ctx.shape(0);
+  std::vector<AxisTable> tables(in.size());
+  for (size_t a = 0; a < in.size(); ++a)
+    for (int64_t i = 0; i < out[a]; ++i) tables[a].push_back(source_of(i - pads.begin[a], in[a], mode));
+  return tables;
+}
+
+namespace {
 
 // Output rows are the innermost axis; the other axes only decide where a row comes from.
 template <class T>
-void pad_rows(const T* src, const Shape& in, const std::vector<Table>& tables, T fill, T* dst) {
+void pad_rows(const T* src, const Shape& in, const std::vector<AxisTable>& tables, T fill, T* dst) {
   size_t last = in.size() - 1;
   std::vector<int64_t> strides = dense_strides(in);
   std::vector<size_t> at(in.size());
@@ -90,13 +103,9 @@ void pad_rows(const T* src, const Shape& in, const std::vector<Table>& tables, T
 }
 
 Status eval_pad(const OpContext& ctx, std::span<const MutView> out) {
-  QL_TRY(Pads pads, read_pads(ctx));
-  std::string mode = ctx.attrs().string_or("mode", "constant");
   Shape in = ctx.shape(0);
   if (elements(out[0].shape()) == 0) return {};
-  std::vector<Table> tables(in.size());
-  for (size_t a = 0; a < in.size(); ++a)
-    for (int64_t i = 0; i < out[0].shape()[a]; ++i) tables[a].push_back(source_of(i - pads.begin[a], in[a], mode));
+  QL_TRY(std::vector<AxisTable> tables, pad_tables(ctx, out[0].shape()));
   if (in.empty()) {  // a scalar is a row of one
     in = {1};
     tables = {{0}};

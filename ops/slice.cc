@@ -3,15 +3,13 @@
 #include "ops/shape_inputs.h"
 #include "ops/shape_ops.h"
 #include "ops/strided.h"
+#include "ops/takes.h"
 
 namespace quadlane {
 namespace {
 
 using TypeList = std::vector<TensorType>;
-
-struct Range {
-  int64_t start, count, step;
-};
+using Range = AxisRange;
 
 // Which elements of an axis start:end:step takes, with Python's clamping. Steps may be as large as int64 allows.
 Range take(int64_t start, int64_t end, int64_t step, int64_t extent) {
@@ -36,7 +34,9 @@ Range take(int64_t start, int64_t end, int64_t step, int64_t extent) {
   return {start, count, count > 1 ? step : 1};  // a single element needs no step, which might overflow a stride
 }
 
-Result<std::vector<Range>> slice_ranges(const OpContext& ctx) {
+}  // namespace
+
+Result<std::vector<AxisRange>> slice_ranges(const OpContext& ctx) {
   const Shape& in = ctx.shape(0);
   QL_TRY(auto starts, known_ints(ctx, 1, "starts"));
   QL_TRY(auto ends, known_ints(ctx, 2, "ends"));
@@ -60,6 +60,8 @@ Result<std::vector<Range>> slice_ranges(const OpContext& ctx) {
   }
   return ranges;
 }
+
+namespace {
 
 Result<TypeList> infer_slice(const OpContext& ctx) {
   QL_TRY(auto ranges, slice_ranges(ctx));

@@ -25,7 +25,9 @@ std::vector<uint32_t> Addresses::pads(const PlanarValue& value) const {
 }
 
 DenseAddress Addresses::dense(const DenseRef& ref) const {
-  return {ref.place, ref.place == Place::arena ? offsets_[ref.index] : ref.index};
+  if (ref.place == Place::arena) return {ref.place, offsets_[ref.index]};
+  if (ref.place == Place::constant) return {ref.place, dense_constants_.at(ref.index)};
+  return {ref.place, ref.index};
 }
 
 Result<KernelId> Emitter::kernel(const std::string& key, const std::function<Result<MachineCode>()>& generate) {
@@ -94,7 +96,7 @@ Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
     out.code_method = loaded.memory.method();
     out.code = std::make_shared<CodeResource>(std::move(loaded.memory));
   }
-  Addresses addresses(layouts_, memory.offsets, std::move(entries));
+  Addresses addresses(layouts_, memory.offsets, dense_constants_, std::move(entries));
   for (Pending& pending : steps_) {
     auto step = pending.recipe(addresses);
     step->info = std::move(pending.info);

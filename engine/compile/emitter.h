@@ -22,14 +22,18 @@ using run::Place;
 struct DenseRef {
   Place place = Place::arena;
   TensorType type;
-  size_t index = 0;  // which input or output; BufferId for the arena; offset in the weights for constants
+  size_t index = 0;  // which input or output; BufferId for the arena; Lowering's number of a constant
 };
 
 // Answers the recipes' questions.
 class Addresses {
  public:
-  Addresses(const Layouts& layouts, std::vector<size_t> offsets, std::vector<KernelFn> entries)
-      : layouts_(layouts), offsets_(std::move(offsets)), entries_(std::move(entries)) {}
+  Addresses(const Layouts& layouts, std::vector<size_t> offsets, const std::map<size_t, size_t>& dense_constants,
+            std::vector<KernelFn> entries)
+      : layouts_(layouts),
+        offsets_(std::move(offsets)),
+        dense_constants_(dense_constants),
+        entries_(std::move(entries)) {}
 
   // Arena offset of pixel (0, 0) of image 0.
   int64_t plane(BufferId, uint32_t index) const;
@@ -42,6 +46,7 @@ class Addresses {
  private:
   const Layouts& layouts_;
   std::vector<size_t> offsets_;  // of buffers in the arena
+  const std::map<size_t, size_t>& dense_constants_;
   std::vector<KernelFn> entries_;
 };
 
@@ -67,6 +72,8 @@ class Emitter {
   size_t constant(const std::vector<T>& values) {
     return constant(values.data(), values.size() * sizeof(T));
   }
+  // The constant that is DenseRef `index`.
+  void dense_constant(size_t index, const void* data, size_t bytes) { dense_constants_[index] = constant(data, bytes); }
   // valid_lanes() of a geometry as a constant.
   size_t lanes(const Geometry&);
 
@@ -96,7 +103,8 @@ class Emitter {
   std::vector<Pending> steps_;
   std::vector<Life> lives_;
   std::vector<std::byte> weights_;
-  std::map<std::string, size_t> constants_;  // contents -> offset
+  std::map<std::string, size_t> constants_;   // contents -> offset
+  std::map<size_t, size_t> dense_constants_;  // DenseRef::index -> offset
   KernelCache kernels_;
 };
 

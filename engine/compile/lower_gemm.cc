@@ -1,0 +1,92 @@
+// MatMul and Gemm on f32: y = alpha * a b + beta * c. Alpha goes into the packed b, c into the tiles' epilogue.
+#include "engine/compile/gemm_product.h"
+
+namespace quadlane::compile {
+namespace {
+
+struct F32Product {
+  ValueId a{}, b{}, c = kNoValue;
+  bool trans_a = false, trans_b = false;
+  float alpha = 1, beta = 1;
+};
+
+// op(B) * alpha in panels; a constant in the weights.
+Result<std::shared_ptr<Packed>> pack_b(Lowering& l, const Node& node, const F32Product& f, const Product& p,
+                                       const GemmLayout& layout) {
+  auto packed = std::make_shared<Packed>();
+  const size_t bytes = static_cast<size_t>(layout.b_bytes() * p.b_matrices);
+  if (const Tensor* b = l.graph.constant(f.b)) {
+    packed->ref.place = Place::constant;
+    l.emit([=](Emitter& e) -> Status {
+      std::vector<std::byte> panels(bytes);
+      for (int64_t i = 0; i < p.b_matrices; ++i)
+        run::pack_b(layout, b->as<float>() + i * p.k * p.n, p.b, f.alpha, 0, layout.panels(),
+                    panels.data() + i * layout.b_bytes());
+      packed->offset = e.constant(panels);
+      return {};
+    });
+    return packed;
+  }
+  QL_TRY(DenseRef from, l.dense(f.b));
+  packed->ref = scratch(l, bytes);
+  emit_dense(l, packing_info(node, "pack b"), {from}, {packed->ref}, [=](const Addresses& a) {
+    auto step = std::make_unique<run::PackBStep>();
+    step->layout = layout, step->strides = p.b, step->matrices = p.b_matrices, step->alpha = f.alpha;
+    step->from = a.dense(from), step->to = a.dense(packed->ref);
+    return step;
+  });
+  return packed;
+}
+
+Result<Verdict> lower_f32(Lowering& l, const Node& node, const F32Product& f) {
+  if (l.dtype(f.a) != DType::f32) return declined(cat("products of ", to_string(l.dtype(f.a))));
+  Product p = product(l.shape(f.a), l.shape(f.b), f.trans_a, f.trans_b);
+  GemmProblem problem{l.isa, false};
+  GemmLayout layout{l.isa, false, p.k, p.n};
+  if (auto why = refuse(p, layout)) return declined(*why);
+  QL_TRY(DenseRef a_ref, l.dense(f.a));
+  if (f.trans_a && p.m != 1 && p.k != 1) a_ref = transposed_copy(l, node, a_ref);
+  DenseRef c_ref{Place::constant, {}, 0};
+  Shape c_shape;
+  if (f.c != kNoValue) {
+    QL_TRY(c_ref, l.dense(f.c));
+    c_shape = c_ref.type.shape;
+  }
+  QL_TRY(auto packed, pack_b(l, node, f, p, layout));
+  DenseRef y = l.define_dense(node.output());
+  l.emit([=, &l, &node](Emitter& e) -> Status {
+    QL_TRY(Tiles tiles, generate_tiles(e, problem, p, layout));
+    run::StepInfo info = product_info(node, p, problem, tiles.schedule);
+    info.bytes_read = static_cast<int64_t>(a_ref.type.bytes()) + layout.b_bytes() * p.b_matrices;
+    info.bytes_written = static_cast<int64_t>(y.type.bytes());
+    e.step(std::move(info), arena_buffers({&a_ref, &c_ref, &packed->ref, &y}), [=, &l](const Addresses& a) {
+      auto step = std::make_unique<run::GemmF32Step>();
+      fill(*step, l, p, layout, tiles, a);
+      step->a = a.dense(a_ref), step->b = packed->at(a), step->y = a.dense(y);
+      step->has_c = f.c != kNoValue;
+      if (!step->has_c) return step;
+      step->c = a.dense(c_ref);
+      step->beta = f.beta;
+      step->c_column = !c_shape.empty() && c_shape.back() != 1 ? 1 : 0;
+      step->c_row = c_shape.size() == 2 && c_shape[0] != 1 ? c_shape[1] : 0;
+      return step;
+    });
+    return {};
+  });
+  return Verdict{};
+}
+
+}  // namespace
+
+Result<Verdict> lower_matmul(Lowering& l, const Node& node) {
+  return lower_f32(l, node, {node.input(0), node.input(1)});
+}
+
+Result<Verdict> lower_gemm(Lowering& l, const Node& node) {
+  F32Product f{node.input(0), node.input(1), node.input(2)};
+  f.trans_a = node.attrs.int_or("transA", 0) != 0, f.trans_b = node.attrs.int_or("transB", 0) != 0;
+  f.alpha = node.attrs.float_or("alpha", 1), f.beta = node.attrs.float_or("beta", 1);
+  return lower_f32(l, node, f);
+}
+
+}  // namespace quadlane::compile

@@ -1,0 +1,84 @@
+#include "engine/run/dense/elementwise.h"
+
+#include <algorithm>
+
+namespace quadlane::run {
+namespace {
+
+constexpr int64_t kTileElements = 8192;
+
+// Steps of an operand along the axes of the result.
+std::vector<int64_t> broadcast_steps(const Shape& own, const Shape& out) {
+  std::vector<int64_t> steps(out.size(), 0);
+  int64_t step = 1;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const int64_t extent = own[own.size() - 1 - i];
+    if (extent != 1) steps[out.size() - 1 - i] = step;
+    step *= extent;
+  }
+  return steps;
+}
+
+}  // namespace
+
+BroadcastStep::BroadcastStep(Isa isa, ElementFn fn, const Shape& out, const std::vector<TensorType>& in,
+                             DType out_dtype, std::array<float, 2> p)
+    : isa_(isa), fn_(fn), operands_(in.size()), out_bytes_(size_of(out_dtype)), count_(elements(out)), p_(p) {
+  std::vector<std::vector<int64_t>> steps;
+  for (size_t k = 0; k < in.size(); ++k) {
+    steps.push_back(broadcast_steps(in[k].shape, out));
+    element_bytes_[k] = size_of(in[k].dtype);
+  }
+  for (size_t d = 0; d < out.size(); ++d) {
+    if (out[d] == 1) continue;
+    Axis axis{out[d], {}};
+    for (size_t k = 0; k < in.size(); ++k) axis.step[k] = steps[k][d];
+    bool continues = !outer_.empty();  // one walk with the axis before
+    for (size_t k = 0; continues && k < in.size(); ++k) continues = outer_.back().step[k] == axis.step[k] * axis.extent;
+    if (continues)
+      outer_.back() = {outer_.back().extent * axis.extent, axis.step};
+    else
+      outer_.push_back(axis);
+  }
+  for (Axis* axis : {&inner_, &rows_})
+    if (!outer_.empty()) {
+      *axis = outer_.back();
+      outer_.pop_back();
+    }
+}
+
+void BroadcastStep::run(const RunContext& ctx, int part, int parts) const noexcept {
+  if (count_ == 0) return;
+  const int64_t row_tile = std::max<int64_t>(1, kTileElements / inner_.extent);
+  const int64_t row_tiles = (rows_.extent + row_tile - 1) / row_tile;
+  const int64_t inner_tiles = (inner_.extent + kTileElements - 1) / kTileElements;
+  const int64_t tiles = row_tiles * inner_tiles;
+  Share share(count_ / (inner_.extent * rows_.extent) * tiles, part, parts);
+  ElementRows rows{};
+  rows.p[0] = p_[0], rows.p[1] = p_[1];
+  for (size_t k = 0; k < operands_; ++k) rows.step[k] = inner_.step[k], rows.row[k] = rows_.step[k];
+  for (int64_t i = share.begin; i < share.end; ++i) {
+    const int64_t tile = i % tiles, position = i / tiles;
+    const int64_t row = tile / inner_tiles * row_tile, inner = tile % inner_tiles * kTileElements;
+    rows.rows = std::min(row_tile, rows_.extent - row);
+    rows.n = std::min(kTileElements, inner_.extent - inner);
+    for (size_t k = 0; k < operands_; ++k) {
+      int64_t offset = row * rows_.step[k] + inner * inner_.step[k], rest = position;
+      for (size_t a = outer_.size(); a-- > 0; rest /= outer_[a].extent)
+        offset += rest % outer_[a].extent * outer_[a].step[k];
+      rows.in[k] = static_cast<const std::byte*>(from[k].at(ctx)) + offset * static_cast<int64_t>(element_bytes_[k]);
+    }
+    const int64_t to_offset = (position * rows_.extent + row) * inner_.extent + inner;
+    rows.out = static_cast<std::byte*>(to.at(ctx)) + to_offset * static_cast<int64_t>(out_bytes_);
+    fn_(isa_, rows);
+  }
+}
+
+ElementFn find_elementwise(std::string_view name, size_t operands, DType in, DType out) {
+  if (name == "Cast") return find_cast(in, out);
+  if (operands == 1) return find_unary(name, in);
+  if (operands == 3) return name == "Where" ? find_where(in) : nullptr;
+  return out == DType::boolean && in != DType::boolean ? find_comparison(name, in) : find_binary(name, in);
+}
+
+}  // namespace quadlane::run

@@ -1,0 +1,18 @@
+// Gather: slabs of a dense tensor picked by indices along one axis, which count from the end when negative.
+#pragma once
+
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+class GatherStep final : public Step {
+ public:
+  int64_t outer = 1, extent = 1, indices = 1;
+  size_t slab_bytes = 0;
+  bool wide = true;  // s64 indices, else s32
+  DenseAddress from{}, index{}, to{};
+  // An index beyond the axis fails the run.
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
+}  // namespace quadlane::run

@@ -1,0 +1,70 @@
+// Operators whose lines are walked in order: TopK, CumSum.
+#include <algorithm>
+
+#include "engine/run/dense/lines.h"
+#include "engine/run/dense/on_isa.h"
+
+namespace quadlane::run {
+namespace {
+
+// Whether a comes before b when both are sorted downwards, NaN first.
+template <bool Largest>
+bool better(float a, float b) {
+  if (a != a || b != b) return Largest ? a != a && b == b : a == a && b != b;
+  return Largest ? a > b : a < b;
+}
+
+// A sorted list of the k best so far; most elements are compared with its last entry only.
+template <bool Largest>
+void top_line(const float* x, int64_t n, int64_t step, int64_t k, float* values, int64_t* indices) {
+  float best[TopKStep::kMost];
+  int64_t at[TopKStep::kMost], have = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = x[i * step];
+    if (have == k && !better<Largest>(v, best[k - 1])) continue;
+    int64_t place = have < k ? have++ : k - 1;
+    for (; place > 0 && better<Largest>(v, best[place - 1]); --place)
+      best[place] = best[place - 1], at[place] = at[place - 1];
+    best[place] = v, at[place] = i;
+  }
+  for (int64_t i = 0; i < k; ++i) values[i * step] = best[i], indices[i * step] = at[i];
+}
+
+void sum_columns(const float* x, int64_t extent, int64_t step, int64_t columns, bool exclusive, bool reverse,
+                 float* y) {
+  float sums[kLineGroup];
+  for (int64_t c = 0; c < columns; ++c) sums[c] = 0;
+  for (int64_t e = 0; e < extent; ++e) {
+    const int64_t at = (reverse ? extent - 1 - e : e) * step;
+    for (int64_t c = 0; c < columns; ++c) {
+      const float before = sums[c], after = before + x[at + c];
+      y[at + c] = exclusive ? before : after;
+      sums[c] = after;
+    }
+  }
+}
+
+}  // namespace
+
+void TopKStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
+  const int64_t n = lines.extent, step = lines.inner;
+  for (int64_t c = column; c < column + columns; ++c) {
+    const float* x = static_cast<const float*>(from.at(ctx)) + outer * n * step + c;
+    float* values = static_cast<float*>(to.at(ctx)) + outer * k * step + c;
+    int64_t* at = static_cast<int64_t*>(indices.at(ctx)) + outer * k * step + c;
+    if (largest)
+      top_line<true>(x, n, step, k, values, at);
+    else
+      top_line<false>(x, n, step, k, values, at);
+  }
+}
+
+void CumSumStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
+  const int64_t extent = lines.extent, step = lines.inner, offset = outer * extent * step + column;
+  const float* x = static_cast<const float*>(from.at(ctx)) + offset;
+  float* y = static_cast<float*>(to.at(ctx)) + offset;
+  const bool without_own = exclusive, backwards = reverse;
+  on_isa(isa, [=] { sum_columns(x, extent, step, columns, without_own, backwards, y); });
+}
+
+}  // namespace quadlane::run

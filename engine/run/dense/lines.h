@@ -1,0 +1,90 @@
+// A dense f32 tensor seen along one axis (or several neighbouring ones): [outer, extent, inner]. Operators that combine
+// the elements of a line: softmax, reductions, arg max. Where inner is 1 a line is contiguous and summed in 32 strands,
+// else neighbouring lines are walked together, up to kLineGroup at a time. Either order is fixed: results depend
+// neither on the threads nor on the instruction set.
+#pragma once
+
+#include "engine/base/cpu.h"
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+struct Lines {
+  int64_t outer, extent, inner;
+};
+inline constexpr int64_t kLineGroup = 256;
+
+enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square };
+
+// Calls for each group of lines of a part: one contiguous line, or up to kLineGroup neighbours.
+class LinesStep : public Step {
+ public:
+  Isa isa = Isa::avx2;
+  Lines lines{};
+  DenseAddress from{}, to{};
+  void run(const RunContext&, int part, int parts) const noexcept final;
+
+ protected:
+  // Line (outer, column) and the ones behind it, `columns` in all.
+  virtual void group(const RunContext&, int64_t outer, int64_t column, int64_t columns) const = 0;
+};
+
+class SoftmaxStep final : public LinesStep {
+ public:
+  bool log = false;
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+class ReduceStep final : public LinesStep {
+ public:
+  Reduction op = Reduction::sum;
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+// Layer normalization: y = (x - mean) / sqrt(variance + epsilon) * scale + bias along contiguous lines; without
+// centring the mean is 0 (RMSNormalization). Scale and bias lie along the line.
+class LayerNormStep final : public LinesStep {
+ public:
+  bool centred = true, has_bias = false;
+  float epsilon = 1e-5f;
+  DenseAddress scale{}, bias{};
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+// Indices as s64. The first NaN of a line wins; of equal ones the first or the last.
+class ArgStep final : public LinesStep {
+ public:
+  bool max = true, last = false;
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+// The k best of each line, best first, and their indices; NaN counts as the largest, of equal ones the first is better.
+class TopKStep final : public LinesStep {
+ public:
+  static constexpr int64_t kMost = 512;
+  int64_t k = 1;
+  bool largest = true;
+  DenseAddress indices{};  // s64
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+// y[e] = sum of x[0..e], without x[e] when exclusive, from the end when reverse; in the order of the line.
+class CumSumStep final : public LinesStep {
+ public:
+  bool exclusive = false, reverse = false;
+
+ private:
+  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+};
+
+}  // namespace quadlane::run
