@@ -1,5 +1,5 @@
 // ONNX -> Graph. Everything in a file is checked before it is believed; whatever is wrong becomes one sentence. Nodes
-// arrive in the canonical form of opset 21 whatever opset the file declares (6 to 24, see versions.h), shapes are
+// arrive in the canonical form of opset 21 whatever opset the file declares (1 to 25, see versions.h), shapes are
 // static, and what depends on constants only is folded (except DequantizeLinear, so that quantized weights survive).
 #pragma once
 
@@ -9,22 +9,27 @@
 #include <string>
 
 #include "graph/op_table.h"
+#include "loader/input_spec.h"
 
 namespace quadlane {
 
 struct LoadOptions {
   // Shapes of inputs by name; they replace what the file declares, and bind the symbols of that input for all inputs. A
-  // dimension that is neither fixed nor bound is 1 when it looks like the batch (the outermost, or named so), otherwise
-  // an error.
+  // dimension that is neither fixed nor bound is 1 when it looks like the batch (the outermost, or named so); all
+  // others are named in one error.
   std::map<std::string, Shape> shapes;
+  std::map<std::string, int64_t> symbols;  // extents of symbolic dimensions by the symbol's name
+  int64_t batch = 0;                       // replaces the outermost extent of every input; 0: as declared
   // f16 and bf16 become f32 everywhere: constants, inputs, outputs, casts. Without it bf16 is refused.
   bool widen_half = true;
 
   // What a file may cost.
-  size_t max_file_bytes = size_t{2} << 30;          // protobuf's own limit is 2 GiB - 1
-  size_t max_constant_bytes = size_t{8} << 30;      // all initializers together, external ones included
-  int64_t max_folded_elements = int64_t{64} << 20;  // one folded value; a larger one stays a node
-  size_t max_folded_bytes = size_t{1} << 30;        // all folded values together
+  size_t max_file_bytes = size_t{2} << 30;      // protobuf's own limit is 2 GiB - 1
+  size_t max_constant_bytes = size_t{8} << 30;  // all initializers together, external ones included
+  // Of values computed while loading; a node that would exceed them stays a node.
+  int64_t max_folded_elements = int64_t{16} << 20;  // one value
+  size_t max_folded_bytes = size_t{128} << 20;      // all values together
+  double max_folded_work = 1e9;                     // steps of the references, see graph/folding.h
   size_t max_nodes = 1000000;
 };
 

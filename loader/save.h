@@ -7,14 +7,19 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "loader/input_spec.h"
 
 namespace quadlane {
+
+// Dimensions of inputs and outputs by name, where they are not the graph's: open ones are written as symbols.
+using OpenDims = std::map<std::string, std::vector<Dim>>;
 
 struct SaveOptions {
   // 13 to 21; raised when a node needs a newer one (say dilated AveragePool: 19).
   int opset = 17;
   std::string producer_version;
   std::map<std::string, std::string> metadata;  // metadata_props of the model
+  OpenDims dims;
 };
 
 // A node of the ql namespace, or one that no opset up to 21 can express, is an error that names it.

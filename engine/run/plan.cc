@@ -7,15 +7,13 @@
 
 namespace quadlane::run {
 
-void AlignedBytes::Free::operator()(std::byte* p) const { std::free(p); }
-
 Result<AlignedBytes> AlignedBytes::allocate(size_t bytes) {
   // Large blocks ask for huge pages: a convolution walks dozens of planes at once, each on pages of its own.
   constexpr size_t kHugePage = size_t{2} << 20;
   const size_t kPage = bytes >= kHugePage ? kHugePage : 4096;
   size_t rounded = (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0);
   AlignedBytes result;
-  result.bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, rounded)));
+  result.bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, rounded)), [](std::byte* p) { std::free(p); });
   if (!result.bytes_) return make_error(Code::out_of_memory, "no memory for ", rounded, " bytes");
   if (kPage == kHugePage) (void)madvise(result.data(), rounded, MADV_HUGEPAGE);  // a hint: refused is fine
   std::memset(result.data(), 0, rounded);

@@ -1,28 +1,43 @@
 // fold_constants: Add(const, const)  =>  const;  Shape(x)  =>  const
 //
 // Nodes whose inputs are all constants are computed by their operator's own reference; shapes are known anyway. Two
-// limits: a result may not be much larger than what it is made of (ConstantOfShape, Expand, Tile), and constants behind
-// a DequantizeLinear stay quantized, because the integer passes need them so.
+// limits: results may not be much larger than what they are made of, nor take long (see folding.h), and constants
+// behind a DequantizeLinear stay quantized, because the integer passes need them so.
 #include <algorithm>
 
+#include "graph/folding.h"
 #include "graph/passes/list.h"
 #include "graph/passes/rewrite.h"
 
 namespace quadlane {
 namespace {
 
+// On top of what the graph's constants have already.
 constexpr int64_t kAlwaysFine = 1 << 20;  // elements
+constexpr size_t kMoreBytes = size_t{64} << 20;
 
-bool folds(const Graph& g, const Node& node) {
+FoldBudget budget_of(const Graph& g) {
+  FoldBudget budget{kAlwaysFine, kMoreBytes};
+  for (uint32_t i = 0; i < g.value_capacity(); ++i)
+    if (const Value& value = g[ValueId{i}]; value.constant && !value.uses.empty()) budget.bytes += value.type.bytes();
+  return budget;
+}
+
+bool folds(const Graph& g, const Node& node, FoldBudget& budget) {
   if (node.op == "DequantizeLinear" || node.inputs.empty()) return false;
-  int64_t read = 0, written = 0;
+  std::vector<TensorType> inputs, outputs;
+  int64_t read = 0;
   for (ValueId v : node.inputs) {
     if (v == kNoValue) continue;
     if (!g.constant(v)) return false;
+    inputs.push_back(g[v].type);
     read += g[v].type.count();
   }
-  for (ValueId v : node.outputs) written += g[v].type.count();
-  return written <= std::max(kAlwaysFine, 4 * read);
+  budget.elements = std::max(kAlwaysFine, 4 * read);
+  for (ValueId v : node.outputs) outputs.push_back(g[v].type);
+  if (!budget.allows(node, inputs, outputs)) return false;
+  budget.spend(node, inputs, outputs);
+  return true;
 }
 
 // Shape with its start and end attributes.
@@ -45,10 +60,11 @@ Result<std::vector<Tensor>> value_of(const Graph& g, const Node& node, const OpT
 }
 
 Result<int> run(Graph& g, const OpTable& ops) {
+  FoldBudget budget = budget_of(g);
   int rewrites = 0;
   for (NodeId id : g.order()) {
     Node node = g[id];
-    if (!is_one_of(node.op, {"Shape", "Size"}) && !folds(g, node)) continue;
+    if (!is_one_of(node.op, {"Shape", "Size"}) && !folds(g, node, budget)) continue;
     QL_TRY(std::vector<Tensor> values, value_of(g, node, ops));
     for (size_t i = 0; i < values.size(); ++i) {
       ValueId folded = g.add_constant(g[node.outputs[i]].name + ".folded", std::move(values[i]));

@@ -1,0 +1,59 @@
+#include "graph/folding.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace quadlane {
+namespace {
+
+double total(std::span<const TensorType> types) {
+  double sum = 0;
+  for (const TensorType& type : types) sum += static_cast<double>(type.count());
+  return sum;
+}
+
+size_t total_bytes(std::span<const TensorType> types) {
+  size_t sum = 0;
+  for (const TensorType& type : types) sum += type.bytes();
+  return sum;
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+}  // namespace
+
+double evaluation_work(const Node& node, std::span<const TensorType> inputs, std::span<const TensorType> outputs) {
+  const double moved = total(inputs) + total(outputs);
+  double inner = 1;  // steps for each output
+  if (contains(node.op, "Conv")) {
+    // Each output reads at most one filter; a transposed convolution spreads each input over one.
+    for (const TensorType& type : inputs)
+      if (type.shape.size() > 2)
+        inner = std::max(inner,
+                         static_cast<double>(type.count()) / static_cast<double>(std::max<int64_t>(type.shape[0], 1)));
+  } else if (contains(node.op, "MatMul") || contains(node.op, "Gemm")) {
+    for (const TensorType& type : inputs)
+      for (int64_t extent : type.shape) inner = std::max(inner, static_cast<double>(extent));
+  } else if (contains(node.op, "Einsum")) {
+    for (const TensorType& type : inputs) inner *= std::max(1.0, static_cast<double>(type.count()));
+  } else if (contains(node.op, "Pool")) {
+    for (int64_t extent : node.attrs.ints_or("kernel_shape", {})) inner *= static_cast<double>(extent);
+  } else if (node.op == "LRN") {
+    inner = static_cast<double>(node.attrs.int_or("size", 1));
+  }
+  return moved + inner * total(outputs);
+}
+
+bool FoldBudget::allows(const Node& node, std::span<const TensorType> inputs,
+                        std::span<const TensorType> outputs) const {
+  for (const TensorType& type : outputs)
+    if (type.count() > elements) return false;
+  return total_bytes(outputs) <= bytes && evaluation_work(node, inputs, outputs) <= work;
+}
+
+void FoldBudget::spend(const Node& node, std::span<const TensorType> inputs, std::span<const TensorType> outputs) {
+  bytes -= std::min(bytes, total_bytes(outputs));
+  work -= std::min(work, evaluation_work(node, inputs, outputs));
+}
+
+}  // namespace quadlane

@@ -1,0 +1,87 @@
+#include "loader/onnx_model.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "loader/file.h"
+#include "loader/guard.h"
+#include "loader/importer.h"
+
+namespace quadlane {
+
+struct OnnxModel::File {
+  std::shared_ptr<const onnx::ModelProto> proto;
+  std::string directory;  // of external data
+  std::string label;      // "'unet.onnx'", or ""
+  std::vector<InputSpec> inputs;
+};
+
+namespace {
+
+// Names from the file may hold anything; a message stays one line.
+Error one_line(Error error) {
+  auto clean = [](std::string& text) {
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  };
+  clean(error.message);
+  for (std::string& where : error.trail) clean(where);
+  return error;
+}
+
+Result<std::shared_ptr<const onnx::ModelProto>> parse(std::span<const std::byte> bytes, const LoadOptions& options) {
+  if (bytes.size() > options.max_file_bytes)
+    return unsupported("the model has ", bytes.size(), " bytes, the limit is ", options.max_file_bytes);
+  auto model = std::make_shared<onnx::ModelProto>();
+  if (bytes.empty() || !parse_proto(bytes, model.get()))
+    return invalid_model("not an ONNX model, or truncated (", bytes.size(), " bytes)");
+  if (!model->has_graph() || !model->has_ir_version())
+    return invalid_model("not an ONNX model: it has no ", model->has_graph() ? "IR version" : "graph");
+  return std::shared_ptr<const onnx::ModelProto>(std::move(model));
+}
+
+}  // namespace
+
+Result<OnnxModel> OnnxModel::from_bytes(std::span<const std::byte> bytes, const LoadOptions& options,
+                                        const std::string& directory) {
+  return guarded([&]() -> Result<OnnxModel> {
+    File file;
+    QL_TRY(file.proto, parse(bytes, options));
+    file.directory = directory;
+    auto inputs = declared_inputs(file.proto->graph(), options.widen_half);
+    if (!inputs.ok()) return one_line(std::move(inputs).error());
+    file.inputs = *std::move(inputs);
+    return OnnxModel(std::make_shared<const File>(std::move(file)));
+  });
+}
+
+Result<OnnxModel> OnnxModel::read(const std::string& path, const LoadOptions& options) {
+  return guarded([&]() -> Result<OnnxModel> {
+    QL_TRY(auto bytes, read_whole_file(path, options.max_file_bytes));
+    std::string directory = std::filesystem::path(path).parent_path().string();
+    const std::string label = cat("'", path, "'");
+    auto model = from_bytes(bytes, options, directory.empty() ? "." : directory).context(label);
+    if (!model.ok()) return model;
+    auto named = std::make_shared<File>(*model->file_);
+    named->label = label;
+    return OnnxModel(std::move(named));
+  });
+}
+
+const std::vector<InputSpec>& OnnxModel::inputs() const { return file_->inputs; }
+
+bool OnnxModel::is_open() const {
+  return std::any_of(inputs().begin(), inputs().end(), [](const InputSpec& input) { return input.is_open(); });
+}
+
+Result<Graph> OnnxModel::bind(const OpTable& ops, const LoadOptions& options) const {
+  return guarded([&]() -> Result<Graph> {
+    auto graph = import_model(*file_->proto, file_->inputs, ops, options, file_->directory);
+    if (graph.ok()) return graph;
+    Result<Graph> failed = one_line(std::move(graph).error());
+    if (!file_->label.empty()) return std::move(failed).context(file_->label);
+    return failed;
+  });
+}
+
+}  // namespace quadlane
