@@ -19,14 +19,15 @@ PassOptions pass_options(const ModelOptions& options) {
 
 bool is_quantized(const Graph& graph) {
   for (NodeId id : graph.order())
-    if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear") return true;
+    for (const char* op : {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"})
+      if (graph.at(id).op == op) return true;
   return false;
 }
 
 double node_macs(const Graph& graph, const Node& node) {
   auto shape = [&](ValueId id) -> const Shape& { return graph.at(id).type.shape; };
   const double out = static_cast<double>(elements(shape(node.output())));
-  if (node.op == "Conv") {
+  if (node.op == "Conv" || node.op == "ConvInteger") {
     const Shape& w = shape(node.input(1));
     return out * static_cast<double>(elements(w)) / static_cast<double>(std::max<int64_t>(w[0], 1));
   }
@@ -39,7 +40,7 @@ double node_macs(const Graph& graph, const Node& node) {
     const Shape& a = shape(node.input(0));
     return out * static_cast<double>(node.attrs.int_or("transA", 0) ? a[0] : a[1]);
   }
-  if (node.op == "MatMul") return out * static_cast<double>(shape(node.input(0)).back());
+  if (node.op == "MatMul" || node.op == "MatMulInteger") return out * static_cast<double>(shape(node.input(0)).back());
   return 0;
 }
 
@@ -52,7 +53,12 @@ double count_gmac(const Graph& graph) {
 }
 
 Result<Graph> load_simplified(const std::string& path, const ModelOptions& options) {
-  QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+  QL_TRY(OnnxModel file, OnnxModel::read(path, options.load));
+  return load_simplified(file, options);
+}
+
+Result<Graph> load_simplified(const OnnxModel& file, const ModelOptions& options) {
+  QL_TRY(Graph graph, file.bind(op_table(), options.load));
   QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
   return graph;
 }
@@ -78,6 +84,8 @@ Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
   }
   compile_options.tune = options.tune;
   compile_options.perf_map = options.perf_map;
+  compile_options.max_arena_bytes = options.max_arena_bytes;
+  compile_options.siblings = options.siblings;
   Model model;
   QL_TRY(model.plan_, compile::compile(graph, op_table(), compile_options));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));

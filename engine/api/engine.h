@@ -16,7 +16,7 @@
 #include "engine/base/cpu.h"
 #include "engine/run/stream.h"
 #include "graph/passes/pass.h"
-#include "loader/load.h"
+#include "loader/onnx_model.h"
 
 namespace quadlane {
 
@@ -26,6 +26,9 @@ struct ModelOptions {
   std::set<std::string> disabled_passes;
   bool perf_map = false;  // write a map so that `perf` shows kernels by name
   LoadOptions load;       // shapes of symbolic dimensions, limits
+  size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
+  // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of them.
+  std::vector<std::shared_ptr<const run::Plan>> siblings;
   // Called with "load" and then after every pass that ran.
   std::function<void(const char* pass, const Graph&)> after_pass;
   std::vector<PassReport>* pass_report = nullptr;
@@ -41,6 +44,7 @@ class Model {
   const std::vector<run::TensorInfo>& inputs() const { return plan_->inputs; }
   const std::vector<run::TensorInfo>& outputs() const { return plan_->outputs; }
   const run::Plan& plan() const { return *plan_; }
+  const std::shared_ptr<const run::Plan>& shared_plan() const { return plan_; }
   Isa isa() const { return isa_; }
   // True when most multiply-accumulates run in int8.
   bool is_int8() const { return int8_; }
@@ -64,6 +68,7 @@ class Model {
 
 // The graph after loading and the simplify passes: what calibration and quantization work on.
 Result<Graph> load_simplified(const std::string& path, const ModelOptions& = {});
+Result<Graph> load_simplified(const OnnxModel&, const ModelOptions& = {});
 // MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a
 // transposed convolution are not counted.
 double count_gmac(const Graph&);
