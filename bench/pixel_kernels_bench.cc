@@ -10,8 +10,10 @@
 
 #include "engine/base/cpu.h"
 #include "jit/code_memory.h"
+#include "jit/kernels/channels.h"
 #include "jit/kernels/elementwise.h"
 #include "jit/kernels/phases.h"
+#include "jit/kernels/plane_sums.h"
 #include "jit/kernels/pool.h"
 #include "jit/kernels/quantize.h"
 #include "jit/kernels/resample.h"
@@ -94,7 +96,7 @@ Case dequantize_case(Isa isa, int size, int planes) {
                    args, {src, dst, scale, zero});
 }
 
-Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes) {
+Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes, Activation act = Activation::none) {
   auto a = arena(size, size, planes), b = arena(size, size, planes), dst = arena(size, size, planes);
   auto scalars = std::make_shared<ElementwiseScalars>();
   scalars->a_mult = 0.5f, scalars->b_mult = 0.25f, scalars->v_hi = 255;
@@ -116,9 +118,35 @@ Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes
                        planes,
                        flat ? dst->geometry.vectors() : size};
   bool two = op == ElementwiseOp::add_u8 || op == ElementwiseOp::mul_u8 || op == ElementwiseOp::add_f32;
-  return make_case(cat(to_string(op), flat ? "_flat" : "_rows"), (two ? 3 : 2) * dst->pixel_bytes(),
-                   generate(ElementwiseSpec{isa, op, Activation::none, flat ? RowShape{} : RowShape{size, 1}}), args,
+  std::string name = act == Activation::none ? to_string(op) : cat(to_string(act), "_f32");
+  return make_case(cat(name, flat ? "_flat" : "_rows"), (two ? 3 : 2) * dst->pixel_bytes(),
+                   generate(ElementwiseSpec{isa, op, act, flat ? RowShape{} : RowShape{size, 1}}), args,
                    {a, b, dst, scalars, requantize, lanes});
+}
+
+Case channels_case(Isa isa, ChannelsOp op, bool f32, int size, int planes) {
+  auto src = arena(size, size, planes), dst = arena(size, size, planes);
+  auto lanes = std::make_shared<std::vector<uint16_t>>(valid_lanes(dst->geometry));
+  auto channels = std::make_shared<std::vector<int32_t>>();
+  for (int c = 0; c < 4 * planes; ++c) channels->push_back(c);
+  ChannelsArgs args{};
+  args.src = src->bytes.get(), args.src_planes = src->offsets.data();
+  args.dst = dst->bytes.get(), args.dst_planes = dst->offsets.data(), args.dst_pad = dst->pads.data();
+  args.lanes = lanes->data(), args.channels = channels->data(), args.factor = 1;
+  args.planes = planes, args.count = dst->geometry.vectors();
+  const bool softmax = op <= ChannelsOp::log_softmax;
+  return make_case(cat("channels_", to_string(op), f32 ? "_f32" : "_u8"), (softmax ? 2 : 1) * src->pixel_bytes(),
+                   generate(ChannelsSpec{isa, op, f32}), args, {src, dst, lanes, channels});
+}
+
+Case plane_sums_case(Isa isa, PlaneSum sum, int size, int planes) {
+  auto src = arena(size, size, planes);
+  auto lanes = std::make_shared<std::array<double, 2 * kMostSumLanes>>();
+  PlaneSumsArgs args{};
+  args.src = src->bytes.get(), args.src_planes = src->offsets.data(), args.src_row_bytes = src->row_bytes();
+  args.lanes = lanes->data(), args.planes = planes, args.rows = size;
+  return make_case(sum == PlaneSum::sum ? "plane_sum" : "plane_squares", src->pixel_bytes(),
+                   generate(PlaneSumsSpec{isa, sum, size}), args, {src, lanes});
 }
 
 Case pool_case(Isa isa, const char* name, PoolSpec spec, int size, int planes) {
@@ -210,10 +238,15 @@ std::vector<Case> all_cases(Isa isa, int size, int planes) {
   std::vector<Case> cases;
   cases.push_back(quantize_case(isa, size, planes));
   cases.push_back(dequantize_case(isa, size, planes));
-  for (ElementwiseOp op :
-       {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded, ElementwiseOp::lut,
-        ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::mul_u8_channels, ElementwiseOp::add_f32})
+  for (ElementwiseOp op : {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded,
+                           ElementwiseOp::lut, ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::add_f32})
     cases.push_back(elementwise_case(isa, op, true, size, planes));
+  for (int f = 1; f <= static_cast<int>(Activation::round); ++f)
+    cases.push_back(elementwise_case(isa, ElementwiseOp::unary_f32, true, size, planes, Activation(f)));
+  for (ChannelsOp op : {ChannelsOp::softmax, ChannelsOp::sum, ChannelsOp::argmax})
+    cases.push_back(channels_case(isa, op, true, size, planes));
+  cases.push_back(channels_case(isa, ChannelsOp::argmax, false, size, planes));
+  for (PlaneSum sum : {PlaneSum::sum, PlaneSum::squares}) cases.push_back(plane_sums_case(isa, sum, size, planes));
   cases.push_back(elementwise_case(isa, ElementwiseOp::copy, false, size, planes));
   cases.push_back(elementwise_case(isa, ElementwiseOp::requantize, false, size, planes));
   cases.push_back(pool_case(isa, "max_pool_u8_2x2_s2", window(PoolOp::max, false, 2, 2, 0), size, planes));

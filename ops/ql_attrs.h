@@ -30,35 +30,50 @@ inline Result<float> mult_attr(const Attrs& attrs, const std::string& name) {
   return value;
 }
 
-// act, act_lo, act_hi, alpha: what an f32 result goes through.
+// act and its parameters: what an f32 result goes through.
 struct F32Activation {
-  enum class Kind : uint8_t { none, clip, leaky } kind = Kind::none;
-  float lo = 0, hi = 0, alpha = 0;
+  enum class Kind : uint8_t { none, clip, leaky, hard_sigmoid, hard_swish, sigmoid, swish } kind = Kind::none;
+  float lo = 0, hi = 0, alpha = 0, beta = 0;
 
   float operator()(float v) const {
+    auto sigmoid = [](float x) { return 1 / (1 + std::exp(-x)); };
     switch (kind) {
       case Kind::none: return v;
       case Kind::clip: return std::min(std::max(v, lo), hi);
       case Kind::leaky: return v < 0 ? v * alpha : v;
+      case Kind::hard_sigmoid: return std::clamp(v * alpha + beta, 0.0f, 1.0f);
+      case Kind::hard_swish: return v * std::clamp(v / 6 + 0.5f, 0.0f, 1.0f);
+      case Kind::sigmoid: return sigmoid(v);
+      case Kind::swish: return v * sigmoid(v * alpha);
     }
     return v;
   }
 };
 inline Result<F32Activation> f32_activation(const Attrs& attrs) {
+  using Kind = F32Activation::Kind;
   F32Activation a;
   QL_TRY(std::string kind, string_attr(attrs, "act", ""));
   if (kind == "clip") {
-    a.kind = F32Activation::Kind::clip;
+    a.kind = Kind::clip;
     QL_TRY(a.lo, float_attr(attrs, "act_lo", -HUGE_VALF));
     QL_TRY(a.hi, float_attr(attrs, "act_hi", HUGE_VALF));
     if (!(a.lo <= a.hi)) return invalid_model("act_lo is ", a.lo, ", above act_hi ", a.hi);
-  } else if (kind == "leaky") {
-    a.kind = F32Activation::Kind::leaky;
-    QL_TRY(a.alpha, float_attr(attrs, "alpha", 0.01f));
-  } else if (!kind.empty()) {
-    return unsupported("act is '", kind, "', expected '', clip or leaky");
+    return a;
   }
-  return a;
+  QL_TRY(a.alpha, float_attr(attrs, "alpha", 0.01f));
+  QL_TRY(a.beta, float_attr(attrs, "beta", 0));
+  constexpr std::pair<const char*, Kind> kKinds[] = {{"", Kind::none},
+                                                     {"leaky", Kind::leaky},
+                                                     {"hard_sigmoid", Kind::hard_sigmoid},
+                                                     {"hard_swish", Kind::hard_swish},
+                                                     {"sigmoid", Kind::sigmoid},
+                                                     {"swish", Kind::swish}};
+  for (const auto& [name, value] : kKinds)
+    if (kind == name) {
+      a.kind = value;
+      return a;
+    }
+  return unsupported("act is '", kind, "', expected one of clip, leaky, hard_sigmoid, hard_swish, sigmoid, swish");
 }
 
 }  // namespace quadlane

@@ -1,5 +1,5 @@
 // Operators that treat every element alike or every channel alike (QL_OPS.md): ql.Quantize, ql.Dequantize,
-// ql.Requantize, ql.Lut, ql.Add and ql.Mul. The channel of a [N, C, ...] tensor is axis 1.
+// ql.Requantize, ql.PRelu, ql.Lut, ql.Add and ql.Mul. The channel of a [N, C, ...] tensor is axis 1.
 #include "ops/check.h"
 #include "ops/defs.h"
 #include "ops/ql_attrs.h"
@@ -66,6 +66,16 @@ Status eval_requantize(const OpContext& ctx, std::span<const MutView> out) {
   for_channels(ctx.shape(0), [&](int64_t e, int64_t c) {
     out[0].as<uint8_t>()[e] = rq(requantized(ctx.inputs[0].as<uint8_t>()[e], entry<uint8_t>(ctx.inputs[3], c),
                                              entry<float>(ctx.inputs[1], c), entry<float>(ctx.inputs[2], c)),
+                                 range);
+  });
+  return {};
+}
+
+Status eval_prelu(const OpContext& ctx, std::span<const MutView> out) {
+  QL_TRY(U8Range range, u8_range_attr(ctx.attrs()));
+  for_channels(ctx.shape(0), [&](int64_t e, int64_t c) {
+    out[0].as<uint8_t>()[e] = rq(prelu_scaled(ctx.inputs[0].as<uint8_t>()[e], entry<uint8_t>(ctx.inputs[3], c),
+                                              entry<float>(ctx.inputs[1], c), entry<float>(ctx.inputs[2], c)),
                                  range);
   });
   return {};
@@ -151,6 +161,7 @@ void append_ql_pixel_ops(std::vector<OpDef>& defs) {
   defs.push_back({"ql.Quantize", 3, 3, 1, "", infer_quantize, eval_quantize});
   defs.push_back({"ql.Dequantize", 3, 3, 1, "", infer_dequantize, eval_dequantize});
   defs.push_back({"ql.Requantize", 4, 4, 1, "out_hi out_lo out_zero", infer_requantize, eval_requantize});
+  defs.push_back({"ql.PRelu", 4, 4, 1, "out_hi out_lo out_zero", infer_requantize, eval_prelu});
   defs.push_back({"ql.Lut", 2, 2, 1, "", infer_lut, eval_lut});
   defs.push_back({"ql.Add", 2, 2, 1, "a_mult a_zero b_mult b_zero out_hi out_lo out_zero", infer_add, eval_add});
   defs.push_back({"ql.Mul", 2, 2, 1, "a_zero b_zero mult out_hi out_lo out_zero", infer_mul, eval_mul});

@@ -50,6 +50,11 @@ inline float requantized(uint8_t x, int32_t in_zero, float mult, float bias) {
   float scaled = static_cast<float>(x - in_zero) * mult;
   return scaled + bias;
 }
+// ql.PRelu.
+inline float prelu_scaled(uint8_t x, int32_t in_zero, float mult, float mult_below) {
+  int32_t centred = x - in_zero;
+  return static_cast<float>(centred) * (centred < 0 ? mult_below : mult);
+}
 inline float scaled_sum(uint8_t a, int32_t a_zero, float a_mult, uint8_t b, int32_t b_zero, float b_mult) {
   float left = static_cast<float>(a - a_zero) * a_mult, right = static_cast<float>(b - b_zero) * b_mult;
   return left + right;

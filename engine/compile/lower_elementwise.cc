@@ -1,236 +1,133 @@
-// Elementwise operators on planes: u8 (ql.Add, ql.Mul, ql.Requantize, ql.Lut), f32 with one or two operands, and plane
-// copies. Operands with per-channel constants (batch norm, scale, bias) are one affine step a plane.
+// Elementwise operators on planes, u8 and f32, with one operand or two, and plane copies.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
-#include "engine/compile/lowering.h"
+#include "engine/compile/elementwise.h"
 #include "engine/run/elementwise_step.h"
-#include "jit/kernels/elementwise.h"
 
 namespace quadlane::compile {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-// What the kernel computes, before layouts are known.
-struct Elementwise {
-  ElementwiseOp op = ElementwiseOp::copy;
-  Activation act = Activation::none;
-  ElementwiseScalars scalars;
-  // Per plane parameters, made when the planes' channels are known.
-  std::function<std::vector<std::byte>(const PlanarValue&)> params;
+// How an operand repeats to the result's shape [N,C,H,W]: each of N, C and H x W is there or 1.
+struct Broadcast {
+  bool one_image = false, one_channel = false, one_pixel = false;
+  bool none() const { return !one_image && !one_channel && !one_pixel; }
 };
-
-template <class T>
-std::vector<std::byte> as_bytes(const std::vector<T>& values) {
-  auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  return {bytes, bytes + values.size() * sizeof(T)};
+std::optional<Broadcast> broadcast_of(const Shape& from, const Shape& to) {
+  if (from.size() != 4) return std::nullopt;
+  const bool pixel = from[2] == 1 && from[3] == 1;
+  if ((from[0] != to[0] && from[0] != 1) || (from[1] != to[1] && from[1] != 1)) return std::nullopt;
+  if (!pixel && (from[2] != to[2] || from[3] != to[3])) return std::nullopt;
+  return Broadcast{from[0] != to[0], from[1] != to[1], pixel && to[2] * to[3] != 1};
 }
 
-// One value for each channel from a constant of 1 or C elements that broadcasts along channels; empty when it does not.
-std::vector<float> per_channel(const Tensor& t, int64_t channels) {
-  const Shape& s = t.shape();
-  const bool scalar = t.count() == 1, along = t.count() == channels && s.size() >= 3 && s[s.size() - 3] == channels;
-  if (t.dtype() != DType::f32 || !(scalar || along)) return {};
-  std::vector<float> values(static_cast<size_t>(channels));
-  for (size_t c = 0; c < values.size(); ++c) values[c] = t.as<float>()[scalar ? 0 : c];
-  return values;
+bool wants_planes(const Lowering& l, ValueId v, int depth) {
+  constexpr const char* kPlanar[] = {"ql.Conv",     "ql.ConvTranspose", "ql.Quantize",       "MaxPool",
+                                     "AveragePool", "Resize",           "GlobalAveragePool", "InstanceNormalization"};
+  constexpr const char* kThrough[] = {"Concat", "Add", "Sub", "Mul", "Div", "Relu", "Clip", "BatchNormalization",
+                                      "Pad"};
+  const auto& uses = l.graph.at(v).uses;
+  return std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
+    const Node& node = l.graph.at(use.node);
+    auto is = [&](const char* op) { return node.op == op; };
+    if (std::any_of(std::begin(kPlanar), std::end(kPlanar), is)) return true;
+    return depth > 0 && node.outputs.size() == 1 && std::any_of(std::begin(kThrough), std::end(kThrough), is) &&
+           wants_planes(l, node.output(), depth - 1);
+  });
 }
 
-Elementwise affine(std::vector<float> mult, std::vector<float> bias) {
-  Elementwise e;
-  e.op = ElementwiseOp::affine_f32;
-  e.params = [mult = std::move(mult), bias = std::move(bias)](const PlanarValue& planes) {
-    std::vector<AffineChannel> channels;
-    for (const PlaneRef& p : planes.planes) {
-      size_t c = static_cast<size_t>(p.channels[0]);
-      channels.push_back({mult[c], bias[c]});
+// The planes of `value` for the channels of `like`, plane by plane; f32 only.
+std::optional<PlanarValue> by_channel(const PlanarValue& value, bool one_channel, const PlanarValue& like) {
+  PlanarValue result{value.dtype, value.layout, {}};
+  for (const PlaneRef& plane : like.planes) {
+    auto found = std::find_if(value.planes.begin(), value.planes.end(), [&](const PlaneRef& p) {
+      return p.channels[0] == (one_channel ? 0 : plane.channels[0]);
+    });
+    if (found == value.planes.end()) return std::nullopt;
+    result.planes.push_back(*found);
+  }
+  return result;
+}
+
+void define_with_activation(Lowering& l, const Node& node, Elementwise what, const PlanarValue& a,
+                            std::optional<SecondOperand> b, const PlanarValue& out) {
+  run::StepInfo info = make_info(node);
+  ValueId result = node.output();
+  if (is_f32(what.op) && what.act == Activation::none)
+    if (auto next = following_activation(l, result)) {
+      what.act = next->act;
+      what.scalars = next->scalars;
+      result = next->output;
+      info.note = cat("with ", to_string(next->act));
     }
-    return as_bytes(channels);
-  };
-  return e;
+  l.define(result, out);
+  l.emit(emit_elementwise(l, info, std::move(what), /*flat=*/true, a, std::move(b), out));
 }
 
-Elementwise identity(int64_t channels) {
-  return affine(std::vector<float>(static_cast<size_t>(channels), 1.0f),
-                std::vector<float>(static_cast<size_t>(channels), 0.0f));
+// Two operands of pixels.
+Result<Verdict> lower_binary(Lowering& l, const Node& node, bool integer) {
+  const TensorType& type = l.graph.at(node.output()).type;
+  std::optional<ElementwiseOp> op = binary_f32(node.op);
+  if (node.inputs.size() != 2 || (!integer && !op))
+    return declined(cat(node.inputs.size(), " operands, or parameters that are not constants"));
+  std::optional<Broadcast> how[2];
+  for (size_t i = 0; i < 2; ++i)
+    if (!(how[i] = broadcast_of(l.shape(node.input(i)), type.shape)))
+      return declined(cat("broadcasts ", to_string(l.shape(node.input(i))), " to ", to_string(type.shape)));
+  // The first operand of the kernel has all pixels; better also all channels.
+  auto leads = [&](size_t i) { return !how[i]->one_pixel && !how[i]->one_image; };
+  size_t first = leads(0) && (!how[0]->one_channel || !leads(1)) ? 0 : 1;
+  if (!leads(first) || (integer && first != 0))
+    return declined(cat("broadcasts ", to_string(l.shape(node.input(0))), " with ", to_string(l.shape(node.input(1)))));
+  QL_TRY(auto a, l.planar(node.input(first)));
+  QL_TRY(auto b, l.planar(node.input(1 - first)));
+  if (!a || !b || a->dtype != type.dtype || b->dtype != type.dtype) return declined("an operand has no planes");
+  const Broadcast &ha = *how[first], &hb = *how[1 - first];
+  PlanarValue out =
+      l.layouts.fresh_like(ha.one_channel ? *b : *a, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
+  l.layouts.same_pitch(out.layout, a->layout);
+  if (!ha.one_channel && !ha.one_image) l.layouts.same_geometry(out.layout, a->layout);
+  if (!hb.one_pixel)
+    hb.one_image ? l.layouts.same_pitch(a->layout, b->layout) : l.layouts.same_geometry(a->layout, b->layout);
+  Elementwise what;
+  std::optional<PlanarValue> second = *b, lead = *a;
+  if (integer) {
+    if (hb.one_channel || hb.one_image || !same_channels(*a, *b))
+      return declined("the operands' channels lie in different lanes");
+    what = binary_u8(node);
+  } else {
+    what.op = *op;
+    what.reversed = first == 1;
+    lead = by_channel(*a, ha.one_channel, out);
+    second = by_channel(*b, hb.one_channel, out);
+    if (!lead || !second) return declined("an operand lacks a channel");
+  }
+  what.second = hb.one_pixel ? Second::pixel : Second::planes;
+  define_with_activation(l, node, what, *lead, SecondOperand{*second, hb.one_pixel, hb.one_image}, out);
+  return Verdict{};
 }
 
-void clip(Elementwise& e, float lo, float hi) {
-  e.act = Activation::clip;
-  e.scalars.v_lo = lo;
-  e.scalars.v_hi = hi;
-}
+}  // namespace
 
-void read_u8_range(ElementwiseScalars& s, const Attrs& attrs) {
-  s.out_zero = static_cast<int32_t>(attrs.int_or("out_zero", 0));
-  s.v_lo = static_cast<float>(attrs.int_or("out_lo", 0) - s.out_zero);
-  s.v_hi = static_cast<float>(attrs.int_or("out_hi", 255) - s.out_zero);
-}
-
-// Null when the operator or its operands are not for the affine kernel.
-std::optional<Elementwise> unary_f32(Lowering& l, const Node& node) {
-  const int64_t channels = l.shape(node.output())[1];
-  auto scalar = [&](size_t i, float otherwise) -> std::optional<float> {
-    if (node.input(i) == kNoValue) return otherwise;
-    const Tensor* t = l.graph.constant(node.input(i));
-    return t && t->count() == 1 ? std::optional(static_cast<float>(element_as_double(t->view(), 0))) : std::nullopt;
-  };
-  if (node.op == "Relu") {
-    Elementwise e = identity(channels);
-    clip(e, 0, kInfinity);
-    return e;
-  }
-  if (node.op == "Clip") {
-    auto lo = scalar(1, -kInfinity), hi = scalar(2, kInfinity);
-    if (!lo || !hi) return std::nullopt;
-    Elementwise e = identity(channels);
-    clip(e, *lo, *hi);
-    return e;
-  }
-  if (node.op == "LeakyRelu") {
-    Elementwise e = identity(channels);
-    e.act = Activation::leaky;
-    e.scalars.alpha = node.attrs.float_or("alpha", 0.01f);
-    return e;
-  }
-  if (node.op == "Sigmoid") {
-    Elementwise e;
-    e.op = ElementwiseOp::sigmoid_f32;
-    return e;
-  }
-  if (node.op == "BatchNormalization") {
-    const Tensor* p[4];
-    for (size_t i = 0; i < 4; ++i)
-      if (!(p[i] = l.graph.constant(node.input(i + 1)))) return std::nullopt;
-    const double epsilon = node.attrs.float_or("epsilon", 1e-5f);
-    std::vector<float> mult, bias;
-    for (int64_t c = 0; c < channels; ++c) {
-      auto at = [&](int i) { return element_as_double(p[i]->view(), c); };
-      const double factor = at(0) / std::sqrt(at(3) + epsilon);
-      mult.push_back(static_cast<float>(factor));
-      bias.push_back(static_cast<float>(at(1) - at(2) * factor));
-    }
-    return affine(std::move(mult), std::move(bias));
-  }
-  return std::nullopt;
-}
-
-// x op constant, for the four operations that are affine in x.
-std::optional<Elementwise> with_constant(Lowering& l, const Node& node, size_t& operand) {
-  const int64_t channels = l.shape(node.output())[1];
-  for (size_t i : {size_t{1}, size_t{0}}) {
-    const Tensor* t = node.inputs.size() == 2 ? l.graph.constant(node.input(i)) : nullptr;
-    if (!t || l.shape(node.input(1 - i)) != l.shape(node.output())) continue;
-    std::vector<float> values = per_channel(*t, channels), ones(static_cast<size_t>(channels), 1.0f),
-                       zeros(ones.size(), 0.0f);
-    if (values.empty()) continue;
-    operand = 1 - i;
-    std::vector<float> negated = values, inverse = values, minus_ones(ones.size(), -1.0f);
-    for (float& v : negated) v = -v;
-    for (float& v : inverse) v = 1.0f / v;
-    if (node.op == "Add") return affine(ones, values);
-    if (node.op == "Mul") return affine(values, zeros);
-    if (node.op == "Sub") return i == 1 ? affine(ones, negated) : affine(minus_ones, values);
-    if (node.op == "Div" && i == 1) return affine(inverse, zeros);
-  }
-  return std::nullopt;
-}
-
-std::optional<ElementwiseOp> binary_f32(const std::string& op) {
-  if (op == "Add") return ElementwiseOp::add_f32;
-  if (op == "Sub") return ElementwiseOp::sub_f32;
-  if (op == "Mul") return ElementwiseOp::mul_f32;
-  if (op == "Div") return ElementwiseOp::div_f32;
-  if (op == "Min") return ElementwiseOp::min_f32;
-  if (op == "Max") return ElementwiseOp::max_f32;
-  return std::nullopt;
-}
-
-std::optional<Elementwise> unary_u8(Lowering& l, const Node& node) {
-  Elementwise e;
-  if (node.op == "ql.Lut") {
-    const Tensor* table = l.graph.constant(node.input(1));
-    if (!table || table->count() != 256) return std::nullopt;
-    e.op = ElementwiseOp::lut;
-    e.params = [table = *table](const PlanarValue&) {
-      auto packed = pack_lut(std::span<const uint8_t, 256>(table.as<uint8_t>(), 256));
-      return as_bytes(std::vector<uint8_t>(packed.begin(), packed.end()));
-    };
-    return e;
-  }
-  if (node.op != "ql.Requantize") return std::nullopt;
-  const Tensor *mult = l.graph.constant(node.input(1)), *bias = l.graph.constant(node.input(2)),
-               *zero = l.graph.constant(node.input(3));
-  if (!mult || !bias || !zero) return std::nullopt;
-  e.op = ElementwiseOp::requantize;
-  read_u8_range(e.scalars, node.attrs);
-  // Four channels an entry, in the order of the value's channels; one for all when nothing differs between them.
-  const int64_t count = std::max({mult->count(), bias->count(), zero->count()});
-  std::vector<RequantizeChannels> channels(static_cast<size_t>((count + 3) / 4));
-  for (int64_t c = 0; c < count; ++c) {
-    auto at = [&](const Tensor& t) { return static_cast<float>(element_as_double(t.view(), t.count() == 1 ? 0 : c)); };
-    RequantizeChannels& entry = channels[static_cast<size_t>(c / 4)];
-    entry.mult[c % 4] = at(*mult);
-    entry.bias[c % 4] = at(*bias);
-    entry.in_zero[c % 4] = at(*zero);
-  }
-  if (auto folded = fold_requantize(channels, e.scalars)) {
-    e.op = ElementwiseOp::requantize_folded;
-    channels = std::move(*folded);
-  }
-  e.params = [channels = std::move(channels), count](const PlanarValue& planes) {
-    std::vector<RequantizeChannels> entries;
-    for (const PlaneRef& p : planes.planes) {
-      RequantizeChannels r{};
-      for (size_t lane = 0; lane < 4; ++lane) {
-        if (p.channels[lane] < 0) continue;
-        const size_t c = count == 1 ? 0 : static_cast<size_t>(p.channels[lane]);
-        const RequantizeChannels& from = channels[c / 4];
-        r.mult[lane] = from.mult[c % 4];
-        r.bias[lane] = from.bias[c % 4];
-        r.in_zero[lane] = from.in_zero[c % 4];
-      }
-      entries.push_back(r);
-    }
-    return as_bytes(entries);
-  };
-  return e;
-}
-
-Elementwise binary_u8(const Node& node, bool channels) {
-  Elementwise e;
-  const bool add = node.op == "ql.Add";
-  e.op = add ? ElementwiseOp::add_u8 : channels ? ElementwiseOp::mul_u8_channels : ElementwiseOp::mul_u8;
-  e.scalars.a_mult = node.attrs.float_or(add ? "a_mult" : "mult", 1.0f);
-  e.scalars.b_mult = node.attrs.float_or("b_mult", 1.0f);
-  e.scalars.a_zero = static_cast<float>(node.attrs.int_or("a_zero", 0));
-  e.scalars.b_zero = static_cast<float>(node.attrs.int_or("b_zero", 0));
-  read_u8_range(e.scalars, node.attrs);
-  return e;
-}
+bool planes_wanted(const Lowering& l, ValueId v) { return wants_planes(l, v, 4); }
 
 Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool flat, PlanarValue a,
-                      std::optional<PlanarValue> b, PlanarValue out) {
+                      std::optional<SecondOperand> b, PlanarValue out) {
   return [=, &l](Emitter& e) -> Status {
     const Geometry& g = e.geometry(out);
-    ElementwiseSpec spec{l.isa, what.op, what.act, flat ? RowShape{} : RowShape{g.w, g.gap}};
+    ElementwiseSpec spec{l.isa,       what.op,      what.act, flat ? RowShape{} : RowShape{g.w, g.gap},
+                         what.second, what.reversed};
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
     size_t params = what.params ? e.constant(what.params(a)) : 0, lanes = flat ? e.lanes(g) : 0;
     run::StepInfo step = info;
     step.kernel = describe(spec);
     step.bytes_written = e.pixel_bytes(out);
-    step.bytes_read = e.pixel_bytes(a) + (b ? e.pixel_bytes(*b) : 0);
-    auto touched = b ? buffers_of({&a, &*b, &out}) : buffers_of({&a, &out});
+    step.bytes_read = e.pixel_bytes(a) + (b ? e.pixel_bytes(b->planes) : 0);
+    auto touched = b ? buffers_of({&a, &b->planes, &out}) : buffers_of({&a, &out});
     e.step(std::move(step), touched, [=, &l](const Addresses& at) {
       auto s = std::make_unique<run::ElementwiseStep>();
       s->flat = flat;
-      s->a = {l.layouts.geometry(a.layout), at.planes(a), false};
-      if (b) {
-        const Geometry& bg = l.layouts.geometry(b->layout);
-        s->b = {bg, at.planes(*b), bg.h * bg.w == 1 && g.h * g.w != 1};
-      }
+      s->a = {l.layouts.geometry(a.layout), at.planes(a)};
+      if (b) s->b = {l.layouts.geometry(b->planes.layout), at.planes(b->planes), b->one_pixel, b->one_image};
       s->dst = {g, at.planes(out), at.pads(out)};
       s->kernel = at.kernel(kernel);
       s->params = params;
@@ -241,8 +138,6 @@ Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool fl
     return {};
   };
 }
-
-}  // namespace
 
 PlanarValue private_copy(Lowering& l, const std::string& name, const PlanarValue& x, const std::string& why) {
   const LayoutId layout = l.layouts.add_like(x.layout);
@@ -256,44 +151,24 @@ PlanarValue private_copy(Lowering& l, const std::string& name, const PlanarValue
 }
 
 Result<Verdict> lower_elementwise(Lowering& l, const Node& node) {
+  if (l.find_planar(node.output())) return Verdict{};  // its operand's producer applied it
   const TensorType& type = l.graph.at(node.output()).type;
-  if (!can_be_planar(type)) return declined("only 4-dimensional u8 and f32 values have planes");
   const bool integer = node.op.starts_with("ql.");
+  if (!can_be_planar(type) || (type.dtype == DType::u8) != integer)
+    return declined("only 4-dimensional u8 and f32 values have planes");
+  const bool planes =
+      std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId v) { return v != kNoValue && l.find_planar(v); });
+  if (!integer && !planes && !planes_wanted(l, node.output())) return declined("no operand has planes");
   size_t operand = 0;
   std::optional<Elementwise> what = integer ? unary_u8(l, node) : unary_f32(l, node);
-  if (!what && !integer) what = with_constant(l, node, operand);
-  std::optional<PlanarValue> b;
+  if (!what && !integer) what = with_constant_f32(l, node, operand);
+  if (!what) return lower_binary(l, node, integer);
   QL_TRY(auto a, l.planar(node.input(operand)));
   if (!a || a->dtype != type.dtype) return declined("the operand has no planes");
   if (l.shape(node.input(operand)) != type.shape) return declined("broadcasts its first operand");
-  if (!what) {
-    if (node.inputs.size() != 2)
-      return declined(cat(node.inputs.size(), " operands, or parameters that are not constants"));
-    const Shape& bs = l.shape(node.input(1));
-    const bool channels = bs.size() == 4 && bs[0] == type.shape[0] && bs[1] == type.shape[1] && bs[2] == 1 &&
-                          bs[3] == 1 && bs != type.shape;
-    if (bs != type.shape && !channels)
-      return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
-    QL_TRY(b, l.planar(node.input(1)));
-    if (!b || b->dtype != a->dtype || !same_channels(*a, *b))
-      return declined("the operands' channels lie in different lanes");
-    if (integer) {
-      if (channels && node.op != "ql.Mul") return declined("only ql.Mul takes one value for each channel");
-      what = binary_u8(node, channels);
-    } else {
-      what = Elementwise{};
-      auto op = binary_f32(node.op);
-      if (!op || (channels && node.op != "Mul"))
-        return declined(cat("broadcasts ", to_string(bs), " to ", to_string(type.shape)));
-      what->op = channels ? ElementwiseOp::mul_f32_channels : *op;
-    }
-    if (!channels) l.layouts.same_geometry(a->layout, b->layout);
-  }
   PlanarValue out = l.layouts.fresh_like(*a, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
   l.layouts.same_geometry(out.layout, a->layout);
-  l.define(node.output(), out);
-  run::StepInfo info = make_info(node);
-  l.emit(emit_elementwise(l, info, *what, /*flat=*/true, *a, b, out));
+  define_with_activation(l, node, *what, *a, std::nullopt, out);
   return Verdict{};
 }
 

@@ -20,7 +20,8 @@ void ElementwiseStep::run(const RunContext& ctx, int part, int parts) const noex
     args.a_planes = a.planes.data();
     args.a_row_bytes = int64_t{a.geometry.pitch} * kPixelBytes;
     if (!b.planes.empty()) {
-      args.b = ctx.arena + (b.one_pixel ? image * b.geometry.image_bytes() : place(b.geometry, image, unit));
+      const int64_t from = b.one_image ? 0 : image;
+      args.b = ctx.arena + (b.one_pixel ? from * b.geometry.image_bytes() : place(b.geometry, from, unit));
       args.b_planes = b.planes.data();
       args.b_row_bytes = int64_t{b.geometry.pitch} * kPixelBytes;
     }

@@ -12,6 +12,7 @@ class ElementwiseStep final : public Step {
     Geometry geometry;
     std::vector<int64_t> planes;
     bool one_pixel = false;  // [N,C,1,1]
+    bool one_image = false;  // the same for all images
   };
   bool flat = true;
   Operand a, b;  // b without planes: unary

@@ -1,6 +1,7 @@
 // fuse_activation: ql.Conv -> Relu  =>  ql.Conv act="clip"
 //
-// Relu, Clip and LeakyRelu behind an f32 convolution that nothing else reads.
+// Relu, Clip, LeakyRelu, HardSigmoid, HardSwish, Sigmoid and Swish behind a convolution with an f32 result that nothing
+// else reads.
 #include <limits>
 
 #include "graph/passes/conv_node.h"
@@ -13,6 +14,22 @@ bool read_activation(const Graph& g, const Node& node, Attrs& attrs) {
   if (node.op == "LeakyRelu") {
     attrs.set("act", std::string("leaky"));
     attrs.set("alpha", node.attrs.float_or("alpha", 0.01f));
+    return true;
+  }
+  const Attrs& given = node.attrs;
+  if (node.op == "HardSigmoid") {
+    attrs.set("act", std::string("hard_sigmoid"));
+    attrs.set("alpha", given.float_or("alpha", 0.2f));
+    attrs.set("beta", given.float_or("beta", 0.5f));
+    return true;
+  }
+  if (node.op == "HardSwish" || node.op == "Sigmoid") {
+    attrs.set("act", std::string(node.op == "Sigmoid" ? "sigmoid" : "hard_swish"));
+    return true;
+  }
+  if (node.op == "Swish") {
+    attrs.set("act", std::string("swish"));
+    attrs.set("alpha", given.float_or("alpha", 1.0f));
     return true;
   }
   float lo = -std::numeric_limits<float>::infinity(), hi = std::numeric_limits<float>::infinity();
@@ -38,7 +55,9 @@ bool read_activation(const Graph& g, const Node& node, Attrs& attrs) {
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
-    if (!g.is_live(id) || !is_one_of(g[id].op, {"Relu", "Clip", "LeakyRelu"})) continue;
+    if (!g.is_live(id) ||
+        !is_one_of(g[id].op, {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Swish"}))
+      continue;
     const Node& act = g[id];
     const Node* producer = g.producer(act.input(0));
     if (!producer || !is_one_of(producer->op, {"ql.Conv", "ql.ConvTranspose"}) || !g.single_use(act.input(0))) continue;
@@ -53,6 +72,6 @@ Result<int> run(Graph& g, const OpTable& ops) {
 
 }  // namespace
 
-const Pass kFuseActivation{"fuse_activation", "ql.Conv -> Relu, Clip, LeakyRelu => ql.Conv act=...", run};
+const Pass kFuseActivation{"fuse_activation", "ql.Conv -> Relu, HardSwish, Sigmoid, ... => ql.Conv act=...", run};
 
 }  // namespace quadlane

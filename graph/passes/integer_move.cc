@@ -1,8 +1,9 @@
 // integer_move: MaxPool(DequantizeLinear(q))  =>  DequantizeLinear(MaxPool(q))
 //
 // Operators that only choose and move elements commute with a dequantization of one scale and zero point: MaxPool,
-// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Concat of parts with equal parameters, Pad with zeros
-// (which become the zero point). In topological order, so that a dequantization sinks through a whole chain.
+// Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Gather, DepthToSpace, SpaceToDepth, Concat of parts
+// with equal parameters, Pad with zeros (which become the zero point). In topological order, so that a dequantization
+// sinks through a whole chain.
 #include <algorithm>
 
 #include "graph/passes/list.h"
@@ -12,7 +13,8 @@ namespace quadlane {
 namespace {
 
 bool moves_first_input(const Node& node) {
-  return is_one_of(node.op, {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split"}) ||
+  return is_one_of(node.op, {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Gather",
+                             "DepthToSpace", "SpaceToDepth"}) ||
          (node.op == "MaxPool" && node.outputs.size() == 1);
 }
 

@@ -29,9 +29,10 @@ inline constexpr int kEpilogueRegisters = 3;
 void emit_conv_reduction(ConvTile&);
 
 // Constants of the epilogue that come from the arguments, as full vectors in the kernel's frame: made once a call.
+// `saved` is room for one register.
 class ConvConstants {
  public:
-  enum Name { v_lo, v_hi, out_zero, out_lo, out_hi, alpha, residual_mult, residual_zero, kCount };
+  enum Name { v_lo, v_hi, out_zero, out_lo, out_hi, alpha, beta, residual_mult, residual_zero, saved, kCount };
   static int bytes(const Assembler& a) { return kCount * a.vector_bytes(); }
   // Fills the frame; the argument block's epilogue is read.
   static void emit(const ConvSpec&, Assembler&);

@@ -13,7 +13,10 @@ namespace {
 class Elementwise {
  public:
   Elementwise(Assembler& a, const ElementwiseSpec& spec)
-      : a_(a), spec_(spec), binary_(reads_second_plane(spec.op)), body_(make_elementwise_body(a, spec)) {}
+      : a_(a),
+        spec_(spec),
+        binary_(is_binary(spec.op) && spec.second == Second::planes),
+        body_(make_elementwise_body(a, spec)) {}
   void generate();
 
  private:
@@ -52,7 +55,7 @@ void Elementwise::start(const Gp& to, const Gp& planes, size_t base) {
 void Elementwise::plane() {
   start(src_, a_planes_, offsetof(ElementwiseArgs, a));
   start(dst_, dst_planes_, offsetof(ElementwiseArgs, dst));
-  if (binary_ || reads_second_pixel(spec_.op)) {
+  if (is_binary(spec_.op) && spec_.second != Second::channel) {
     a_.load_arg(x_, offsetof(ElementwiseArgs, b_planes));
     start(second_, x_, offsetof(ElementwiseArgs, b));
   }
@@ -119,42 +122,34 @@ const char* to_string(ElementwiseOp op) {
     case ElementwiseOp::copy: return "copy";
     case ElementwiseOp::requantize: return "requantize";
     case ElementwiseOp::requantize_folded: return "requantize_folded";
+    case ElementwiseOp::prelu_u8: return "prelu_u8";
     case ElementwiseOp::lut: return "lut";
     case ElementwiseOp::add_u8: return "add_u8";
     case ElementwiseOp::mul_u8: return "mul_u8";
-    case ElementwiseOp::mul_u8_channels: return "mul_u8_channels";
+    case ElementwiseOp::unary_f32: return "unary_f32";
     case ElementwiseOp::add_f32: return "add_f32";
     case ElementwiseOp::sub_f32: return "sub_f32";
     case ElementwiseOp::mul_f32: return "mul_f32";
     case ElementwiseOp::div_f32: return "div_f32";
     case ElementwiseOp::min_f32: return "min_f32";
     case ElementwiseOp::max_f32: return "max_f32";
-    case ElementwiseOp::mul_f32_channels: return "mul_f32_channels";
+    case ElementwiseOp::prelu_f32: return "prelu_f32";
     case ElementwiseOp::affine_f32: return "affine_f32";
-    case ElementwiseOp::sigmoid_f32: return "sigmoid_f32";
-  }
-  return "?";
-}
-
-const char* to_string(Activation act) {
-  switch (act) {
-    case Activation::none: return "none";
-    case Activation::clip: return "clip";
-    case Activation::leaky: return "leaky";
   }
   return "?";
 }
 
 std::string describe(const ElementwiseSpec& s) {
-  std::string name = to_string(s.op);
+  std::string name = s.reversed ? cat("reversed_", to_string(s.op)) : to_string(s.op);
+  if (is_binary(s.op) && s.second != Second::planes) name += s.second == Second::pixel ? "_pixel" : "_channel";
   if (s.act != Activation::none) name += cat(" ", to_string(s.act));
   return cat(name, " ", s.flat() ? "flat" : describe(s.row), " ", to_string(s.isa));
 }
 
 Result<MachineCode> generate(const ElementwiseSpec& spec, const GenerateOptions& options) {
   if (spec.row.w < 0 || spec.row.gap < 0) return invalid_argument(describe(spec), ": negative extent");
-  if (spec.act != Activation::none && (spec.op < ElementwiseOp::add_f32 || spec.op == ElementwiseOp::sigmoid_f32))
-    return invalid_argument(describe(spec), ": only results of f32 arithmetic take an activation");
+  if (!is_f32(spec.op) && (spec.act != Activation::none || spec.second == Second::channel || spec.reversed))
+    return invalid_argument(describe(spec), ": only f32 operators take activations, constants and reversed operands");
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) { Elementwise(a, spec).generate(); });
 }
 

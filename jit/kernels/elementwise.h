@@ -7,40 +7,47 @@
 #include <vector>
 
 #include "engine/base/abi/elementwise.h"
+#include "jit/kernels/functions.h"
 #include "jit/kernels/pixel_rows.h"
 
 namespace quadlane {
 
-// Formulas of the u8 operators: ops/QL_OPS.md. `_channels`: the second operand is [N,C,1,1].
+// Formulas of the u8 operators: ops/QL_OPS.md.
 enum class ElementwiseOp : uint8_t {
   copy,               // any pixels; also gives a plane another padding or pitch
   requantize,         // u8
   requantize_folded,  // u8, parameters of fold_requantize()
+  prelu_u8,           // u8: ql.PRelu
   lut,                // u8
   add_u8,
   mul_u8,
-  mul_u8_channels,
-  add_f32,  // f32: activation(a op b)
+  unary_f32,  // f32: activation(a)
+  add_f32,    // f32: activation(a op b)
   sub_f32,
   mul_f32,
   div_f32,
   min_f32,
   max_f32,
-  mul_f32_channels,
-  affine_f32,   // f32: activation(a * mult + bias), rounded twice
-  sigmoid_f32,  // 1 / (1 + exp(-a)), within 4 units of the last place; no activation
+  prelu_f32,   // a < 0 ? a * b : a
+  affine_f32,  // f32: activation(a * mult + bias), rounded twice
 };
 const char* to_string(ElementwiseOp);
+bool is_f32(ElementwiseOp);
 
-// Of f32 results. clip = min(max(v, v_lo), v_hi); leaky = v < 0 ? v * alpha : v.
-enum class Activation : uint8_t { none, clip, leaky };
-const char* to_string(Activation);
+// Where the second operand of an operator of two comes from.
+enum class Second : uint8_t {
+  planes,   // as many pixels as the first
+  pixel,    // one pixel for each plane: [N,C,1,1]
+  channel,  // f32: a constant for each plane, AffineChannel::mult
+};
 
 struct ElementwiseSpec {
   Isa isa = Isa::avx2;
   ElementwiseOp op = ElementwiseOp::copy;
   Activation act = Activation::none;
   RowShape row;  // w 0: flat form
+  Second second = Second::planes;
+  bool reversed = false;  // f32: b op a
   bool flat() const { return row.w == 0; }
   auto operator<=>(const ElementwiseSpec&) const = default;
 };

@@ -1,25 +1,9 @@
 #include "jit/kernels/elementwise_bodies.h"
 
-#include <cstring>
-
 #include "jit/kernels/quads.h"
 
 namespace quadlane {
 namespace {
-
-// Address of a field of the call's ElementwiseScalars.
-class Scalars {
- public:
-  explicit Scalars(Assembler& a) : a_(a), base_(a.gp("scalars")) {
-    a.load_arg(base_, offsetof(ElementwiseArgs, scalars));
-  }
-  Xbyak::Address at(size_t offset) const { return a_.ptr[base_ + static_cast<int>(offset)]; }
-  void broadcast(const Vec& to, size_t offset) const { a_.vbroadcastss(to, at(offset)); }
-
- private:
-  Assembler& a_;
-  Gp base_;
-};
 
 QuadRounding make_rounding(Assembler& a) {
   Scalars s(a);
@@ -80,6 +64,34 @@ class Requantize final : public QuadBody {
   Vec mult_, bias_, zero_;
 };
 
+// The multiplier depends on the sign of the centred value, which is an exact integer.
+class PReluU8 final : public QuadBody {
+ public:
+  explicit PReluU8(Assembler& a)
+      : QuadBody(a), mult_(a.vec("mult")), below_(a.vec("mult below")), zero_(a.vec("in_zero")) {}
+  void load_plane(const Gp& index, const Gp&) override {
+    Gp entry = a_.gp("entry");
+    a_.imul(entry, index, sizeof(RequantizeChannels));
+    a_.add(entry, a_.ptr[a_.args() + offsetof(ElementwiseArgs, params)]);
+    broadcast_channels(a_, mult_, a_.ptr[entry + offsetof(RequantizeChannels, mult)]);
+    broadcast_channels(a_, below_, a_.ptr[entry + offsetof(RequantizeChannels, bias)]);
+    broadcast_channels(a_, zero_, a_.ptr[entry + offsetof(RequantizeChannels, in_zero)]);
+  }
+
+ private:
+  void compute_group(const Vec& to, const Vec& value, const Vec&, int group) override {
+    Vec negative = a_.vec("negative part"), none = a_.vec("zero");
+    centered(a_, to, value, group, zero_);
+    a_.zero(none);
+    a_.vminps(negative, to, none);
+    a_.vmaxps(to, to, none);
+    a_.vmulps(negative, negative, below_);  // one of the two products is a zero
+    a_.vmulps(to, to, mult_);
+    a_.vaddps(to, to, negative);
+  }
+  Vec mult_, below_, zero_;
+};
+
 // See fold_requantize(). The packs saturate to bytes; the conversion cannot overflow, that is part of the proof.
 class RequantizeFolded final : public ElementwiseBody {
  public:
@@ -123,12 +135,14 @@ class RequantizeFolded final : public ElementwiseBody {
 
 class AddU8 final : public QuadBody {
  public:
-  explicit AddU8(Assembler& a)
+  AddU8(Assembler& a, bool pixel)
       : QuadBody(a),
+        pixel_(pixel),
         a_mult_(a.vec("a_mult")),
         a_zero_(a.vec("a_zero")),
         b_mult_(a.vec("b_mult")),
-        b_zero_(a.vec("b_zero")) {}
+        b_zero_(a.vec("b_zero")),
+        second_(a.vec("second")) {}
   void load_constants() override {
     Scalars s(a_);
     s.broadcast(a_mult_, offsetof(ElementwiseScalars, a_mult));
@@ -136,17 +150,25 @@ class AddU8 final : public QuadBody {
     s.broadcast(b_mult_, offsetof(ElementwiseScalars, b_mult));
     s.broadcast(b_zero_, offsetof(ElementwiseScalars, b_zero));
   }
+  void load_plane(const Gp&, const Gp& second) override {
+    if (!pixel_) return;
+    a_.vpbroadcastd(second_, a_.ptr[second]);
+    load_second(second_, 0);
+  }
 
  private:
-  void compute_group(const Vec& to, const Vec& value, const Vec& other, int group) override {
-    Vec second = a_.vec("second");
-    centered(a_, to, value, group, a_zero_);
-    centered(a_, second, other, group, b_zero_);
-    a_.vmulps(to, to, a_mult_);
-    a_.vmulps(second, second, b_mult_);
-    a_.vaddps(to, to, second);
+  void load_second(const Vec& quads, int group) {
+    centered(a_, second_, quads, group, b_zero_);
+    a_.vmulps(second_, second_, b_mult_);
   }
-  Vec a_mult_, a_zero_, b_mult_, b_zero_;
+  void compute_group(const Vec& to, const Vec& value, const Vec& other, int group) override {
+    centered(a_, to, value, group, a_zero_);
+    if (!pixel_) load_second(other, group);
+    a_.vmulps(to, to, a_mult_);
+    a_.vaddps(to, to, second_);
+  }
+  bool pixel_;
+  Vec a_mult_, a_zero_, b_mult_, b_zero_, second_;
 };
 
 // (a - a_zero) * (b - b_zero) is below 2^16: the float product is the integer one.
@@ -212,112 +234,13 @@ class Lut final : public ElementwiseBody {
   Vec sixteen_;
 };
 
-class F32Body final : public ElementwiseBody {
- public:
-  F32Body(Assembler& a, const ElementwiseSpec& spec) : a_(a), spec_(spec) {
-    if (spec.op == ElementwiseOp::affine_f32 || spec.op == ElementwiseOp::mul_f32_channels)
-      channel_ = a.vecs("channel", 2);
-    if (spec.act != Activation::none) limits_ = a.vecs("limit", 2);
-  }
-  void load_constants() override {
-    if (limits_.empty()) return;
-    Scalars s(a_);
-    bool leaky = spec_.act == Activation::leaky;
-    s.broadcast(limits_[0], leaky ? offsetof(ElementwiseScalars, alpha) : offsetof(ElementwiseScalars, v_lo));
-    s.broadcast(limits_[1], offsetof(ElementwiseScalars, v_hi));
-    if (leaky) a_.zero(limits_[1]);
-  }
-  void load_plane(const Gp& index, const Gp& second) override {
-    if (spec_.op == ElementwiseOp::mul_f32_channels) a_.vbroadcastss(channel_[0], a_.ptr[second]);
-    if (spec_.op != ElementwiseOp::affine_f32) return;
-    Gp params = a_.gp("params");
-    a_.load_arg(params, offsetof(ElementwiseArgs, params));
-    static_assert(sizeof(AffineChannel) == 8);
-    a_.vbroadcastss(channel_[0], a_.ptr[params + index * 8 + offsetof(AffineChannel, mult)]);
-    a_.vbroadcastss(channel_[1], a_.ptr[params + index * 8 + offsetof(AffineChannel, bias)]);
-  }
-  void compute(const Vec& v, const Vec& other) override {
-    switch (spec_.op) {
-      case ElementwiseOp::add_f32: a_.vaddps(v, v, other); break;
-      case ElementwiseOp::sub_f32: a_.vsubps(v, v, other); break;
-      case ElementwiseOp::mul_f32: a_.vmulps(v, v, other); break;
-      case ElementwiseOp::div_f32: a_.vdivps(v, v, other); break;
-      case ElementwiseOp::min_f32: a_.vminps(v, v, other); break;
-      case ElementwiseOp::max_f32: a_.vmaxps(v, v, other); break;
-      case ElementwiseOp::mul_f32_channels: a_.vmulps(v, v, channel_[0]); break;
-      default: a_.vmulps(v, v, channel_[0]); a_.vaddps(v, v, channel_[1]);
-    }
-    if (spec_.act == Activation::clip) {
-      a_.vmaxps(v, v, limits_[0]);
-      a_.vminps(v, v, limits_[1]);
-    } else if (spec_.act == Activation::leaky) {
-      leaky(v);
-    }
-  }
-
- private:
-  void leaky(const Vec& v) {
-    Mask negative = a_.mask("negative");
-    Vec scaled = a_.vec("scaled");
-    a_.vmulps(scaled, v, limits_[0]);
-    if (a_.avx512())
-      a_.vcmpltps(negative.k(), v, limits_[1]);
-    else
-      a_.vcmpltps(negative.vec(), v, limits_[1]);
-    a_.blend(v, negative, scaled, v);
-  }
-  Assembler& a_;
-  const ElementwiseSpec& spec_;
-  std::vector<Vec> channel_, limits_;  // limits: lo and hi, or alpha and 0
-};
-
-// 1 / (1 + exp(-x)) with exp(t) = 2^n * exp(r), n = round(t / ln 2), |r| <= ln 2 / 2, and a polynomial for exp(r).
-class Sigmoid final : public ElementwiseBody {
- public:
-  explicit Sigmoid(Assembler& a) : a_(a), one_(a.vec("one")) {}
-  void load_constants() override { a_.vbroadcastss(one_, a_.constant_dword(0x3f800000)); }
-  void compute(const Vec& v, const Vec&) override {
-    Vec n = a_.vec("n"), r = a_.vec("r"), p = a_.vec("polynomial");
-    a_.bit_xor(r, v, a_.constant_lanes(0x80000000));  // t = -x
-    // Beyond +-87 the result is 0 or 1 to the last place. With the bound first, NaN passes.
-    a_.load(n, real(-87.0f));
-    a_.vmaxps(r, n, r);
-    a_.load(n, real(87.0f));
-    a_.vminps(r, n, r);
-    a_.vmulps(n, r, real(1.44269504f));
-    a_.vcvtps2dq(n, n);
-    a_.vcvtdq2ps(p, n);
-    a_.vfnmadd231ps(r, p, real(0.693359375f));  // ln 2 in two parts: the first one times n is exact
-    a_.vfnmadd231ps(r, p, real(-2.12194440e-4f));
-    a_.load(p, real(1.9875691500e-4f));
-    for (float c :
-         {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f, 1.0f, 1.0f})
-      a_.vfmadd213ps(p, r, real(c));
-    a_.vpslld(n, n, 23);  // times 2^n: into the exponent; n is within +-126
-    a_.vpaddd(p, p, n);
-    a_.vaddps(p, p, one_);
-    a_.vdivps(v, one_, p);
-  }
-
- private:
-  Xbyak::Address real(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return a_.constant_lanes(bits);
-  }
-  Assembler& a_;
-  Vec one_;
-};
-
 }  // namespace
 
-bool reads_second_plane(ElementwiseOp op) {
-  return op == ElementwiseOp::add_u8 || op == ElementwiseOp::mul_u8 ||
-         (op >= ElementwiseOp::add_f32 && op <= ElementwiseOp::max_f32);
-}
+bool is_f32(ElementwiseOp op) { return op >= ElementwiseOp::unary_f32; }
 
-bool reads_second_pixel(ElementwiseOp op) {
-  return op == ElementwiseOp::mul_u8_channels || op == ElementwiseOp::mul_f32_channels;
+bool is_binary(ElementwiseOp op) {
+  return op == ElementwiseOp::add_u8 || op == ElementwiseOp::mul_u8 ||
+         (op >= ElementwiseOp::add_f32 && op <= ElementwiseOp::prelu_f32);
 }
 
 std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const ElementwiseSpec& spec) {
@@ -325,12 +248,11 @@ std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const Eleme
     case ElementwiseOp::copy: return std::make_unique<Copy>();
     case ElementwiseOp::requantize: return std::make_unique<Requantize>(a);
     case ElementwiseOp::requantize_folded: return std::make_unique<RequantizeFolded>(a);
+    case ElementwiseOp::prelu_u8: return std::make_unique<PReluU8>(a);
     case ElementwiseOp::lut: return std::make_unique<Lut>(a);
-    case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a);
-    case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, false);
-    case ElementwiseOp::mul_u8_channels: return std::make_unique<MulU8>(a, true);
-    case ElementwiseOp::sigmoid_f32: return std::make_unique<Sigmoid>(a);
-    default: return std::make_unique<F32Body>(a, spec);
+    case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a, spec.second == Second::pixel);
+    case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, spec.second == Second::pixel);
+    default: return make_f32_body(a, spec);
   }
 }
 

@@ -18,7 +18,22 @@ class ElementwiseBody {
 };
 std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler&, const ElementwiseSpec&);
 
-bool reads_second_plane(ElementwiseOp);  // as many pixels as the first
-bool reads_second_pixel(ElementwiseOp);  // one pixel for each plane
+std::unique_ptr<ElementwiseBody> make_f32_body(Assembler&, const ElementwiseSpec&);
+
+bool is_binary(ElementwiseOp);  // has a second operand
+
+// Address of a field of the call's ElementwiseScalars.
+class Scalars {
+ public:
+  explicit Scalars(Assembler& a) : a_(a), base_(a.gp("scalars")) {
+    a.load_arg(base_, offsetof(ElementwiseArgs, scalars));
+  }
+  Xbyak::Address at(size_t offset) const { return a_.ptr[base_ + static_cast<int>(offset)]; }
+  void broadcast(const Vec& to, size_t offset) const { a_.vbroadcastss(to, at(offset)); }
+
+ private:
+  Assembler& a_;
+  Gp base_;
+};
 
 }  // namespace quadlane

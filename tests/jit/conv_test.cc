@@ -66,7 +66,7 @@ TEST(Conv, RefusesWhatItCannotGenerate) {
   EXPECT_EQ(message([](ConvSpec& s) { s.taps.assign(17, {0}); }), "17 sections of planes, a kernel takes 1 to 16");
   EXPECT_EQ(message([](ConvSpec& s) { s.residual = ConvResidual::f32; }),
             "a residual of another type than the output u8");
-  EXPECT_EQ(message([](ConvSpec& s) { s.act = ConvAct::clip; }), "an activation on a u8 output");
+  EXPECT_EQ(message([](ConvSpec& s) { s.act = Activation::clip; }), "an activation on a u8 output");
 }
 
 // Without VNNI a block whose weight pairs rarely saturate vpmaddubsw takes the cheaper dot.

@@ -47,6 +47,7 @@ std::vector<Call> working_calls() {
       {"ql.ConvTranspose", {image, s8, bias, iota({2})}, out},
       {"ql.Quantize", {x, one, zero}, {}},
       {"ql.Requantize", {image, iota({2}), one, zero}, out},
+      {"ql.PRelu", {image, iota({2}), one, zero}, out},
       {"ql.Lut", {image, bytes({256}, std::vector<uint8_t>(256, 1))}, {}},
       {"ql.Add", {image, image}, {{"a_mult", 1.0f}, {"b_mult", 0.5f}}},
       {"ql.Mul", {image, bytes({1, 2, 1, 1}, {1, 2})}, {{"mult", 0.5f}}},

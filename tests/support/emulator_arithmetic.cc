@@ -328,6 +328,8 @@ void add_floats(Handlers& h) {
   h[ZYDIS_MNEMONIC_##op##231PS] = ternary<float, [](float d, float a, float b) { return std::fma(sign a, b, d); }>
   QL_FMA(VFMADD, +);
   QL_FMA(VFNMADD, -);
+  h[ZYDIS_MNEMONIC_VADDPD] = binary<double, QL_FN(a + b)>;
+  h[ZYDIS_MNEMONIC_VCVTPS2PD] = convert<float, double, [](float a) { return static_cast<double>(a); }>;
   h[ZYDIS_MNEMONIC_VSQRTPS] = unary<float, [](float a) { return std::sqrt(a); }>;
   h[ZYDIS_MNEMONIC_VROUNDPS] = h[ZYDIS_MNEMONIC_VRNDSCALEPS] = round_floats;
   h[ZYDIS_MNEMONIC_VCVTDQ2PS] = convert<int32_t, float, [](int32_t a) { return static_cast<float>(a); }>;

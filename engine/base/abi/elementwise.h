@@ -11,11 +11,11 @@
 
 namespace quadlane {
 
-// ql.Requantize: one entry for each plane, the quad's four channels.
+// ql.Requantize: one entry for each plane, the quad's four channels. ql.PRelu: `bias` is the multiplier below zero.
 struct RequantizeChannels {
   float mult[4], bias[4], in_zero[4];
 };
-// f32 affine: x * mult + bias; one entry for each plane.
+// f32 affine: x * mult + bias; one entry for each plane. A constant second operand: mult.
 struct AffineChannel {
   float mult, bias;
 };
@@ -26,7 +26,7 @@ struct ElementwiseScalars {
   float b_mult = 0, b_zero = 0;
   float v_lo = 0, v_hi = 0;  // u8: out_lo - out_zero, out_hi - out_zero; f32 clip: bounds
   int32_t out_zero = 0;
-  float alpha = 0;  // f32 leaky
+  float alpha = 0, beta = 0;  // parameters of f32 activations other than clip
 };
 
 struct ElementwiseArgs {

@@ -1,0 +1,104 @@
+// Elementwise operators on u8 planes: ql.Lut, ql.Requantize, ql.PRelu, ql.Add, ql.Mul.
+#include <algorithm>
+
+#include "engine/compile/elementwise.h"
+
+namespace quadlane::compile {
+namespace {
+
+void read_u8_range(ElementwiseScalars& s, const Attrs& attrs) {
+  s.out_zero = static_cast<int32_t>(attrs.int_or("out_zero", 0));
+  s.v_lo = static_cast<float>(attrs.int_or("out_lo", 0) - s.out_zero);
+  s.v_hi = static_cast<float>(attrs.int_or("out_hi", 255) - s.out_zero);
+}
+
+std::optional<Elementwise> lut(Lowering& l, const Node& node) {
+  const Tensor* table = l.graph.constant(node.input(1));
+  if (!table || table->count() != 256) return std::nullopt;
+  Elementwise e;
+  e.op = ElementwiseOp::lut;
+  e.params = [table = *table](const PlanarValue&) {
+    auto packed = pack_lut(std::span<const uint8_t, 256>(table.as<uint8_t>(), 256));
+    return as_bytes(std::vector<uint8_t>(packed.begin(), packed.end()));
+  };
+  return e;
+}
+
+// Inputs 1 to 3, one element for all or one for each channel: four channels an entry, in the order of the value's
+// channels; a single entry's first lane when nothing differs between them.
+struct ChannelParams {
+  std::vector<RequantizeChannels> entries;
+  int64_t count;
+};
+std::optional<ChannelParams> channel_params(Lowering& l, const Node& node) {
+  const Tensor* t[3];
+  int64_t count = 1;
+  for (size_t i = 0; i < 3; ++i) {
+    if (!(t[i] = l.graph.constant(node.input(i + 1)))) return std::nullopt;
+    count = std::max(count, t[i]->count());
+  }
+  ChannelParams p{std::vector<RequantizeChannels>(static_cast<size_t>((count + 3) / 4)), count};
+  for (int64_t c = 0; c < count; ++c) {
+    auto at = [&](size_t i) { return static_cast<float>(element_as_double(t[i]->view(), t[i]->count() == 1 ? 0 : c)); };
+    RequantizeChannels& entry = p.entries[static_cast<size_t>(c / 4)];
+    entry.mult[c % 4] = at(0);
+    entry.bias[c % 4] = at(1);
+    entry.in_zero[c % 4] = at(2);
+  }
+  return p;
+}
+
+// The entries in the lanes of a value's planes.
+std::vector<std::byte> in_lanes(const ChannelParams& p, const PlanarValue& value) {
+  std::vector<RequantizeChannels> entries;
+  for (const PlaneRef& plane : value.planes) {
+    RequantizeChannels r{};
+    for (size_t lane = 0; lane < 4; ++lane) {
+      if (plane.channels[lane] < 0) continue;
+      const size_t c = p.count == 1 ? 0 : static_cast<size_t>(plane.channels[lane]);
+      const RequantizeChannels& from = p.entries[c / 4];
+      r.mult[lane] = from.mult[c % 4];
+      r.bias[lane] = from.bias[c % 4];
+      r.in_zero[lane] = from.in_zero[c % 4];
+    }
+    entries.push_back(r);
+  }
+  return as_bytes(entries);
+}
+
+std::optional<Elementwise> requantize(Lowering& l, const Node& node) {
+  std::optional<ChannelParams> p = channel_params(l, node);
+  if (!p) return std::nullopt;
+  Elementwise e;
+  e.op = node.op == "ql.PRelu" ? ElementwiseOp::prelu_u8 : ElementwiseOp::requantize;
+  read_u8_range(e.scalars, node.attrs);
+  if (e.op == ElementwiseOp::requantize)
+    if (auto folded = fold_requantize(p->entries, e.scalars)) {
+      e.op = ElementwiseOp::requantize_folded;
+      p->entries = std::move(*folded);
+    }
+  e.params = [p = *std::move(p)](const PlanarValue& planes) { return in_lanes(p, planes); };
+  return e;
+}
+
+}  // namespace
+
+std::optional<Elementwise> unary_u8(Lowering& l, const Node& node) {
+  if (node.op == "ql.Lut") return lut(l, node);
+  if (node.op == "ql.Requantize" || node.op == "ql.PRelu") return requantize(l, node);
+  return std::nullopt;
+}
+
+Elementwise binary_u8(const Node& node) {
+  Elementwise e;
+  const bool add = node.op == "ql.Add";
+  e.op = add ? ElementwiseOp::add_u8 : ElementwiseOp::mul_u8;
+  e.scalars.a_mult = node.attrs.float_or(add ? "a_mult" : "mult", 1.0f);
+  e.scalars.b_mult = node.attrs.float_or("b_mult", 1.0f);
+  e.scalars.a_zero = static_cast<float>(node.attrs.int_or("a_zero", 0));
+  e.scalars.b_zero = static_cast<float>(node.attrs.int_or("b_zero", 0));
+  read_u8_range(e.scalars, node.attrs);
+  return e;
+}
+
+}  // namespace quadlane::compile
