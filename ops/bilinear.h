@@ -14,7 +14,8 @@ struct Bilinear {
   template <class T>
   double of(const T* plane) const {
     double sum = 0;
-    for (int i = 0; i < 4; ++i) sum += weight[i] * static_cast<double>(plane[offset[i]]);
+    for (int i = 0; i < 4; ++i)
+      if (weight[i] != 0) sum += weight[i] * static_cast<double>(plane[offset[i]]);
     return sum;
   }
 };

@@ -1,30 +1,20 @@
 // Col2Im(columns [N, C * block, L], image_shape, block_shape) -> [N, C, image...]: the sum of all blocks at the places
 // a convolution's window of that shape would have read them from. What falls into the padding is dropped.
-#include "ops/attr.h"
 #include "ops/conv_attrs.h"
 #include "ops/dispatch.h"
 #include "ops/shape_inputs.h"
 #include "ops/strided.h"
 #include "ops/vision.h"
+#include "ops/window_list.h"
 
 namespace quadlane {
 namespace {
-
-constexpr int64_t kLimit = int64_t{1} << 30;
 
 struct Blocks {
   std::vector<int64_t> image, block, strides, dilations, pads;
   std::vector<int64_t> steps;  // windows along each axis
   int64_t channels;
 };
-
-Status check_list(const char* name, const std::vector<int64_t>& list, size_t entries, int64_t lowest) {
-  if (list.size() != entries) return invalid_model(name, " has ", list.size(), " entries, expected ", entries);
-  for (int64_t v : list)
-    if (v < lowest || v > kLimit)
-      return invalid_model(name, " has an entry ", v, ", expected ", lowest, " to ", kLimit);
-  return {};
-}
 
 Result<Blocks> blocks_of(const OpContext& ctx) {
   Blocks b;
@@ -33,14 +23,11 @@ Result<Blocks> blocks_of(const OpContext& ctx) {
   size_t axes = b.image.size();
   if (axes < 1 || axes + 2 > kMaxRank)
     return unsupported("image_shape has ", axes, " entries, expected 1 to ", kMaxRank - 2);
-  QL_TRY(b.strides, ints_attr(ctx.attrs(), "strides", std::vector<int64_t>(axes, 1)));
-  QL_TRY(b.dilations, ints_attr(ctx.attrs(), "dilations", std::vector<int64_t>(axes, 1)));
-  QL_TRY(b.pads, ints_attr(ctx.attrs(), "pads", std::vector<int64_t>(2 * axes, 0)));
-  QL_CHECK_OK(check_list("image_shape", b.image, axes, 1));
-  QL_CHECK_OK(check_list("block_shape", b.block, axes, 1));
-  QL_CHECK_OK(check_list("strides", b.strides, axes, 1));
-  QL_CHECK_OK(check_list("dilations", b.dilations, axes, 1));
-  QL_CHECK_OK(check_list("pads", b.pads, 2 * axes, 0));
+  QL_TRY(b.strides, window_list(ctx.attrs(), "strides", axes, 1, 1));
+  QL_TRY(b.dilations, window_list(ctx.attrs(), "dilations", axes, 1, 1));
+  QL_TRY(b.pads, window_list(ctx.attrs(), "pads", 2 * axes, 0, 0));
+  QL_CHECK_OK(check_window_list("image_shape", b.image, axes, 1));
+  QL_CHECK_OK(check_window_list("block_shape", b.block, axes, 1));
   int64_t taps = 1, windows = 1;
   for (size_t i = 0; i < axes; ++i) {
     QL_TRY(int64_t steps,
@@ -77,6 +64,7 @@ int64_t place(const Blocks& b, const std::vector<int64_t>& strides, int64_t tap,
 
 template <class T>
 void scatter(const OpContext& ctx, const Blocks& b, const MutView& out) {
+  if (out.type->count() == 0) return;
   std::vector<int64_t> strides = dense_strides(b.image);
   int64_t taps = elements(b.block), windows = elements(b.steps), pixels = elements(b.image);
   std::vector<double> plane(static_cast<size_t>(pixels));

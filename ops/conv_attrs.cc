@@ -1,26 +1,15 @@
 #include "ops/conv_attrs.h"
 
-#include "ops/attr.h"
+#include "ops/window_list.h"
 
 namespace quadlane {
 
 namespace {
 
-// Extents, strides, dilations and pads stay below this, so that sums and products of two of them fit 64 bits.
-constexpr int64_t kLimit = int64_t{1} << 30;
-
-Status check_list(const char* name, const std::vector<int64_t>& list, size_t expected, int64_t lowest) {
-  if (list.size() != expected) return invalid_model(name, " has ", list.size(), " entries, expected ", expected);
-  for (int64_t v : list)
-    if (v < lowest || v > kLimit)
-      return invalid_model(name, " has an entry ", v, ", expected ", lowest, " to ", kLimit);
-  return {};
-}
-
 Status check_image(const Shape& x) {
   if (x.size() < 3 || x.size() > 5) return unsupported("input has rank ", x.size(), ", expected 3 to 5");
   for (int64_t extent : x)
-    if (extent > kLimit) return unsupported("input extent ", extent, " exceeds ", kLimit);
+    if (extent > kWindowLimit) return unsupported("input extent ", extent, " exceeds ", kWindowLimit);
   return {};
 }
 
@@ -31,10 +20,10 @@ Status read_window(const Node& node, std::vector<int64_t> kernel, WindowAttrs& a
   QL_TRY(a.strides, ints_attr(node.attrs, "strides", std::vector<int64_t>(n, 1)));
   QL_TRY(a.dilations, ints_attr(node.attrs, "dilations", std::vector<int64_t>(n, 1)));
   QL_TRY(a.pads, ints_attr(node.attrs, "pads", std::vector<int64_t>(2 * n, 0)));
-  QL_CHECK_OK(check_list("kernel", a.kernel, n, 1));
-  QL_CHECK_OK(check_list("strides", a.strides, n, 1));
-  QL_CHECK_OK(check_list("dilations", a.dilations, n, 1));
-  QL_CHECK_OK(check_list("pads", a.pads, 2 * n, 0));
+  QL_CHECK_OK(check_window_list("kernel", a.kernel, n, 1));
+  QL_CHECK_OK(check_window_list("strides", a.strides, n, 1));
+  QL_CHECK_OK(check_window_list("dilations", a.dilations, n, 1));
+  QL_CHECK_OK(check_window_list("pads", a.pads, 2 * n, 0));
   return {};
 }
 
@@ -82,7 +71,7 @@ Status read_conv(const Node& node, const Shape& x, const Shape& w, ConvAttrs& a)
   if (declared != kernel)
     return invalid_model("kernel_shape is ", to_string(declared), ", the weights have ", to_string(kernel));
   QL_CHECK_OK(read_window(node, std::move(kernel), a));
-  QL_TRY(a.group, int_attr_in(node.attrs, "group", 1, 1, kLimit));
+  QL_TRY(a.group, int_attr_in(node.attrs, "group", 1, 1, kWindowLimit));
   return {};
 }
 
@@ -134,10 +123,10 @@ Result<ConvAttrs> conv_transpose_attrs(const Node& node, const Shape& x, const S
   if (x[1] % a.group != 0) return invalid_model("the input has ", x[1], " channels for ", a.group, " groups");
   size_t n = a.axes();
   QL_TRY(a.output_padding, ints_attr(node.attrs, "output_padding", std::vector<int64_t>(n, 0)));
-  QL_CHECK_OK(check_list("output_padding", a.output_padding, n, 0));
+  QL_CHECK_OK(check_window_list("output_padding", a.output_padding, n, 0));
   QL_TRY(auto wanted, ints_attr(node.attrs, "output_shape", {}));
   if (wanted.size() == n + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);  // some exporters write N and C too
-  if (!wanted.empty()) QL_CHECK_OK(check_list("output_shape", wanted, n, 1));
+  if (!wanted.empty()) QL_CHECK_OK(check_window_list("output_shape", wanted, n, 1));
   QL_TRY(AutoPad mode, read_auto_pad(node));
   bool same = mode == AutoPad::same_upper || mode == AutoPad::same_lower;
   if (mode == AutoPad::valid) a.pads.assign(2 * n, 0);

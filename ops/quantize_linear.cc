@@ -1,4 +1,4 @@
-// QuantizeLinear and DequantizeLinear, per tensor or per axis, exactly as ONNX defines them:
+// QuantizeLinear and DequantizeLinear, per tensor, per axis or per block along an axis, exactly as ONNX defines them:
 //
 //   quantize    y = saturate(round_half_even(x / scale) + zero), x f32, y u8, s8, u16 or s16: a float32 division
 //   dequantize  y = float(x - zero) * scale, x one of these or s32
@@ -15,14 +15,38 @@ namespace quadlane {
 
 namespace {
 
-// Element e of x has the scale and zero point (e / inner) % count.
+// x is [outer, extent, inner] around the axis; element (o, e, i) has the scale and zero point number
+// e when there is one for each slice, ((o * blocks) + e / block) * inner + i with blocks of slices.
 struct Grid {
   int64_t count = 1, inner = 1;
+  int64_t block = 0, extent = 1, blocks = 1;
+
+  int64_t blocked_entry(int64_t element) const {
+    int64_t i = element % inner, e = element / inner % extent, o = element / inner / extent;
+    return (o * blocks + e / block) * inner + i;
+  }
 };
+
+// block_size > 0: the scale has x's shape but for the axis, where it has one entry for each block.
+Result<Grid> blocked_grid(const OpContext& ctx, int64_t axis, int64_t block) {
+  const Shape& x = ctx.shape(0);
+  QL_TRY(axis, normalize_axis(axis, static_cast<int64_t>(x.size())));
+  auto at = static_cast<size_t>(axis);
+  Grid g{0, 1, block, x[at], (x[at] + block - 1) / block};
+  Shape expected = x;
+  expected[at] = g.blocks;
+  if (ctx.shape(1) != expected)
+    return invalid_model("scale has shape ", to_string(ctx.shape(1)), ", blocks of ", block, " along axis ", axis,
+                         " need ", to_string(expected));
+  for (size_t i = at + 1; i < x.size(); ++i) g.inner *= x[i];
+  return g;
+}
 
 Result<Grid> grid_of(const OpContext& ctx) {
   const Shape &x = ctx.shape(0), &scale = ctx.shape(1);
   QL_TRY(int64_t axis, int_attr(ctx.attrs(), "axis", 1));
+  QL_TRY(int64_t block, int_attr_in(ctx.attrs(), "block_size", 0, 0, kMaxElements));
+  if (block > 0) return blocked_grid(ctx, axis, block);
   Grid g;
   if (scale.empty()) return g;
   if (scale.size() > 1) return unsupported("scale has shape ", to_string(scale), ", expected rank 0 or 1");
@@ -40,8 +64,6 @@ Result<Grid> grid_of(const OpContext& ctx) {
 Status check_parameters(const OpContext& ctx) {
   QL_CHECK_OK(expect_dtype(ctx, 1, DType::f32));
   QL_CHECK_OK(expect_shape(ctx, 2, ctx.shape(1)));
-  QL_TRY(int64_t block, int_attr(ctx.attrs(), "block_size", 0));
-  if (block != 0) return unsupported("block_size is ", block, ", only per tensor and per axis are supported");
   if (auto grid = grid_of(ctx); !grid.ok()) return grid.error();
   return {};
 }
@@ -81,6 +103,10 @@ Result<std::vector<TensorType>> infer_dequantize(const OpContext& ctx) {
 template <class F>
 void for_elements(const OpContext& ctx, const Grid& g, const F& f) {
   int64_t total = ctx.type(0).count();
+  if (g.block > 0) {
+    for (int64_t e = 0; e < total; ++e) f(e, g.blocked_entry(e));
+    return;
+  }
   for (int64_t e = 0, c = 0; e < total; c = (c + 1) % g.count) {
     int64_t end = g.count == 1 ? total : e + g.inner;
     for (; e < end; ++e) f(e, c);

@@ -38,12 +38,6 @@ Status check_list(const OpContext& ctx, size_t i, const char* name, size_t expec
   return {};
 }
 
-Status check_attributes(const OpContext& ctx) {
-  QL_TRY(bool antialias, bool_attr(ctx.attrs(), "antialias", false));
-  if (antialias) return unsupported("antialias is 1, only 0 is supported");
-  return {};
-}
-
 // keep_aspect_ratio_policy: one scale for the named axes, the smallest or the largest that the sizes ask for, and
 // extents rounded half up. "stretch", the default, leaves every axis its own.
 Status keep_aspect_ratio(const OpContext& ctx, const std::vector<int64_t>& named, std::vector<ResizeAxis>& axes) {
@@ -97,7 +91,6 @@ Result<std::vector<ResizeAxis>> resize_axes(const OpContext& ctx, CoordinateMode
 }
 
 Result<std::vector<TensorType>> infer(const OpContext& ctx) {
-  QL_CHECK_OK(check_attributes(ctx));
   QL_TRY(ResizeOptions options, resize_options(ctx.attrs()));
   bool any_type = options.mode == ResizeMode::nearest && options.coordinates != CoordinateMode::tf_crop_and_resize;
   if (!any_type) QL_CHECK_OK(expect_dtype(ctx, kX, DType::f32));

@@ -60,6 +60,28 @@ void append_cubic(const ResizeAxis& axis, const ResizeOptions& options, float so
   for (double weight : weights) t.weight.push_back(options.exclude_outside && sum != 0 ? weight / sum : weight);
 }
 
+// Antialiasing: the kernel stretched over 1 / scale pixels, its weights brought to a sum of 1. `reach` pixels on both
+// sides of the source cover it.
+int64_t antialias_reach(const ResizeAxis& axis, const ResizeOptions& options) {
+  double support = options.mode == ResizeMode::linear ? 1 : 2;
+  return static_cast<int64_t>(std::ceil(support / static_cast<double>(axis.scale)));
+}
+void append_antialiased(const ResizeAxis& axis, const ResizeOptions& options, float source, ResizeTaps& t) {
+  int64_t reach = antialias_reach(axis, options);
+  double base = std::floor(static_cast<double>(source)), sum = 0;
+  size_t first = t.weight.size();
+  for (int64_t i = -reach; i <= reach; ++i) {
+    double at = base + static_cast<double>(i), d = (at - source) * static_cast<double>(axis.scale);
+    double weight =
+        options.mode == ResizeMode::linear ? std::max(0.0, 1 - std::abs(d)) : cubic_weight(d, options.cubic_a);
+    if (options.exclude_outside && (at < 0 || at >= static_cast<double>(axis.in))) weight = 0;
+    sum += weight;
+    t.index.push_back(clamp_index(at, axis.in));
+    t.weight.push_back(weight);
+  }
+  for (size_t k = first; sum != 0 && k < t.weight.size(); ++k) t.weight[k] /= sum;
+}
+
 }  // namespace
 
 Result<ResizeOptions> resize_options(const Attrs& attrs) {
@@ -69,6 +91,7 @@ Result<ResizeOptions> resize_options(const Attrs& attrs) {
   QL_TRY(o.nearest, choose(attrs, "nearest_mode", "round_prefer_floor", kNearest));
   QL_TRY(o.cubic_a, float_attr(attrs, "cubic_coeff_a", -0.75f));
   QL_TRY(o.exclude_outside, bool_attr(attrs, "exclude_outside", false));
+  QL_TRY(o.antialias, bool_attr(attrs, "antialias", false));
   QL_TRY(o.extrapolation, float_attr(attrs, "extrapolation_value", 0));
   return o;
 }
@@ -132,10 +155,16 @@ LinearTap linear_tap(const ResizeAxis& axis, float source) {
 ResizeTaps resize_taps(const ResizeAxis& axis, const ResizeOptions& options) {
   ResizeTaps t;
   t.taps = options.mode == ResizeMode::nearest ? 1 : options.mode == ResizeMode::linear ? 2 : 4;
+  bool wide = options.antialias && options.mode != ResizeMode::nearest && axis.scale < 1 && axis.out > 0;
+  if (wide) t.taps = 2 * antialias_reach(axis, options) + 1;
   bool crop = options.coordinates == CoordinateMode::tf_crop_and_resize;
   for (int64_t o = 0; o < axis.out; ++o) {
     float source = source_coordinate(axis, options.coordinates, o);
     if (crop) t.outside.push_back(is_outside(axis, source));
+    if (wide) {
+      append_antialiased(axis, options, source, t);
+      continue;
+    }
     switch (options.mode) {
       case ResizeMode::nearest:
         t.index.push_back(nearest_index(axis, options.nearest, source));

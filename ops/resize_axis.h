@@ -25,9 +25,10 @@ struct ResizeOptions {
   NearestMode nearest = NearestMode::round_prefer_floor;
   float cubic_a = -0.75f;
   bool exclude_outside = false;
+  bool antialias = false;   // linear and cubic: the kernel is as much wider as the axis shrinks
   float extrapolation = 0;  // value of output pixels whose source is outside, for tf_crop_and_resize
 };
-// mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude_outside, extrapolation_value.
+// mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude_outside, antialias, extrapolation_value.
 Result<ResizeOptions> resize_options(const Attrs&);
 
 struct ResizeAxis {

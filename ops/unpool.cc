@@ -1,41 +1,26 @@
 // MaxUnpool(x, indices, output_shape?): x's values go where MaxPool found them, everything else is 0. Indices count
 // through the tensor of extents (in - 1) * stride - pads + kernel; a larger output_shape adds zeros behind it.
-#include <cstring>
-
-#include "ops/attr.h"
 #include "ops/check.h"
 #include "ops/dispatch.h"
 #include "ops/pool_ops.h"
 #include "ops/shape_inputs.h"
 #include "ops/strided.h"
+#include "ops/window_list.h"
 
 namespace quadlane {
 namespace {
-
-constexpr int64_t kLimit = int64_t{1} << 30;
-
-// One entry for each spatial axis (or `per_axis` of them), each within [lowest, kLimit].
-Result<std::vector<int64_t>> window_list(const OpContext& ctx, const char* name, size_t entries, int64_t otherwise,
-                                         int64_t lowest) {
-  QL_TRY(auto list, ints_attr(ctx.attrs(), name, std::vector<int64_t>(entries, otherwise)));
-  if (list.size() != entries) return invalid_model(name, " has ", list.size(), " entries, expected ", entries);
-  for (int64_t v : list)
-    if (v < lowest || v > kLimit)
-      return invalid_model(name, " has an entry ", v, ", expected ", lowest, " to ", kLimit);
-  return list;
-}
 
 // The extents the indices count through.
 Result<Shape> pooled_from(const OpContext& ctx) {
   Shape shape = ctx.shape(0);
   size_t axes = shape.size() - 2;
   if (!ctx.attrs().has("kernel_shape")) return invalid_model("attribute 'kernel_shape' is missing");
-  QL_TRY(auto kernel, window_list(ctx, "kernel_shape", axes, 1, 1));
-  QL_TRY(auto strides, window_list(ctx, "strides", axes, 1, 1));
-  QL_TRY(auto pads, window_list(ctx, "pads", 2 * axes, 0, 0));
+  QL_TRY(auto kernel, window_list(ctx.attrs(), "kernel_shape", axes, 1, 1));
+  QL_TRY(auto strides, window_list(ctx.attrs(), "strides", axes, 1, 1));
+  QL_TRY(auto pads, window_list(ctx.attrs(), "pads", 2 * axes, 0, 0));
   for (size_t i = 0; i < axes; ++i) {
     int64_t in = shape[i + 2];
-    if (in < 1 || in > kLimit) return invalid_model("input extent is ", in, ", expected 1 to ", kLimit);
+    if (in < 1 || in > kWindowLimit) return invalid_model("input extent is ", in, ", expected 1 to ", kWindowLimit);
     shape[i + 2] = (in - 1) * strides[i] + kernel[i] - pads[i] - pads[axes + i];
     if (shape[i + 2] < 1)
       return invalid_model("pads ", pads[i], ", ", pads[axes + i], " leave nothing of axis ", i + 2);

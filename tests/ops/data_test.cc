@@ -154,6 +154,34 @@ TEST(Shrink, AndSwish) {
   EXPECT_NEAR(at(must("Swish", {floats({1}, {2})}, {{"alpha", 0.5f}}), 0), 2 / (1 + std::exp(-1.0)), 1e-6);
 }
 
+TEST(Quantize, BlocksHaveScalesOfTheirOwn) {
+  Tensor x = floats({3, 2}, {1, 2, 3, 4, 5, 6}), scale = floats({2, 2}, {1, 2, 0.5f, 3});
+  AttrList attrs = {{"axis", int64_t{0}}, {"block_size", int64_t{2}}};
+  Tensor q = must("QuantizeLinear", {x, scale}, attrs);
+  EXPECT_EQ(values<uint8_t>(q), (std::vector<uint8_t>{1, 1, 3, 2, 10, 2}));
+  EXPECT_EQ(values<float>(must("DequantizeLinear", {q, scale}, attrs)), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  attrs[1].second = int64_t{3};
+  EXPECT_NE(error_of("QuantizeLinear", {x, scale}, attrs).find("blocks of 3"), std::string::npos);
+  attrs[1].second = int64_t{-1};
+  EXPECT_NE(error_of("QuantizeLinear", {x, scale}, attrs), "");
+}
+
+TEST(Resize, AntialiasingWidensTheKernel) {
+  Tensor x = floats({1, 1, 1, 8}, {0, 0, 0, 0, 8, 0, 0, 0}), scales = floats({4}, {1, 1, 1, 0.25f});
+  AttrList attrs = {{"mode", std::string("linear")}, {"antialias", int64_t{1}}};
+  // Centres 1.5 and 5.5; triangles of 4 pixels to both sides with a sum of 1: 4 is 2.5 and 1.5 away.
+  Tensor y = must("Resize", {x, Tensor(), scales}, attrs);
+  double inside = 0;
+  for (double d : {3.5, 2.5, 1.5, 0.5}) inside += 2 * (1 - d / 4);
+  EXPECT_NEAR(at(y, 0), 8 * (1 - 2.5 / 4) / inside, 1e-5);
+  EXPECT_NEAR(at(y, 1), 8 * (1 - 1.5 / 4) / inside, 1e-5);
+  Tensor flat = floats({1, 1, 1, 8}, std::vector<float>(8, 3.0f));
+  for (const char* mode : {"linear", "cubic"}) {
+    attrs[0].second = std::string(mode);
+    EXPECT_NEAR(at(must("Resize", {flat, Tensor(), scales}, attrs), 1), 3, 1e-5);
+  }
+}
+
 TEST(LpPool, RootOfTheSumOfPowers) {
   Tensor x = floats({1, 1, 1, 3}, {3, -4, 1});
   EXPECT_EQ(values<float>(must("LpPool", {x}, {{"kernel_shape", Ints{1, 2}}}))[0], 5);
