@@ -30,6 +30,7 @@ class ImageForm {
   ImageForm(Graph& g, const OpTable& ops, std::string name) : g_(g), ops_(ops), name_(std::move(name)) {}
 
   Graph& graph() { return g_; }
+  const OpTable& ops() const { return ops_; }
   // The image that v is a sequence or volume of, if it was made by volume(), else nullopt.
   std::optional<ValueId> known_image(ValueId v) const;
   // The image of v: the known one, or nodes that make it. They stand in front of v's quantization, which convolutions

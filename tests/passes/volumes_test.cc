@@ -119,6 +119,20 @@ TEST(VolumesAsImages, GlobalPools) {
     }
 }
 
+TEST(VolumesAsImages, Resizes) {
+  for (const char* mode : {"nearest", "linear", "cubic"})
+    for (const char* coordinates : {"half_pixel", "asymmetric", "align_corners"})
+      for (const bool by_scales : {true, false})
+        expect_images(std::string(R"(graph "g"
+input %x: f32[1,3,4,6,5]
+const %scales: f32[5] = {1,1,2,2,1.5}
+const %sizes: s64[5] = {1,3,7,6,10}
+%a = MaxPool(%x) kernel_shape=[1,2,1]
+%y = Resize(%a, _, )") +
+                      (by_scales ? "%scales" : "_, %sizes") + ") mode=\"" + mode +
+                      "\" coordinate_transformation_mode=\"" + coordinates + "\"\noutput %y\n");
+}
+
 // Quantization stays next to the convolutions, where the integer passes look for it.
 TEST(VolumesAsImages, Quantized) {
   const std::string body = R"(
