@@ -100,7 +100,6 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
   if (in[0] != type.shape[0] || in[1] != type.shape[1]) return declined("resizes the batch or the channels");
   QL_TRY(ResizeOptions options, resize_options(node.attrs));
   if (options.mode == ResizeMode::cubic) return declined("cubic interpolation");
-  if (options.antialias && options.mode == ResizeMode::linear) return declined("antialiasing");
   if (options.coordinates == CoordinateMode::tf_crop_and_resize) return declined("crops while resizing");
   if (node.attrs.int_or("antialias", 0)) return declined("antialiasing");
   if (type.dtype == DType::u8 && node.op != "ql.Resize" && options.mode != ResizeMode::nearest)

@@ -12,7 +12,6 @@ bool supported(const Graph& g, const Node& resize) {
   const Shape &in = g[resize.input(0)].type.shape, &out = g[resize.output()].type.shape;
   std::string mode = resize.attrs.string_or("mode", "nearest");
   if (in.size() != 4 || in[0] != out[0] || in[1] != out[1] || (mode != "nearest" && mode != "linear")) return false;
-  if (resize.attrs.int_or("antialias", 0) != 0 && mode == "linear") return false;
   if (resize.attrs.has("axes") || resize.attrs.int_or("antialias", 0) != 0) return false;
   return resize.attrs.string_or("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize";
 }
