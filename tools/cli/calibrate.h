@@ -11,8 +11,8 @@ namespace quadlane::tools {
 // Runs the simplified graph in fp32 by generated code, all usable cores. The graph must outlive it.
 Result<Evaluate> engine_evaluator(const Graph& simplified);
 
-// Statistics over the samples, with progress.
-Result<Profile> calibrate(const Graph& simplified, const CalibrationSource&);
+// Statistics over the samples, with progress; one sample in memory at a time. Saved statistics are taken as they are.
+Result<Profile> calibrate(const Graph& simplified, const CalibrationSource&, bool histograms = false);
 Result<Profile> calibrate(const Graph& simplified, std::span<const std::vector<Tensor>> samples);
 
 }  // namespace quadlane::tools

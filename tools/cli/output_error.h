@@ -1,0 +1,26 @@
+// How far a quantized graph's outputs lie from the fp32 graph's, on the kernels it will run on.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/base/tensor.h"
+#include "graph/graph.h"
+
+namespace quadlane::tools {
+
+class OutputError {
+ public:
+  // Runs the fp32 graph on the samples and keeps its float outputs.
+  static Result<OutputError> against(const Graph& fp32, std::vector<std::vector<Tensor>> samples);
+
+  // 10 log10(signal / noise) of each float output over all samples together, averaged over the outputs; an output
+  // without any error counts 200 dB.
+  Result<double> sqnr_db(const Graph& quantized) const;
+
+ private:
+  std::vector<std::vector<Tensor>> samples_;
+  std::vector<std::vector<Tensor>> wanted_;  // [sample][output]
+};
+
+}  // namespace quadlane::tools

@@ -1,0 +1,21 @@
+// From --method to the ranges a model is quantized with.
+#pragma once
+
+#include "graph/quant/auto_method.h"
+#include "tools/cli/samples.h"
+
+namespace quadlane::tools {
+
+struct RangeChoice {
+  Profile profile;         // of all calibration inputs
+  QuantPolicy policy;      // with the methods chosen
+  AutoReport report;       // of --method auto
+  size_t measured_on = 0;  // samples that auto was measured on
+};
+
+// `method`: minmax, average, percentile, entropy, mse, or auto. auto keeps every fourth sample (at most kMeasured) out
+// of the statistics while it compares methods on the int8 network itself, and adds them at the end.
+Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
+                                  QuantPolicy base);
+
+}  // namespace quadlane::tools
