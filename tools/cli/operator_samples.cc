@@ -1,0 +1,181 @@
+// Which element types an operator takes is asked of its inference: one small call of each operator, every type in turn.
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include "engine/api/engine.h"
+#include "ops/table.h"
+#include "tools/cli/operators.h"
+
+namespace quadlane::tools {
+namespace {
+
+// Inputs as TYPE EXTENTS [= VALUES], "-" for an absent one: T is the type in question, F f32, I s64, B bool.
+struct Sample {
+  const char* inputs;
+  const char* attributes = "";  // NAME=VALUE; a list has a comma
+};
+
+const std::map<std::string_view, Sample>& samples() {
+  static const std::map<std::string_view, Sample> table = {
+      {"AffineGrid", {"T1x2x3 I4=1,1,2,2"}},
+      {"AveragePool", {"T1x4x6x6", "kernel_shape=2,2"}},
+      {"BatchNormalization", {"T1x4x6x6 T4 T4 T4 T4"}},
+      {"BitShift", {"T4 T4", "direction=LEFT"}},
+      {"Cast", {"T4", "to=1"}},
+      {"CastLike", {"T4 F4"}},
+      {"CenterCropPad", {"T4 I1=2"}},
+      {"Col2Im", {"T1x4x4 I2=3,3 I2=2,2"}},
+      {"Compress", {"T4 B4"}},
+      {"Concat", {"T4 T4", "axis=0"}},
+      {"Conv", {"T1x4x6x6 T4x4x3x3"}},
+      {"ConvInteger", {"T1x1x4x4 T1x1x2x2"}},
+      {"ConvTranspose", {"T1x4x6x6 T4x4x3x3"}},
+      {"CumSum", {"T4 I=0"}},
+      {"DeformConv", {"T1x1x4x4 T1x1x3x3 T1x18x2x2"}},
+      {"DepthToSpace", {"T1x4x6x6", "blocksize=2"}},
+      {"DequantizeLinear", {"T4 F"}},
+      {"Det", {"T4x4"}},
+      {"Einsum", {"T4", "equation=i->i"}},
+      {"Expand", {"T4 I1=4"}},
+      {"EyeLike", {"T4x4"}},
+      {"Gather", {"T4 I1"}},
+      {"GatherElements", {"T4 I1"}},
+      {"GatherND", {"T4 I1x1"}},
+      {"Gemm", {"T4x4 T4x4"}},
+      {"GridSample", {"T1x1x4x4 F1x2x2x2"}},
+      {"GroupNormalization", {"T1x4x6x6 T4 T4", "num_groups=2"}},
+      {"InstanceNormalization", {"T1x4x6x6 T4 T4"}},
+      {"LRN", {"T1x4x6x6", "size=3"}},
+      {"LayerNormalization", {"T1x4x6x6 T6"}},
+      {"LpPool", {"T1x4x6x6", "kernel_shape=2,2"}},
+      {"MatMul", {"T4x4 T4x4"}},
+      {"MatMulInteger", {"T4x4 T4x4"}},
+      {"MaxPool", {"T1x4x6x6", "kernel_shape=2,2"}},
+      {"MaxUnpool", {"T1x1x2x2 I1x1x2x2", "kernel_shape=2,2"}},
+      {"Mod", {"T4 T4", "fmod=1"}},
+      {"NonMaxSuppression", {"T1x1x4 T1x1x1"}},
+      {"OneHot", {"I2 I=3 T2"}},
+      {"Pad", {"T4 I2"}},
+      {"QuantizeLinear", {"T4 F"}},
+      {"RMSNormalization", {"T1x4x6x6 T6"}},
+      {"Range", {"T=0 T=4 T=1"}},
+      {"Reshape", {"T4 I1=4"}},
+      {"Resize", {"T1x4x6x6 - F4=1,1,2,2"}},
+      {"ReverseSequence", {"T4x4 I4"}},
+      {"RoiAlign", {"T1x1x4x4 T1x4 I1"}},
+      {"ScatterElements", {"T4 I1 T1"}},
+      {"ScatterND", {"T4 I1x1 T1"}},
+      {"Slice", {"T4 I1 I1=2"}},
+      {"SpaceToDepth", {"T1x4x6x6", "blocksize=2"}},
+      {"Split", {"T4", "num_outputs=2"}},
+      {"Tile", {"T4 I1=2"}},
+      {"TopK", {"T4 I1=1"}},
+      {"Trilu", {"T4x4"}},
+      {"Unique", {"T4"}},
+      {"Unsqueeze", {"T4 I1"}},
+      {"Where", {"B4 T4 T4"}},
+  };
+  return table;
+}
+
+std::vector<int64_t> numbers(const std::string& text, char separator) {
+  std::vector<int64_t> list;
+  std::stringstream stream(text);
+  for (std::string item; std::getline(stream, item, separator);) list.push_back(std::stoll(item));
+  return list;
+}
+
+void set_element(Tensor& t, int64_t i, int64_t value) {
+  if (t.dtype() == DType::f32)
+    t.mutate<float>()[i] = static_cast<float>(value);
+  else if (t.dtype() == DType::f64)
+    t.mutate<double>()[i] = static_cast<double>(value);
+  else if (t.dtype() == DType::f16)
+    t.mutate<Half>()[i] = float_to_half(static_cast<float>(value));
+  else  // little endian: the low bytes
+    std::copy_n(reinterpret_cast<const char*>(&value), size_of(t.dtype()),
+                t.mutate<char>() + static_cast<size_t>(i) * size_of(t.dtype()));
+}
+
+Tensor sample_input(const std::string& token, DType probed) {
+  DType dtype = token[0] == 'F' ? DType::f32 : token[0] == 'I' ? DType::s64 : token[0] == 'B' ? DType::boolean : probed;
+  size_t equals = token.find('=');
+  auto tensor = Tensor::allocate({dtype, numbers(token.substr(1, equals - 1), 'x')});
+  if (!tensor.ok()) return {};
+  if (equals != token.npos) {
+    int64_t i = 0;
+    for (int64_t value : numbers(token.substr(equals + 1), ',')) set_element(*tensor, i++, value);
+  }
+  return *std::move(tensor);
+}
+
+void set_attribute(Attrs& attrs, const std::string& text) {
+  size_t equals = text.find('=');
+  std::string name = text.substr(0, equals), value = text.substr(equals + 1);
+  if (value.find_first_not_of("0123456789,") != value.npos)
+    attrs.set(name, value);
+  else if (value.find(',') != value.npos)
+    attrs.set(name, numbers(value, ','));
+  else
+    attrs.set(name, static_cast<int64_t>(std::stoll(value)));
+}
+
+// The sample call of an operator; its first input is the graph's when `open`, everything else is constant.
+Node sample_node(Graph& graph, const OpDef& def, DType dtype, bool open) {
+  auto found = samples().find(def.name);
+  std::string inputs, attributes;
+  if (found != samples().end()) {
+    inputs = found->second.inputs;
+    attributes = found->second.attributes;
+  } else {
+    for (int i = 0; i < def.min_inputs; ++i) inputs += " T1x4x6x6";
+  }
+  Node node{"sample", std::string(def.name), {}, {}, {}};
+  std::stringstream stream(inputs);
+  for (std::string token; stream >> token;) {
+    if (token == "-") {
+      node.inputs.push_back(kNoValue);
+      continue;
+    }
+    Tensor tensor = sample_input(token, dtype);
+    bool input = open && node.inputs.empty();
+    node.inputs.push_back(input ? graph.add_input("x", tensor.type()) : graph.add_constant("c", tensor));
+  }
+  if (!attributes.empty()) set_attribute(node.attrs, attributes);
+  return node;
+}
+
+bool accepts(const OpDef& def, DType dtype) {
+  Graph graph;
+  Node node = sample_node(graph, def, dtype, false);
+  return infer_types(graph, node, op_table()).ok();
+}
+
+}  // namespace
+
+std::vector<DType> accepted_types(const OpDef& def) {
+  std::vector<DType> types;
+  for (int i = 0; i <= static_cast<int>(DType::boolean); ++i)
+    if (accepts(def, static_cast<DType>(i))) types.push_back(static_cast<DType>(i));
+  return types;
+}
+
+bool has_kernels(const OpDef& def) {
+  std::vector<DType> types = accepted_types(def);
+  if (types.empty()) return false;
+  Graph graph;
+  Node node = sample_node(graph, def, types[0], true);  // f32 comes first
+  if (node.inputs.empty()) return false;
+  auto y = add_op(graph, op_table(), std::move(node), "y");
+  if (!y.ok()) return false;
+  graph.set_outputs({*y});
+  ModelOptions options;
+  options.tune = false;
+  auto model = Model::from_graph(std::move(graph), options);
+  if (!model.ok()) return false;
+  const auto& steps = model->plan().steps;
+  return std::none_of(steps.begin(), steps.end(), [](const auto& step) { return step->info.reference; });
+}
+
+}  // namespace quadlane::tools
