@@ -40,6 +40,7 @@ struct Results {
 Results run(const Model& model, run::Stream& stream, const Tensor& x) {
   Results r;
   std::vector<MutView> views;
+  r.tensors.reserve(model.outputs().size());  // views point at the tensors' types
   for (const run::TensorInfo& info : model.outputs()) {
     r.tensors.push_back(info.dynamic ? Tensor() : *Tensor::allocate(info.type));
     views.push_back(info.dynamic ? MutView{} : r.tensors.back().mut_view());

@@ -80,13 +80,6 @@ Result<Outputs> Outputs::allocate(std::span<const run::TensorInfo> infos) {
   return outputs;
 }
 
-Status Outputs::run(run::Stream& stream, std::span<const View> inputs) {
-  QL_CHECK_OK(stream.run(inputs, views_));
-  for (size_t i = 0; i < tensors_.size(); ++i)
-    if (stream.plan().outputs[i].dynamic) tensors_[i] = stream.result(i);
-  return {};
-}
-
 std::vector<View> views_of(std::span<const Tensor> tensors) {
   std::vector<View> views;
   for (const Tensor& tensor : tensors) views.push_back(tensor.view());

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/base/tensor.h"
-#include "engine/run/stream.h"
+#include "engine/run/plan.h"
 
 namespace quadlane::tools {
 
@@ -28,8 +28,6 @@ class Outputs {
  public:
   static Result<Outputs> allocate(std::span<const run::TensorInfo>);
   std::span<const MutView> views() const { return views_; }
-  // One inference into these outputs; dynamic ones become what the stream has for them.
-  Status run(run::Stream&, std::span<const View> inputs);
   const Tensor& operator[](size_t i) const { return tensors_[i]; }
   size_t size() const { return tensors_.size(); }
 
