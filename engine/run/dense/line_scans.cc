@@ -16,7 +16,7 @@ bool better(float a, float b) {
 
 // A sorted list of the k best so far; most elements are compared with its last entry only.
 template <bool Largest>
-void top_line(const float* x, int64_t n, int64_t step, int64_t k, float* values, int64_t* indices) {
+void top_line(const float* x, int64_t n, int64_t step, int64_t k, int64_t to_step, float* values, int64_t* indices) {
   float best[TopKStep::kMost];
   int64_t at[TopKStep::kMost], have = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -27,7 +27,7 @@ void top_line(const float* x, int64_t n, int64_t step, int64_t k, float* values,
       best[place] = best[place - 1], at[place] = at[place - 1];
     best[place] = v, at[place] = i;
   }
-  for (int64_t i = 0; i < k; ++i) values[i * step] = best[i], indices[i * step] = at[i];
+  for (int64_t i = 0; i < k; ++i) values[i * to_step] = best[i], indices[i * to_step] = at[i];
 }
 
 void sum_columns(const float* x, int64_t extent, int64_t step, int64_t columns, bool exclusive, bool reverse,
@@ -46,25 +46,23 @@ void sum_columns(const float* x, int64_t extent, int64_t step, int64_t columns, 
 
 }  // namespace
 
-void TopKStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
-  const int64_t n = lines.extent, step = lines.inner;
-  for (int64_t c = column; c < column + columns; ++c) {
-    const float* x = static_cast<const float*>(from.at(ctx)) + outer * n * step + c;
-    float* values = static_cast<float*>(to.at(ctx)) + outer * k * step + c;
-    int64_t* at = static_cast<int64_t*>(indices.at(ctx)) + outer * k * step + c;
+void TopKStep::group(const RunContext& ctx, const LineGroup& g) const {
+  const int64_t n = lines.extent, inner = lines.inner;
+  for (int64_t c = 0; c < g.columns; ++c) {
+    const int64_t line = g.first + c, offset = line / inner * k * inner + line % inner;
+    float* values = static_cast<float*>(to.at(ctx)) + offset;
+    int64_t* at = static_cast<int64_t*>(indices.at(ctx)) + offset;
     if (largest)
-      top_line<true>(x, n, step, k, values, at);
+      top_line<true>(g.x + c, n, g.step, k, inner, values, at);
     else
-      top_line<false>(x, n, step, k, values, at);
+      top_line<false>(g.x + c, n, g.step, k, inner, values, at);
   }
 }
 
-void CumSumStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
-  const int64_t extent = lines.extent, step = lines.inner, offset = outer * extent * step + column;
-  const float* x = static_cast<const float*>(from.at(ctx)) + offset;
-  float* y = static_cast<float*>(to.at(ctx)) + offset;
+void CumSumStep::group(const RunContext&, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
   const bool without_own = exclusive, backwards = reverse;
-  on_isa(isa, [=] { sum_columns(x, extent, step, columns, without_own, backwards, y); });
+  on_isa(isa, [=] { sum_columns(g.x, extent, g.step, g.columns, without_own, backwards, g.y); });
 }
 
 }  // namespace quadlane::run

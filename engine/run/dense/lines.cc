@@ -6,15 +6,38 @@
 #include "engine/run/dense/line_loops.h"
 #include "engine/run/dense/math.h"
 #include "engine/run/dense/on_isa.h"
+#include "engine/run/dense/transpose_blocks.h"
 
 namespace quadlane::run {
 
 void LinesStep::run(const RunContext& ctx, int part, int parts) const noexcept {
+  if (lines.inner == 1 && lines.extent <= kShortLine && lines.outer > 1) return short_lines(ctx, part, parts);
   const int64_t groups = (lines.inner + kLineGroup - 1) / kLineGroup;
   Share share(lines.outer * groups, part, parts);
   for (int64_t i = share.begin; i < share.end; ++i) {
-    const int64_t column = i % groups * kLineGroup;
-    group(ctx, i / groups, column, std::min(kLineGroup, lines.inner - column));
+    const int64_t outer = i / groups, column = i % groups * kLineGroup;
+    const int64_t offset = outer * lines.extent * lines.inner + column;
+    LineGroup g{static_cast<const float*>(from.at(ctx)) + offset, nullptr, lines.inner,
+                std::min(kLineGroup, lines.inner - column), outer * lines.inner + column};
+    if (keeps_shape()) g.y = static_cast<float*>(to.at(ctx)) + offset;
+    group(ctx, g);
+  }
+}
+
+// 64 lines at a time through a buffer where they lie side by side.
+void LinesStep::short_lines(const RunContext& ctx, int part, int parts) const {
+  constexpr int64_t kTogether = 64;
+  alignas(64) float x[kShortLine * kTogether], y[kShortLine * kTogether];
+  auto bits = [](auto* floats) { return reinterpret_cast<const uint32_t*>(floats); };
+  Share share((lines.outer + kTogether - 1) / kTogether, part, parts);
+  for (int64_t i = share.begin; i < share.end; ++i) {
+    const int64_t first = i * kTogether, columns = std::min(kTogether, lines.outer - first);
+    const float* src = static_cast<const float*>(from.at(ctx)) + first * lines.extent;
+    transpose_block(bits(src), lines.extent, reinterpret_cast<uint32_t*>(x), kTogether, columns, lines.extent);
+    group(ctx, {x, y, kTogether, columns, first});
+    if (!keeps_shape()) continue;
+    auto* dst = static_cast<uint32_t*>(to.at(ctx)) + first * lines.extent;
+    transpose_block(bits(y), kTogether, dst, lines.extent, lines.extent, columns);
   }
 }
 
@@ -114,72 +137,97 @@ int64_t arg_line(const float* x, int64_t n, bool last) {
 
 }  // namespace
 
-void SoftmaxStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
-  const int64_t offset = outer * lines.extent * lines.inner + column, extent = lines.extent, step = lines.inner;
-  const float* x = static_cast<const float*>(from.at(ctx)) + offset;
-  float* y = static_cast<float*>(to.at(ctx)) + offset;
-  const bool as_log = log;
-  if (step == 1)
-    on_isa(isa, [=] { softmax_line(x, extent, as_log, y); });
-  else
-    on_isa(isa, [=] { softmax_columns(x, extent, step, columns, as_log, y); });
+namespace {
+
+// Normalizes lines side by side; x may not be y.
+void normalize_columns(const float* x, int64_t extent, int64_t step, int64_t columns, bool centre, float epsilon,
+                       const float* factors, const float* offsets, float* y) {
+  float mean[kLineGroup], squares[kLineGroup];
+  const float count = static_cast<float>(extent);
+  for (int64_t c = 0; c < columns; ++c) mean[c] = squares[c] = 0;
+  for (int64_t e = 0; centre && e < extent; ++e)
+    for (int64_t c = 0; c < columns; ++c) mean[c] += x[e * step + c];
+  for (int64_t c = 0; c < columns; ++c) mean[c] /= count;
+  for (int64_t e = 0; e < extent; ++e)
+    for (int64_t c = 0; c < columns; ++c) {
+      const float d = x[e * step + c] - mean[c];
+      squares[c] += d * d;
+    }
+  for (int64_t c = 0; c < columns; ++c) squares[c] = 1.0f / std::sqrt(squares[c] / count + epsilon);
+  for (int64_t e = 0; e < extent; ++e) {
+    const float factor = factors[e], offset = offsets ? offsets[e] : 0.0f;
+    for (int64_t c = 0; c < columns; ++c) y[e * step + c] = (x[e * step + c] - mean[c]) * squares[c] * factor + offset;
+  }
 }
 
-void ReduceStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
-  const int64_t extent = lines.extent, step = lines.inner;
-  const float* x = static_cast<const float*>(from.at(ctx)) + outer * extent * step + column;
-  float* y = static_cast<float*>(to.at(ctx)) + outer * step + column;
+void normalize_line(const float* x, int64_t n, bool centre, float epsilon, const float* factors, const float* offsets,
+                    float* y) {
+  const float count = static_cast<float>(n), mean = centre ? reduce_line<SumOf>(x, n) / count : 0.0f;
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] - mean;
+  const float inverse = 1.0f / std::sqrt(reduce_line<SumOfSquares>(y, n) / count + epsilon);
+  if (offsets)
+    for (int64_t i = 0; i < n; ++i) y[i] = y[i] * inverse * factors[i] + offsets[i];
+  else
+    for (int64_t i = 0; i < n; ++i) y[i] = y[i] * inverse * factors[i];
+}
+
+}  // namespace
+
+void SoftmaxStep::group(const RunContext&, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
+  const bool as_log = log;
+  if (g.step == 1)
+    on_isa(isa, [=] { softmax_line(g.x, extent, as_log, g.y); });
+  else
+    on_isa(isa, [=] { softmax_columns(g.x, extent, g.step, g.columns, as_log, g.y); });
+}
+
+void ReduceStep::group(const RunContext& ctx, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
+  float* y = static_cast<float*>(to.at(ctx)) + g.first;
   with_rule(op, [=, this]<class Rule>(Rule) {
-    if (step == 1)
-      on_isa(isa, [=] { *y = reduce_line<Rule>(x, extent); });
+    if (g.step == 1)
+      on_isa(isa, [=] { *y = reduce_line<Rule>(g.x, extent); });
     else
-      on_isa(isa, [=] { reduce_columns<Rule>(x, extent, step, columns, y); });
+      on_isa(isa, [=] { reduce_columns<Rule>(g.x, extent, g.step, g.columns, y); });
   });
-  for (int64_t c = 0; c < columns; ++c) {
+  for (int64_t c = 0; c < g.columns; ++c) {
     if (op == Reduction::mean) y[c] /= static_cast<float>(extent);
     if (op == Reduction::l2) y[c] = std::sqrt(y[c]);
   }
 }
 
-void LayerNormStep::group(const RunContext& ctx, int64_t outer, int64_t, int64_t) const {
-  const int64_t n = lines.extent;
-  const float* x = static_cast<const float*>(from.at(ctx)) + outer * n;
-  float* y = static_cast<float*>(to.at(ctx)) + outer * n;
+void LayerNormStep::group(const RunContext& ctx, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
   const auto* factors = static_cast<const float*>(scale.at(ctx));
   const auto* offsets = has_bias ? static_cast<const float*>(bias.at(ctx)) : nullptr;
-  const float count = static_cast<float>(n), small = epsilon;
+  const float small = epsilon;
   const bool centre = centred;
-  on_isa(isa, [=] {
-    const float mean = centre ? reduce_line<SumOf>(x, n) / count : 0.0f;
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - mean;
-    const float inverse = 1.0f / std::sqrt(reduce_line<SumOfSquares>(y, n) / count + small);
-    if (offsets)
-      for (int64_t i = 0; i < n; ++i) y[i] = y[i] * inverse * factors[i] + offsets[i];
-    else
-      for (int64_t i = 0; i < n; ++i) y[i] = y[i] * inverse * factors[i];
-  });
+  if (g.step == 1)
+    on_isa(isa, [=] { normalize_line(g.x, extent, centre, small, factors, offsets, g.y); });
+  else
+    on_isa(isa, [=] { normalize_columns(g.x, extent, g.step, g.columns, centre, small, factors, offsets, g.y); });
 }
 
-void ArgStep::group(const RunContext& ctx, int64_t outer, int64_t column, int64_t columns) const {
-  const int64_t extent = lines.extent, step = lines.inner;
-  const float* x = static_cast<const float*>(from.at(ctx)) + outer * extent * step + column;
-  int64_t* y = static_cast<int64_t*>(to.at(ctx)) + outer * step + column;
+void ArgStep::group(const RunContext& ctx, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
+  int64_t* y = static_cast<int64_t*>(to.at(ctx)) + g.first;
   const bool latest = last;
-  if (step == 1) {
+  if (g.step == 1) {
     if (max)
-      on_isa(isa, [=] { *y = arg_line<true>(x, extent, latest); });
+      on_isa(isa, [=] { *y = arg_line<true>(g.x, extent, latest); });
     else
-      on_isa(isa, [=] { *y = arg_line<false>(x, extent, latest); });
+      on_isa(isa, [=] { *y = arg_line<false>(g.x, extent, latest); });
   } else if (max) {
     if (latest)
-      on_isa(isa, [=] { arg_columns<true, true>(x, extent, step, columns, y); });
+      on_isa(isa, [=] { arg_columns<true, true>(g.x, extent, g.step, g.columns, y); });
     else
-      on_isa(isa, [=] { arg_columns<true, false>(x, extent, step, columns, y); });
+      on_isa(isa, [=] { arg_columns<true, false>(g.x, extent, g.step, g.columns, y); });
   } else {
     if (latest)
-      on_isa(isa, [=] { arg_columns<false, true>(x, extent, step, columns, y); });
+      on_isa(isa, [=] { arg_columns<false, true>(g.x, extent, g.step, g.columns, y); });
     else
-      on_isa(isa, [=] { arg_columns<false, false>(x, extent, step, columns, y); });
+      on_isa(isa, [=] { arg_columns<false, false>(g.x, extent, g.step, g.columns, y); });
   }
 }
 

@@ -1,7 +1,7 @@
 // A dense f32 tensor seen along one axis (or several neighbouring ones): [outer, extent, inner]. Operators that combine
 // the elements of a line: softmax, reductions, arg max. Where inner is 1 a line is contiguous and summed in 32 strands,
-// else neighbouring lines are walked together, up to kLineGroup at a time. Either order is fixed: results depend
-// neither on the threads nor on the instruction set.
+// else neighbouring lines are walked together, up to kLineGroup at a time; short contiguous lines are transposed and
+// then are neighbours. Each order is fixed: results depend neither on the threads nor on the instruction set.
 #pragma once
 
 #include "engine/base/cpu.h"
@@ -12,11 +12,18 @@ namespace quadlane::run {
 struct Lines {
   int64_t outer, extent, inner;
 };
-inline constexpr int64_t kLineGroup = 256;
+inline constexpr int64_t kLineGroup = 256, kShortLine = 64;
 
 enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square };
 
-// Calls for each group of lines of a part: one contiguous line, or up to kLineGroup neighbours.
+// Neighbouring lines, or a single one.
+struct LineGroup {
+  const float* x;  // element e of line c is x[e * step + c]
+  float* y;        // the same place in a result of the lines' shape
+  int64_t step, columns;
+  int64_t first;  // which line the first one is, of outer * inner
+};
+
 class LinesStep : public Step {
  public:
   Isa isa = Isa::avx2;
@@ -25,8 +32,12 @@ class LinesStep : public Step {
   void run(const RunContext&, int part, int parts) const noexcept final;
 
  protected:
-  // Line (outer, column) and the ones behind it, `columns` in all.
-  virtual void group(const RunContext&, int64_t outer, int64_t column, int64_t columns) const = 0;
+  virtual void group(const RunContext&, const LineGroup&) const = 0;
+  // Whether the result has the lines' shape, or is something for each line that group() stores itself.
+  virtual bool keeps_shape() const { return false; }
+
+ private:
+  void short_lines(const RunContext&, int part, int parts) const;
 };
 
 class SoftmaxStep final : public LinesStep {
@@ -34,7 +45,8 @@ class SoftmaxStep final : public LinesStep {
   bool log = false;
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  bool keeps_shape() const override { return true; }
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 class ReduceStep final : public LinesStep {
@@ -42,7 +54,7 @@ class ReduceStep final : public LinesStep {
   Reduction op = Reduction::sum;
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 // Layer normalization: y = (x - mean) / sqrt(variance + epsilon) * scale + bias along contiguous lines; without
@@ -54,7 +66,8 @@ class LayerNormStep final : public LinesStep {
   DenseAddress scale{}, bias{};
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  bool keeps_shape() const override { return true; }
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 // Indices as s64. The first NaN of a line wins; of equal ones the first or the last.
@@ -63,7 +76,7 @@ class ArgStep final : public LinesStep {
   bool max = true, last = false;
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 // The k best of each line, best first, and their indices; NaN counts as the largest, of equal ones the first is better.
@@ -75,7 +88,7 @@ class TopKStep final : public LinesStep {
   DenseAddress indices{};  // s64
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 // y[e] = sum of x[0..e], without x[e] when exclusive, from the end when reverse; in the order of the line.
@@ -84,7 +97,8 @@ class CumSumStep final : public LinesStep {
   bool exclusive = false, reverse = false;
 
  private:
-  void group(const RunContext&, int64_t, int64_t, int64_t) const override;
+  bool keeps_shape() const override { return true; }
+  void group(const RunContext&, const LineGroup&) const override;
 };
 
 }  // namespace quadlane::run
