@@ -84,8 +84,11 @@ Emit emit_unpack(Lowering& l, const std::string& name, PlanarValue from, DenseRe
     info.bytes_read = e.pixel_bytes(from);
     info.bytes_written = static_cast<int64_t>(to.type.bytes());
     e.step(std::move(info), touched_by(from, to), [&l, from, to](const Addresses& a) {
-      return std::make_unique<run::UnpackStep>(plane_lanes(from, a, l.layouts), l.layouts.geometry(from.layout),
-                                               to.type.dtype, to.type.shape[1], a.dense(to));
+      const Geometry& g = l.layouts.geometry(from.layout);
+      // Not shape[1]: a reduction may have dropped its axis.
+      const int64_t channels = to.type.count() / (int64_t{g.n} * g.h * g.w);
+      return std::make_unique<run::UnpackStep>(plane_lanes(from, a, l.layouts), g, to.type.dtype, channels,
+                                               a.dense(to));
     });
     return {};
   };
