@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const kinds = {
+  '<f2': ['float16', globalThis.Float16Array ?? Uint16Array],
   '<f4': ['float32', Float32Array], '<f8': ['float64', Float64Array], '|u1': ['uint8', Uint8Array],
   '|i1': ['int8', Int8Array], '<i2': ['int16', Int16Array], '<u2': ['uint16', Uint16Array],
   '<i4': ['int32', Int32Array], '<u4': ['uint32', Uint32Array], '<i8': ['int64', BigInt64Array],

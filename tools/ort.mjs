@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readNpy } from './npy.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -30,6 +31,18 @@ const arrays = {
   float32: Float32Array, float64: Float64Array, uint8: Uint8Array, int8: Int8Array, int32: Int32Array,
   int64: BigInt64Array, bool: Uint8Array,
 };
+
+// Tensors for FILE.npy or NAME=FILE.npy options, the bare ones in the session's order.
+export function readFeeds(ort, session, specs) {
+  const feeds = {};
+  specs.forEach((spec, i) => {
+    const split = spec.indexOf('=');
+    const name = split > 0 ? spec.slice(0, split) : session.inputNames[i];
+    const { type, data, dims } = readNpy(split > 0 ? spec.slice(split + 1) : spec);
+    feeds[name] = new ort.Tensor(type, data, dims);
+  });
+  return feeds;
+}
 
 // Deterministic pseudo-random values about as large as normalized images are.
 export function randomTensor(ort, meta, shape) {

@@ -1,19 +1,21 @@
 // Times models in ONNX Runtime: one session each, run in turn round after round, so that noise on the machine meets
 // all of them alike.
 //
-//   node tools/ort_bench.mjs MODEL.onnx... [--threads 1] [--rounds 15] [--shape 1x1x224x224] [--json FILE|-]
+//   node tools/ort_bench.mjs MODEL.onnx... [--threads 1] [--rounds 15] [--shape 1x1x224x224]
+//     [--input [NAME=]FILE.npy ...] [--json FILE|-]
 //
-// JSON: {runtime, version, threads, rounds, models: [{model, median_ms, min_ms, max_ms, load_ms}]}
+// JSON: {runtime, version, threads, rounds, models: [{model, median_ms, cpu_ms, min_ms, max_ms, load_ms}]}; cpu_ms is the
+// median of the processor time.
 // Exit code 3: ONNX Runtime is not installed.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { boundShape, loadRuntime, openSession, randomTensor } from './ort.mjs';
+import { boundShape, loadRuntime, openSession, randomTensor, readFeeds } from './ort.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     threads: { type: 'string', default: '1' }, rounds: { type: 'string', default: '15' },
-    shape: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' },
+    shape: { type: 'string' }, input: { type: 'string', multiple: true, default: [] }, json: { type: 'string' }, help: { type: 'boolean' },
   },
 });
 if (values.help || !positionals.length) {
@@ -33,26 +35,29 @@ for (const model of positionals) {
   const begin = performance.now();
   const session = await openSession(ort, model, threads);
   const load = performance.now() - begin;
-  const feeds = {};
+  const feeds = readFeeds(ort, session, values.input);
   for (const meta of session.inputMetadata) {
+    if (feeds[meta.name]) continue;
     const shape = values.shape ? values.shape.split('x').map(Number) : boundShape(meta);
     feeds[meta.name] = randomTensor(ort, meta, shape);
   }
-  entries.push({ model, session, feeds, load, times: [] });
+  entries.push({ model, session, feeds, load, times: [], cpu: [] });
 }
 
 for (const { session, feeds } of entries) for (let i = 0; i < 2; i++) await session.run(feeds);
 for (let round = 0; round < rounds; round++) {
   for (const entry of entries) {
-    const begin = performance.now();
+    const begin = performance.now(), busy = process.cpuUsage();
     await entry.session.run(entry.feeds);
     entry.times.push(performance.now() - begin);
+    const { user, system } = process.cpuUsage(busy);
+    entry.cpu.push((user + system) / 1000);
   }
 }
 
-const models = entries.map(({ model, load, times }) => {
-  times.sort((a, b) => a - b);
-  return { model, median_ms: times[times.length >> 1], min_ms: times[0], max_ms: times.at(-1), load_ms: load };
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+const models = entries.map(({ model, load, times, cpu }) => {
+  return { model, median_ms: median(times), cpu_ms: median(cpu), min_ms: times[0], max_ms: times.at(-1), load_ms: load };
 });
 const report = { runtime: 'onnxruntime-node', version, threads, rounds, models };
 if (values.json) {

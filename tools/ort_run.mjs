@@ -1,6 +1,7 @@
 // Runs a model once in ONNX Runtime on .npy inputs and writes NAME.npy for every output, like `quadlane run`.
 //
 //   node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR [--level disabled|basic|extended|all]
+//   node tools/ort_run.mjs MODEL.onnx --describe     # {inputs: [{name, type, shape}], outputs: [name]} as JSON
 //
 // Level disabled runs Q/DQ models as they are written, in float. Fused, ONNX Runtime's int8 saturates in 16 bits on
 // processors without VNNI.
@@ -9,17 +10,17 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readNpy, writeNpy } from './npy.mjs';
-import { loadRuntime, openSession } from './ort.mjs';
+import { writeNpy } from './npy.mjs';
+import { loadRuntime, openSession, readFeeds } from './ort.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     input: { type: 'string', multiple: true, default: [] }, 'output-dir': { type: 'string' },
-    level: { type: 'string', default: 'all' },
+    level: { type: 'string', default: 'all' }, describe: { type: 'boolean' },
   },
 });
-if (positionals.length !== 1 || !values['output-dir']) {
+if (positionals.length !== 1 || !(values['output-dir'] || values.describe)) {
   console.error('usage: node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR');
   process.exit(2);
 }
@@ -30,13 +31,12 @@ if (!runtime) {
 }
 const { ort } = runtime;
 const session = await openSession(ort, positionals[0], 1, values.level);
-const feeds = {};
-values.input.forEach((spec, i) => {
-  const split = spec.indexOf('=');
-  const name = split > 0 ? spec.slice(0, split) : session.inputNames[i];
-  const { type, data, dims } = readNpy(split > 0 ? spec.slice(split + 1) : spec);
-  feeds[name] = new ort.Tensor(type, data, dims);
-});
+if (values.describe) {
+  const inputs = session.inputMetadata.map(({ name, type, shape }) => ({ name, type, shape }));
+  console.log(JSON.stringify({ inputs, outputs: session.outputNames }));
+  process.exit(0);
+}
+const feeds = readFeeds(ort, session, values.input);
 const outputs = await session.run(feeds);
 mkdirSync(values['output-dir'], { recursive: true });
 for (const [name, tensor] of Object.entries(outputs))

@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "ops/table.h"
 #include "tools/io/file.h"
 
 namespace quadlane::tools {
@@ -16,6 +15,7 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
   app.add_option("--isa", isa, "reference, avx2 or avx512_vnni; default: the best this machine runs");
   app.add_flag("--no-tune", no_tune, "choose schedules by the model alone, without timing them");
   app.add_option("--shape", shapes, "NAME=1x1x224x224: the shape of an input")->take_all();
+  app.add_option("--dim", dims, "NAME=224: the extent of a symbolic dimension; repeatable")->take_all();
   app.add_option("--batch", batch, "images in one request: replaces the outermost extent of every input")
       ->check(CLI::Range(1, 65536));
   app.add_option("--disable", disabled, "name of a graph pass to leave out; repeatable")->take_all();
@@ -34,15 +34,14 @@ Result<ModelOptions> ModelArgs::options() const {
     QL_TRY(Shape shape, parse_shape(std::string_view(text).substr(split + 1)));
     options.load.shapes[text.substr(0, split)] = shape;
   }
-  if (batch > 0) {
-    QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
-    for (ValueId id : graph.inputs()) {
-      Shape shape = graph.at(id).type.shape;
-      if (shape.empty()) return invalid_argument("--batch ", batch, ": input '", graph.at(id).name, "' has no extents");
-      shape[0] = batch;
-      options.load.shapes[graph.at(id).name] = shape;
-    }
+  for (const std::string& text : dims) {
+    size_t split = text.rfind('=');
+    if (split == std::string::npos || split == 0) return invalid_argument("--dim '", text, "' is not NAME=EXTENT");
+    QL_TRY(Shape extent, parse_shape(std::string_view(text).substr(split + 1)));
+    if (extent.size() != 1) return invalid_argument("--dim '", text, "' is not NAME=EXTENT");
+    options.load.symbols[text.substr(0, split)] = extent[0];
   }
+  options.load.batch = batch;
   return options;
 }
 

@@ -15,12 +15,12 @@ struct ModelArgs {
   std::string isa;  // empty: the best this machine runs
   bool no_tune = false;
   std::vector<std::string> shapes;  // NAME=1x1x224x224
+  std::vector<std::string> dims;    // NAME=224
   int64_t batch = 0;                // 0: as the model says
   std::vector<std::string> disabled;
 
   // MODEL as the first argument, or --model with `path` as its default.
   void add_to(CLI::App&, bool positional = true);
-  // Reads the model's inputs once when --batch must be applied to them.
   Result<ModelOptions> options() const;
 };
 

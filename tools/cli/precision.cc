@@ -5,6 +5,7 @@
 #include "graph/quant/quantize.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
+#include "tools/cli/inputs.h"
 #include "tools/cli/tensors.h"
 
 namespace quadlane::tools {
@@ -58,10 +59,12 @@ void PrecisionArgs::add_to(CLI::App& app) {
       ->take_all();
 }
 
-Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args) {
+Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs) {
   QL_TRY(ModelOptions options, model_args.options());
-  if (args.precision.empty() && args.calib.empty()) return Model::load(model_args.path, options);
-  QL_TRY(Graph graph, load_onnx(model_args.path, op_table(), options.load));
+  QL_TRY(OnnxModel file, OnnxModel::read(model_args.path, options.load));
+  bind_inputs(file.inputs(), inputs, options.load);
+  QL_TRY(Graph graph, file.bind(op_table(), options.load));
+  if (args.precision.empty() && args.calib.empty()) return Model::from_graph(std::move(graph), options);
   bool quantized = has_quantizers(graph);
   if (quantized && args.precision == "f32")
     return invalid_argument("'", model_args.path, "' is quantized, it cannot run with --precision f32");

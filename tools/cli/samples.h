@@ -1,6 +1,7 @@
 // Calibration inputs on the command line.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@ namespace quadlane::tools {
 
 // What --calib names: tensors for each sample, or statistics saved earlier.
 struct CalibrationSource {
+  // The graph for samples of other shapes; empty: all have the same.
+  std::function<Result<Graph>(std::span<const Shape>)> rebind;
   std::vector<std::vector<std::string>> samples;  // a file for each input of the graph
   std::optional<Profile> profile;
 };

@@ -5,14 +5,20 @@
 //   gmac_per_s      gmac * requests per second
 //   percent_of_peak smaller of the two * requests per second / peak_gmac_per_s
 //   peak_gmac_per_s a register-only loop of dot products on one core, times the cores used
+//   cpu_ms          processor time of the whole program for one request
+//   fallbacks       share of the time in steps that run the scalar reference, and these steps
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "engine/run/profile.h"
 #include "engine/run/topology.h"
 #include "jit/peak.h"
+#include "tools/cli/inputs.h"
 #include "tools/cli/precision.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/streams.h"
@@ -29,12 +35,20 @@ using Clock = std::chrono::steady_clock;
 struct BenchArgs {
   ModelArgs model;
   PrecisionArgs precision;
+  std::vector<std::string> inputs;
   std::string streams = "1", threads = "1", pin = "off", json, csv;
   double seconds = 3;
 };
 
 double ms_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double, std::milli>(b - a).count();
+}
+
+// Of all threads of the program.
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 struct Lane {  // what one stream works on, and what came out
@@ -44,9 +58,10 @@ struct Lane {  // what one stream works on, and what came out
   double requests_per_s = 0;
 };
 
-Result<Lane> make_lane(const Model& model, int seed) {
+Result<Lane> make_lane(const Model& model, std::span<const Tensor> given, int seed) {
   Lane lane;
-  for (const run::TensorInfo& info : model.inputs()) {
+  lane.inputs.assign(given.begin(), given.end());
+  for (const run::TensorInfo& info : std::span(model.inputs()).subspan(given.size())) {
     QL_TRY(Tensor tensor, random_tensor(info.type, static_cast<uint64_t>(seed)));
     lane.inputs.push_back(std::move(tensor));
   }
@@ -75,9 +90,10 @@ Status drive(Lane& lane, run::Stream& stream, double seconds, Progress* progress
 struct Figures {
   double throughput_fps = 0, requests_per_s = 0;
   double median = 0, p90 = 0, p99 = 0, least = 0;
-  double first_inference_ms = 0;
+  double first_inference_ms = 0, cpu_ms = 0;
   double gmac_per_s = 0, peak_gmac_per_s = 0, percent_of_peak = 0;
   size_t requests = 0, arena_bytes = 0;
+  std::vector<run::StepTime> fallbacks;
 };
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -95,11 +111,12 @@ Result<double> core_peak(const Model& model) {
   return measure_peak_gmacs(model.isa(), model.is_int8() ? DType::u8 : DType::f32);
 }
 
-Result<Figures> measure(const Model& model, const StreamSettings& settings, double seconds, int usable_cores) {
+Result<Figures> measure(const Model& model, std::span<const Tensor> inputs, const StreamSettings& settings,
+                        double seconds, int usable_cores) {
   QL_TRY(StreamGroup group, StreamGroup::open(model, settings));
   std::vector<Lane> lanes;
   for (int i = 0; i < group.size(); ++i) {
-    QL_TRY(Lane lane, make_lane(model, i + 1));
+    QL_TRY(Lane lane, make_lane(model, inputs, i + 1));
     lanes.push_back(std::move(lane));
   }
   Figures f;
@@ -109,15 +126,19 @@ Result<Figures> measure(const Model& model, const StreamSettings& settings, doub
     QL_CHECK_OK(stream.run(views_of(lanes[0].inputs), lanes[0].outputs.views()));
     f.first_inference_ms = ms_between(start, Clock::now());
     f.arena_bytes = stream.arena_bytes();
+    QL_TRY(auto times, run::profile_run(stream, views_of(lanes[0].inputs), lanes[0].outputs.views()));
+    f.fallbacks = run::fallbacks(model.plan(), times);
     return {};
   }));
   QL_TRY(double peak_before, core_peak(model));
+  const double cpu_before = cpu_seconds();
   {
     Progress progress("measuring", static_cast<int64_t>(seconds), "s");
     QL_CHECK_OK(group.run([&](int i, run::Stream& stream) {
       return drive(lanes[static_cast<size_t>(i)], stream, seconds, i == 0 ? &progress : nullptr);
     }));
   }
+  const double cpu_used = cpu_seconds() - cpu_before;
   std::vector<double> all;
   for (const Lane& lane : lanes) {
     all.insert(all.end(), lane.latencies_ms.begin(), lane.latencies_ms.end());
@@ -125,6 +146,7 @@ Result<Figures> measure(const Model& model, const StreamSettings& settings, doub
   }
   std::sort(all.begin(), all.end());
   f.requests = all.size();
+  f.cpu_ms = 1000 * cpu_used / static_cast<double>(all.size() + 2 * lanes.size());  // two runs of each are not timed
   f.median = quantile(all, 0.5), f.p90 = quantile(all, 0.9), f.p99 = quantile(all, 0.99), f.least = all.front();
   f.throughput_fps = f.requests_per_s * static_cast<double>(images_per_request(model));
   f.gmac_per_s = f.requests_per_s * model.gmac();
@@ -134,6 +156,15 @@ Result<Figures> measure(const Model& model, const StreamSettings& settings, doub
   double counted = f.requests_per_s * std::min(model.gmac(), model.gmac_executed());
   f.percent_of_peak = f.peak_gmac_per_s > 0 ? 100 * counted / f.peak_gmac_per_s : NAN;
   return f;
+}
+
+nlohmann::ordered_json fallback_report(const Model& model, const Figures& f) {
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  for (const run::StepTime& time : f.fallbacks) {
+    const run::StepInfo& info = model.plan().steps[time.step]->info;
+    steps.push_back({{"name", info.name}, {"op", info.op}, {"share", time.share}, {"ms", time.seconds * 1000}});
+  }
+  return {{"share", run::total_share(f.fallbacks)}, {"steps", steps}};
 }
 
 nlohmann::ordered_json report(const BenchArgs& args, const Model& model, const StreamSettings& s, const Figures& f) {
@@ -151,6 +182,7 @@ nlohmann::ordered_json report(const BenchArgs& args, const Model& model, const S
       {"requests", f.requests},
       {"throughput_fps", f.throughput_fps},
       {"latency_ms", {{"median", f.median}, {"p90", f.p90}, {"p99", f.p99}, {"min", f.least}}},
+      {"cpu_ms", f.cpu_ms},
       {"first_inference_ms", f.first_inference_ms},
       {"compile_ms", model.plan().compile_ms},
       {"gmac", model.gmac()},
@@ -160,6 +192,7 @@ nlohmann::ordered_json report(const BenchArgs& args, const Model& model, const S
       {"percent_of_peak", f.percent_of_peak},
       {"arena_bytes", f.arena_bytes},
       {"weight_bytes", model.plan().weights.size()},
+      {"fallbacks", fallback_report(model, f)},
       {"host", {{"cpu", cpu.name}, {"cores", topology.usable_threads()}, {"best_isa", to_string(cpu.best_isa())}}}};
   return json;
 }
@@ -190,6 +223,31 @@ void print(const Model& model, const StreamSettings& s, const Figures& f) {
               fixed(f.percent_of_peak, 1).c_str(), f.peak_gmac_per_s);
 }
 
+// One line when steps without a kernel cost more than they may, the dearest by name.
+void warn_of_fallbacks(const Model& model, const Figures& f) {
+  constexpr double kTolerated = 0.02;
+  constexpr size_t kNamed = 5;
+  const double share = run::total_share(f.fallbacks);
+  if (share <= kTolerated) return;
+  std::string steps;
+  for (size_t i = 0; i < std::min(kNamed, f.fallbacks.size()); ++i) {
+    const run::StepInfo& info = model.plan().steps[f.fallbacks[i].step]->info;
+    steps += cat(i == 0 ? ": " : ", ", info.op, " '", info.name, "' ", fixed(100 * f.fallbacks[i].share, 1), " %");
+  }
+  if (f.fallbacks.size() > kNamed) steps += cat(", and ", f.fallbacks.size() - kNamed, " more");
+  std::fprintf(stderr, "warning: %s %% of the time goes to steps that no kernel exists for%s\n",
+               fixed(100 * share, 1).c_str(), steps.c_str());
+}
+
+// Tensors for the model's inputs where --input is given.
+Result<std::vector<Tensor>> given_inputs(const BenchArgs& args) {
+  if (args.inputs.empty()) return std::vector<Tensor>();
+  QL_TRY(ModelOptions options, args.model.options());
+  QL_TRY(DynamicModel model, DynamicModel::load(args.model.path, {options}));
+  QL_TRY(std::vector<std::string> files, assign_inputs(model.inputs(), args.inputs));
+  return read_inputs(model.inputs(), files);
+}
+
 Status bench(const BenchArgs& args) {
   for (const std::string& path : {args.json, args.csv})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
@@ -201,10 +259,12 @@ Status bench(const BenchArgs& args) {
   settings = resolve(settings, topology.usable_threads());
   for (const std::string& note : topology.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
 
-  QL_TRY(Model model, load_model(args.model, args.precision));
+  QL_TRY(std::vector<Tensor> inputs, given_inputs(args));
+  QL_TRY(Model model, load_model(args.model, args.precision, inputs));
   if (std::string remark = isa_remark(model); !remark.empty()) std::fprintf(stderr, "note: %s\n", remark.c_str());
-  QL_TRY(Figures figures, measure(model, settings, args.seconds, topology.usable_threads()));
+  QL_TRY(Figures figures, measure(model, inputs, settings, args.seconds, topology.usable_threads()));
   print(model, settings, figures);
+  warn_of_fallbacks(model, figures);
   nlohmann::ordered_json json = report(args, model, settings, figures);
   if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   if (!args.csv.empty()) QL_CHECK_OK(write_file(args.csv, csv(json)));
@@ -218,6 +278,8 @@ Verb add_bench(CLI::App& root) {
   auto args = std::make_shared<BenchArgs>();
   args->model.add_to(*app);
   args->precision.add_to(*app);
+  app->add_option("--input", args->inputs, "FILE or NAME=FILE, .npy or .pb, for each input; default: random values")
+      ->take_all();
   app->add_option("--streams", args->streams, "requests in flight, or auto")->capture_default_str();
   app->add_option("--threads", args->threads, "threads for each stream, or auto")->capture_default_str();
   app->add_option("--pin", args->pin, "bind the threads to cores")

@@ -8,6 +8,8 @@
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
 #include "tools/cli/model_args.h"
+#include "tools/cli/open_shapes.h"
+#include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
 #include "tools/io/sha256.h"
 #include "tools/verbs/verb.h"
@@ -35,8 +37,9 @@ Status refuse_quantized(const Graph& graph, const std::string& path) {
   return {};
 }
 
-Status write_model(const Graph& graph, const Profile& profile, const std::string& path) {
+Status write_model(const Graph& graph, const OpenDims& dims, const Profile& profile, const std::string& path) {
   SaveOptions save;
+  save.dims = dims;
   save.producer_version = QUADLANE_VERSION;
   save.metadata["calibration_samples"] = cat(profile.samples());
   save.metadata["calibration_sha256"] = sha256_hex(profile.to_text());
@@ -44,30 +47,65 @@ Status write_model(const Graph& graph, const Profile& profile, const std::string
   return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+nlohmann::ordered_json describe(const RangeChoice& choice) {
+  nlohmann::ordered_json single, values = nlohmann::ordered_json::object();
+  for (const auto& [method, db] : choice.report.single) single[std::string(to_string(method))] = db;
+  for (const auto& [name, method] : choice.policy.value_methods) values[name] = to_string(method);
+  return {{"measured_on", choice.measured_on},
+          {"sqnr_db", choice.report.sqnr_db},
+          {"single_sqnr_db", single},
+          {"base", to_string(choice.report.base)},
+          {"values", values},
+          {"trials", choice.report.trials}};
+}
+
+void print(const RangeChoice& choice) {
+  std::printf("SQNR at the outputs, %zu held-out inputs:", choice.measured_on);
+  for (const auto& [method, db] : choice.report.single)
+    std::printf(" %s %.2f dB,", std::string(to_string(method)).c_str(), db);
+  std::printf(" auto %.2f dB (%s, %zu values otherwise)\n", choice.report.sqnr_db,
+              std::string(to_string(choice.report.base)).c_str(), choice.policy.value_methods.size());
+}
+
 Status quantize_model(const QuantizeArgs& args) {
   QL_CHECK_OK(check_outputs(args));
   QL_TRY(ModelOptions options, args.model.options());
-  QL_TRY(Graph graph, load_simplified(args.model.path, options));
+  QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
+  QL_TRY(Graph inputs, inputs_alone(file));
+  QL_TRY(CalibrationSource source, find_calibration(args.calib, inputs));
+  const LoadOptions asked = options.load;
+  QL_CHECK_OK(bind_to_sample(file, source, options.load));
+  QL_TRY(Graph graph, load_simplified(file, options));
   QL_CHECK_OK(refuse_quantized(graph, args.model.path));
-  QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
-  QL_TRY(Profile profile, calibrate(graph, source));
-
+  const Rebind rebind = rebinding(file, options);
+  if (file.is_open()) source.rebind = rebind;
   QuantPolicy policy;
   policy.form = args.form == "any" ? QuantForm::for_any : QuantForm::for_quadlane;
   policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
+  QL_TRY(RangeChoice choice, choose_ranges(graph, source, args.method, std::move(policy)));
+  const Profile& profile = choice.profile;
   QuantReport report;
-  QL_TRY(Graph int8, quantize(graph, op_table(), profile, policy, &report));
+  QL_TRY(Graph int8, quantize(graph, op_table(), profile, choice.policy, &report));
+  auto requantize = [&](const Graph& other) { return quantize(other, op_table(), profile, choice.policy); };
+  OpenForm open{int8, {}};
+  if (file.is_open()) {
+    auto form = open_form(file, asked, int8, rebind, requantize);
+    if (form.ok()) open = *std::move(form);
+    else report.notes.push_back(cat("the file's input shapes are those of the calibration: ", form.error().text()));
+  }
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
-  QL_CHECK_OK(write_model(int8, profile, args.output));
+  QL_CHECK_OK(write_model(open.graph, open.dims, profile, args.output));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
         {"model", args.model.path},      {"output", args.output},        {"form", args.form},
         {"method", args.method},         {"samples", profile.samples()}, {"convolutions", report.convs},
         {"quantized", report.quantized}, {"notes", report.notes}};
+    if (choice.measured_on) json["auto"] = describe(choice);
     QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   }
   std::printf("%s: %d of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(), report.quantized,
               report.convs, static_cast<long long>(profile.samples()));
+  if (choice.measured_on) print(choice);
   for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
   return {};
 }
@@ -87,7 +125,7 @@ Verb add_quantize(CLI::App& root) {
       ->check(CLI::IsMember({"quadlane", "any"}))
       ->capture_default_str();
   app->add_option("--method", args->method, "how ranges are chosen")
-      ->check(CLI::IsMember({"minmax"}))
+      ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse", "auto"}))
       ->capture_default_str();
   app->add_option("--keep-f32", args->keep_f32, "name of a convolution that stays in fp32; repeatable")->take_all();
   app->add_option("--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");

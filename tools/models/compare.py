@@ -1,0 +1,63 @@
+"""How far two results of a model are apart, and whether they say the same."""
+import numpy as np
+
+
+def range_error(got, want):
+    """Largest difference relative to the range of the wanted output, the worst of all outputs."""
+    worst = 0.0
+    for a, b in zip(got, want):
+        if a.shape != b.shape:
+            return float("inf")
+        if not b.size:
+            continue
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        spread = b.max() - b.min()
+        gap = np.abs(a - b).max()
+        worst = max(worst, gap / spread if spread > 0 else gap / max(abs(b.max()), 1e-30))
+    return float(worst)
+
+
+def sqnr(got, want):
+    """Signal to noise in dB, the worst of all outputs."""
+    levels = []
+    for a, b in zip(got, want):
+        if not b.size or a.shape != b.shape:
+            continue
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        noise = ((a - b) ** 2).sum()
+        levels.append(10 * np.log10((b**2).sum() / noise) if noise > 0 else np.inf)
+    return float(min(levels)) if levels else float("nan")
+
+
+def top_set(x, column, count=20):
+    scores = x.reshape(-1, x.shape[-1])[:, column] if column is not None else x.ravel()
+    return set(np.argsort(-scores, kind="stable")[:count].tolist())
+
+
+def overlap(a, b):
+    total = int(a.sum() + b.sum())
+    return 1.0 if total == 0 else float(2 * (a & b).sum() / total)
+
+
+def agreement(task, got, want):
+    """-> (name of the measure, value from 0 to 1)."""
+    kind, output = task["kind"], task.get("output", 0)
+    a, b = got[output].astype(np.float64), want[output].astype(np.float64)
+    if a.shape != b.shape:
+        return kind, 0.0
+    if kind == "class":
+        a, b = a.reshape(a.shape[0], -1), b.reshape(b.shape[0], -1)
+        return "same class", float((a.argmax(1) == b.argmax(1)).mean())
+    if kind == "pixels":
+        axis = task["axis"]
+        return "same pixels", float((a.argmax(axis) == b.argmax(axis)).mean())
+    if kind == "mask":
+        return "Dice", overlap(a > task["level"], b > task["level"])
+    if kind == "top":
+        x, y = top_set(a, task.get("column")), top_set(b, task.get("column"))
+        return "same top 20", len(x & y) / len(y)
+    if kind == "vector":
+        return "cosine", float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-30))
+    gap = ((a - b) ** 2).mean()  # image
+    spread = b.max() - b.min()
+    return "PSNR dB", float(10 * np.log10(spread**2 / gap)) if gap > 0 else float("inf")
