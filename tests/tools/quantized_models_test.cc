@@ -21,6 +21,7 @@ struct QuantizedModel {
   std::string golden;  // directory with input_0.npy and output_noopt_0.npy; empty: computed here
   Shape shape;         // of the input that is made up
   std::string input;   // its name where its shape must be given
+  std::string twin;    // the model ONNX Runtime computes, where it is another form of the same
 
   friend void PrintTo(const QuantizedModel& m, std::ostream* os) { *os << m.file; }
 };
@@ -62,9 +63,9 @@ TEST_P(QuantizedModels, AgreeWithOnnxRuntime) {
   if (m.golden.empty()) {
     input = scratch.path("x.npy");
     ASSERT_TRUE(write_npy(input, made_up(m.shape).view()).ok());
-    CommandResult theirs =
-        run_shell(scratch, cat("node ", QUADLANE_REPOSITORY, "/tools/ort_run.mjs ", file, " --input ", input,
-                               " --level disabled --output-dir ", scratch.path("theirs")));
+    CommandResult theirs = run_shell(
+        scratch, cat("node ", QUADLANE_REPOSITORY, "/tools/ort_run.mjs ", m.twin.empty() ? file : models + m.twin,
+                     " --input ", input, " --level disabled --output-dir ", scratch.path("theirs")));
     if (theirs.code == 3 || theirs.code == 127) GTEST_SKIP() << "ONNX Runtime is not installed (tools/setup --peers)";
     ASSERT_EQ(theirs.code, 0) << theirs.err;
     expected = std::filesystem::directory_iterator(scratch.path("theirs"))->path();
@@ -81,12 +82,17 @@ TEST_P(QuantizedModels, AgreeWithOnnxRuntime) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shared, QuantizedModels,
-    testing::Values(QuantizedModel{"real/micro_kws_m_qdq.onnx", "real/golden/micro_kws_m_qdq", {}, ""},
-                    QuantizedModel{"real/micro_kws_m_qoperator.onnx", "real/golden/micro_kws_m_qoperator", {}, ""},
-                    QuantizedModel{"real/neu_defect_v5_qoperator.onnx", "real/golden/neu_defect_v5_qoperator", {}, ""},
-                    QuantizedModel{"real/retina_unet_drive_int8_qdq.onnx", "", {1, 1, 192, 192}, "image"},
-                    QuantizedModel{"real/retina_unet_drive_int8_qoperator.onnx", "", {1, 1, 192, 192}, "image"},
-                    QuantizedModel{"synthetic/dense_unet_post_224.qdq.onnx", "", {1, 1, 224, 224}, ""}));
+    testing::Values(QuantizedModel{"real/micro_kws_m_qdq.onnx", "real/golden/micro_kws_m_qdq", {}, "", ""},
+                    QuantizedModel{"real/micro_kws_m_qoperator.onnx", "real/golden/micro_kws_m_qoperator", {}, "", ""},
+                    QuantizedModel{
+                        "real/neu_defect_v5_qoperator.onnx", "real/golden/neu_defect_v5_qoperator", {}, "", ""},
+                    QuantizedModel{"real/retina_unet_drive_int8_qdq.onnx", "", {1, 1, 192, 192}, "image", ""},
+                    // ONNX Runtime's QLinearConv saturates in 16 bits without VNNI, its Q/DQ form does not.
+                    QuantizedModel{"real/retina_unet_drive_int8_qoperator.onnx",
+                                   "",
+                                   {1, 1, 192, 192},
+                                   "image",
+                                   "real/retina_unet_drive_int8_qdq.onnx"}));
 
 }  // namespace
 }  // namespace quadlane::tools
