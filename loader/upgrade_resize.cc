@@ -38,7 +38,7 @@ Status set_simple_sampling(Draft& d, const Floats& scales) {
 // x, scales -> x, -, scales.
 Status place_scales(Draft& d, Emitter& e, ValueId scales) {
   const Tensor* known = e.constant(scales);
-  if (!known) return unsupported("scales are not constant");
+  if (!known) return make_error(Code::needs_value, "scales are not constant");
   QL_TRY(Floats values, floats_of(*known));
   d.node.op = "Resize";
   d.node.inputs = {d.node.inputs[0], kNoValue, scales};
@@ -75,7 +75,7 @@ Status spread_axes(Draft& d, Emitter& e) {
   for (size_t i : {size_t{2}, size_t{3}}) {
     if (i >= d.input_count() || !e.has(d.node.inputs[i])) continue;
     const Tensor* known = e.constant(d.node.inputs[i]);
-    if (!known) return unsupported(i == 2 ? "scales are not constant" : "sizes are not constant");
+    if (!known) return make_error(Code::needs_value, i == 2 ? "scales are not constant" : "sizes are not constant");
     if (known->count() != static_cast<int64_t>(axes->size()))
       return invalid_model("has ", known->count(), i == 2 ? " scales for " : " sizes for ", axes->size(), " axes");
     for (size_t a = 0; a < axes->size(); ++a) {

@@ -28,6 +28,7 @@ const std::map<std::string_view, Sample>& samples() {
       {"Col2Im", {"T1x4x4 I2=3,3 I2=2,2"}},
       {"Compress", {"T4 B4"}},
       {"Concat", {"T4 T4", "axis=0"}},
+      {"ConstantOfShape", {"I1=2"}},
       {"Conv", {"T1x4x6x6 T4x4x3x3"}},
       {"ConvInteger", {"T1x1x4x4 T1x1x2x2"}},
       {"ConvTranspose", {"T1x4x6x6 T4x4x3x3"}},
@@ -121,8 +122,21 @@ void set_attribute(Attrs& attrs, const std::string& text) {
     attrs.set(name, static_cast<int64_t>(std::stoll(value)));
 }
 
-// The sample call of an operator; its first input is the graph's when `open`, everything else is constant.
-Node sample_node(Graph& graph, const OpDef& def, DType dtype, bool open) {
+enum class Source { constant, graph_input, convolution };  // of the first input
+
+// An input of the graph, or a convolution of one, whose result lies in planes.
+ValueId open_value(Graph& graph, const TensorType& type, Source source) {
+  ValueId x = graph.add_input("x", type);
+  if (source != Source::convolution) return x;
+  const int64_t channels = type.shape[1];
+  std::vector<float> ones(static_cast<size_t>(channels * channels), 1.0f);
+  ValueId weights = graph.add_constant("w", Tensor::from<float>({channels, channels, 1, 1}, ones));
+  auto y = add_op(graph, op_table(), Node{"conv", "Conv", {}, {x, weights}, {}});
+  return y.ok() ? *y : x;
+}
+
+// The sample call of an operator; all inputs but the first are constants.
+Node sample_node(Graph& graph, const OpDef& def, DType dtype, Source source) {
   auto found = samples().find(def.name);
   std::string inputs, attributes;
   if (found != samples().end()) {
@@ -139,8 +153,8 @@ Node sample_node(Graph& graph, const OpDef& def, DType dtype, bool open) {
       continue;
     }
     Tensor tensor = sample_input(token, dtype);
-    bool input = open && node.inputs.empty();
-    node.inputs.push_back(input ? graph.add_input("x", tensor.type()) : graph.add_constant("c", tensor));
+    bool open = source != Source::constant && node.inputs.empty();
+    node.inputs.push_back(open ? open_value(graph, tensor.type(), source) : graph.add_constant("c", tensor));
   }
   if (!attributes.empty()) set_attribute(node.attrs, attributes);
   return node;
@@ -148,7 +162,7 @@ Node sample_node(Graph& graph, const OpDef& def, DType dtype, bool open) {
 
 bool accepts(const OpDef& def, DType dtype) {
   Graph graph;
-  Node node = sample_node(graph, def, dtype, false);
+  Node node = sample_node(graph, def, dtype, Source::constant);
   return infer_types(graph, node, op_table()).ok();
 }
 
@@ -161,11 +175,11 @@ std::vector<DType> accepted_types(const OpDef& def) {
   return types;
 }
 
-bool has_kernels(const OpDef& def) {
-  std::vector<DType> types = accepted_types(def);
-  if (types.empty()) return false;
+namespace {
+
+bool compiles_to_kernels(const OpDef& def, DType dtype, Source source) {
   Graph graph;
-  Node node = sample_node(graph, def, types[0], true);  // f32 comes first
+  Node node = sample_node(graph, def, dtype, source);
   if (node.inputs.empty()) return false;
   auto y = add_op(graph, op_table(), std::move(node), "y");
   if (!y.ok()) return false;
@@ -176,6 +190,22 @@ bool has_kernels(const OpDef& def) {
   if (!model.ok()) return false;
   const auto& steps = model->plan().steps;
   return std::none_of(steps.begin(), steps.end(), [](const auto& step) { return step->info.reference; });
+}
+
+bool is_image(const OpDef& def) {
+  Graph graph;
+  Node node = sample_node(graph, def, DType::f32, Source::constant);
+  return !node.inputs.empty() && graph.at(node.inputs[0]).type.dtype == DType::f32 &&
+         graph.at(node.inputs[0]).type.shape.size() == 4;
+}
+
+}  // namespace
+
+bool has_kernels(const OpDef& def) {
+  std::vector<DType> types = accepted_types(def);
+  if (types.empty()) return false;
+  if (compiles_to_kernels(def, types[0], Source::graph_input)) return true;  // f32 comes first
+  return is_image(def) && types[0] == DType::f32 && compiles_to_kernels(def, DType::f32, Source::convolution);
 }
 
 }  // namespace quadlane::tools

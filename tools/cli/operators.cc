@@ -79,11 +79,11 @@ std::string operator_table() {
       "- **versions**: the opsets that defined or redefined the operator; a model of any opset from the first on "
       "loads.\n"
       "- **types**: element types of the data inputs. *floats* are f32, f64, f16; *numbers* every type but bool.\n"
-      "- **kernels**: a plain f32 call is compiled to more than the scalar reference, which every operator has. "
-      "Before,\n"
-      "  constants are folded and quantized patterns merged; `quadlane inspect --plan` says for each step of a model "
-      "which\n"
-      "  kernel it got, or why it fell back.\n\n"
+      "- **kernels**: a plain f32 call, or one behind a convolution, is compiled to more than the scalar reference "
+      "that\n"
+      "  every operator has. Constants are folded and quantized patterns merged before; `quadlane inspect --plan` "
+      "says\n"
+      "  for each step of a model which kernel it got, or why it fell back.\n\n"
       "| operator | versions | types | kernels | notes |\n|---|---|---|---|---|\n";
   for (const OpHistory& history : op_histories()) text += row(history);
   text += "\n## Not supported\n\n| operator | reason |\n|---|---|\n";
