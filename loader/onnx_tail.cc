@@ -73,8 +73,8 @@ class OnnxTail final : public Tail {
 
   Result<std::vector<Tensor>> evaluate(std::span<const View> graph_outputs) const {
     Graph graph;
-    Emitter emit(graph, ops_, {options_.max_folded_elements, options_.max_folded_bytes, kUnlimitedWork}, options_.widen_half,
-                 Emitter::Folding::all);
+    Emitter emit(graph, ops_, {options_.max_folded_elements, options_.max_folded_bytes, kUnlimitedWork},
+                 options_.widen_half, Emitter::Folding::all);
     emit.scope().used = used_;
     for (const Capture& capture : captures_) QL_CHECK_OK(bind(emit, capture, graph_outputs));
     TensorReadOptions tensors{directory_, options_.widen_half, options_.max_constant_bytes};
@@ -138,18 +138,50 @@ Result<std::shared_ptr<const Tail>> make_tail(TailSource source, const Emitter& 
 
 namespace {
 
-// Whether a node means the same in another opset, its subgraphs included.
+constexpr int64_t kListsAreInputs = 13;
+
+// The attribute that became input 1 in opset 13, or null.
+const char* list_attribute(const onnx::NodeProto& node) {
+  for (const char* op : {"Squeeze", "Unsqueeze", "ReduceSum"})
+    if (node.op_type() == op) return "axes";
+  return node.op_type() == "Split" ? "split" : nullptr;
+}
+
+// Whether a node can be written in another opset, its subgraphs included: it means the same there, but for a list that
+// moves.
 bool means_the_same(const onnx::NodeProto& node, int64_t from, int64_t to) {
   if (node.domain().empty() || node.domain() == "ai.onnx") {
     const OpHistory* history = find_history(node.op_type());
-    if (!history || history->version(to) == 0) return false;
-    const bool equal = history->version(from) == history->version(to);
-    if (!equal && (history->upgrade || to < from)) return false;
+    if (!history) return false;
+    const bool moves =
+        list_attribute(node) && from < kListsAreInputs && to >= kListsAreInputs && node.input_size() == 1;
+    if (!history->reads_the_same(moves ? kListsAreInputs : from, to)) return false;
   }
   for (const auto& attribute : node.attribute())
     for (const auto& inner : attribute.g().node())
       if (!means_the_same(inner, from, to)) return false;
   return true;
+}
+
+// Moves such lists to initializers of the main graph, which subgraphs see too.
+void move_lists(onnx::NodeProto& node, const std::function<bool(const std::string&)>& is_taken, int& made,
+                onnx::GraphProto& graph) {
+  const char* list = list_attribute(node);
+  for (int i = 0; i < node.attribute_size(); ++i) {
+    if (node.attribute(i).has_g())
+      for (onnx::NodeProto& inner : *node.mutable_attribute(i)->mutable_g()->mutable_node())
+        move_lists(inner, is_taken, made, graph);
+    if (!list || node.attribute(i).name() != list) continue;
+    std::string name;
+    do name = cat("tail.", list, ".", made++);
+    while (is_taken(name));
+    const auto& ints = node.attribute(i).ints();
+    const std::vector<int64_t> values(ints.begin(), ints.end());
+    tensor_to_proto(Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values), name,
+                    graph.add_initializer());
+    node.add_input(name);
+    node.mutable_attribute()->DeleteSubrange(i--, 1);
+  }
 }
 
 const OnnxTail& as_onnx(const Tail& tail) { return static_cast<const OnnxTail&>(tail); }  // there is no other kind
@@ -173,7 +205,7 @@ Result<int> opset_for_tail(const Tail& tail, int wanted, int oldest, int newest)
   return unsupported("no opset from ", oldest, " to ", newest, " suits the nodes behind shapes that depend on data");
 }
 
-Status write_tail(const Tail& tail, std::span<const std::string> output_names,
+Status write_tail(const Tail& tail, int opset, std::span<const std::string> output_names,
                   const std::function<bool(const std::string&)>& is_taken, onnx::ModelProto* file) {
   const OnnxTail& onnx = as_onnx(tail);
   if (onnx.model().functions_size() > 0)
@@ -203,7 +235,13 @@ Status write_tail(const Tail& tail, std::span<const std::string> output_names,
     identity->add_input(written);
     identity->add_output(capture.name);
   }
-  graph.mutable_node()->MergeFrom(onnx.model().graph().node());
+  const bool moves = onnx.opsets().at("") < kListsAreInputs && opset >= kListsAreInputs;
+  int made = 0;
+  for (const onnx::NodeProto& node : onnx.model().graph().node()) {
+    onnx::NodeProto& written = *graph.add_node();
+    written = node;
+    if (moves) move_lists(written, is_taken, made, graph);
+  }
   return {};
 }
 

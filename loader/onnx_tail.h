@@ -21,12 +21,13 @@ struct TailSource {
 // unless they are already.
 Result<std::shared_ptr<const Tail>> make_tail(TailSource, const Emitter&, std::vector<ValueId>& graph_outputs);
 
-// How a tail goes into a file, see save.h. The nodes are written as they were read, so the file's opset must give every
-// operator the meaning it had: `opset_for_tail` is the one nearest to what is wanted, `oldest` or newer.
+// How a tail goes into a file, see save.h. The nodes are written as they were read, but for lists that became inputs,
+// so the file's opset must give every operator the meaning it had: `opset_for_tail` is the one nearest to what is
+// wanted, `oldest` or newer.
 Result<int> opset_for_tail(const Tail&, int wanted, int oldest, int newest);
 // Appends the nodes and what they read. `output_names`: of the graph in front, as written;
 // `is_taken`: names of the file so far.
-Status write_tail(const Tail&, std::span<const std::string> output_names,
+Status write_tail(const Tail&, int opset, std::span<const std::string> output_names,
                   const std::function<bool(const std::string&)>& is_taken, onnx::ModelProto* file);
 
 }  // namespace quadlane

@@ -21,8 +21,10 @@ void describe_value(const Value& value, const OpenDims& open, onnx::ValueInfoPro
   for (size_t i = 0; i < value.type.shape.size(); ++i) {
     auto* dim = type->mutable_shape()->add_dim();
     const bool is_open = dims != open.end() && i < dims->second.size() && dims->second[i].is_open();
-    if (!is_open) dim->set_dim_value(value.type.shape[i]);
-    else if (!dims->second[i].symbol.empty()) dim->set_dim_param(dims->second[i].symbol);
+    if (!is_open)
+      dim->set_dim_value(value.type.shape[i]);
+    else if (!dims->second[i].symbol.empty())
+      dim->set_dim_param(dims->second[i].symbol);
   }
 }
 
@@ -109,7 +111,8 @@ class Writer {
       else
         describe_computed(output, info);
     }
-    return write_tail(*graph_.tail, written, [&](const std::string& name) { return read_.count(name) != 0; }, &model_);
+    return write_tail(
+        *graph_.tail, opset_, written, [&](const std::string& name) { return read_.count(name) != 0; }, &model_);
   }
 
   // In the graph's order; one that a file form turned into an attribute is not written.

@@ -309,6 +309,15 @@ int OpHistory::version(int64_t opset) const {
   return found;
 }
 
+bool OpHistory::reads_the_same(int64_t from, int64_t to) const {
+  if (version(from) == 0 || version(to) == 0) return false;
+  if (version(from) == version(to)) return true;
+  if (to < from) return false;
+  return !upgrade || std::all_of(changes.begin(), changes.end(), [&](const OpChange& change) {
+    return change.since <= from || change.since > to || std::string_view(change.what) == kTypes;
+  });
+}
+
 std::span<const OpHistory> op_histories() {
   static const std::vector<OpHistory> table = [] {
     std::vector<OpHistory> h;

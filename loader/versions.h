@@ -26,6 +26,8 @@ struct OpHistory {
 
   // The version a model of this opset means, or 0 when the operator did not exist yet.
   int version(int64_t opset) const;
+  // Whether a node written for opset `from` means the same in the newer opset `to`.
+  bool reads_the_same(int64_t from, int64_t to) const;
 };
 
 // By name, sorted.
