@@ -112,5 +112,24 @@ output %y
                      seed);
 }
 
+// On dense tensors: the range of chunks, the product with a zero point known at run time, its float tail.
+TEST(DynamicPlan, MatMulIntegerOfAnyRank) {
+  for (const char* shape : {"[4,20]", "[2,3,20]", "[1000,20]"})
+    expect_agreement(cat("graph \"g\"\ninput %x: f32", shape, R"(
+const %w: u8[20,7] = random(1)
+const %wz: u8[7] = {0,128,255,100,150,127,3}
+const %ws: f32[7] = {0.01,0.02,0.005,0.01,0.015,0.002,0.03}
+const %b: f32[7] = random(2)
+%q, %s, %z = DynamicQuantizeLinear(%x)
+%c = MatMulInteger(%q, %w, %z, %wz)
+%f = Cast(%c) to=1
+%k = Mul(%s, %ws)
+%m = Mul(%f, %k)
+%y = Add(%m, %b)
+output %y
+)"),
+                     1);
+}
+
 }  // namespace
 }  // namespace quadlane::testing
