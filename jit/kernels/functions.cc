@@ -133,21 +133,18 @@ void Functions::swish(const Vec& v) {
   a_.vmulps(v, v, t(2));
 }
 
-// 2^n in two factors: overflow gives infinity and underflow ends in 0.
+// 2 * 2^(n-1), so that the largest results are reached and overflow gives infinity; the exponent of the lowest n is 0,
+// which makes results below 2^-126 zero and never denormal.
 void Functions::exp(const Vec& v) {
-  clamp(v, t(0), -104.0f, 89.0f);
+  clamp(v, t(0), -87.3f, 89.0f);
   exp_parts(v, t(0), t(1));
   a_.vfmadd213ps(t(1), v, real(1));
   a_.vfmadd213ps(t(1), v, real(1));
   a_.vcvtps2dq(t(0), t(0));
-  a_.vpsrad(v, t(0), 1);
-  a_.vpsubd(t(0), t(0), v);
-  for (const Vec* n : {&v, &t(0)}) {
-    a_.vpslld(*n, *n, 23);
-    a_.vpaddd(*n, *n, real(1));
-  }
-  a_.vmulps(v, v, t(1));
-  a_.vmulps(v, v, t(0));
+  a_.vpslld(t(0), t(0), 23);
+  a_.vpaddd(t(0), t(0), real(0.5f));
+  a_.vmulps(t(1), t(1), t(0));
+  a_.vaddps(v, t(1), t(1));
 }
 
 // v = 2^n m, sqrt(1/2) <= m < sqrt(2): log(m) + n ln 2. Adding to the bits of v what separates sqrt(1/2) from 1 carries
