@@ -83,8 +83,8 @@ Result<const OpHistory*> NodeImporter::history_of(const onnx::NodeProto& proto) 
   if (!history) {
     std::string_view reason = refusal_of(known_as);
     return unsupported("operator '", proto.op_type(), "' of domain '", domain, "' (",
-                       key.empty() ? "opset " : "version ", version, ") is not supported",
-                       reason.empty() ? "" : ": ", reason);
+                       key.empty() ? "opset " : "version ", version, ") is not supported", reason.empty() ? "" : ": ",
+                       reason);
   }
   if (history->version(version) == 0)
     return invalid_model("operator '", proto.op_type(), "' does not exist in opset ", version, " of domain '", domain,
@@ -241,7 +241,9 @@ const onnx::FunctionProto* NodeImporter::find_function(const onnx::NodeProto& pr
 Status NodeImporter::add(const NodeList& nodes, int index) {
   const onnx::NodeProto& proto = nodes[index];
   auto import = [&]() -> Status {
-    QL_CHECK_OK(spend(1));
+    // Long names and large attributes cost time in every round of a loop.
+    constexpr size_t kBytesOfANode = 1 << 16;
+    QL_CHECK_OK(spend(1 + (emit_.scope().prefix.empty() ? 0 : proto.ByteSizeLong() / kBytesOfANode)));
     std::string name = node_name(proto, index);
     if (const onnx::FunctionProto* function = find_function(proto)) return add_call(proto, *function, name);
     QL_TRY(const OpHistory* history, history_of(proto));

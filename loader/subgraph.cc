@@ -241,8 +241,13 @@ Status NodeImporter::add_call(const onnx::NodeProto& proto, const onnx::Function
   inputs.resize(static_cast<size_t>(function.input_size()));
   std::map<std::string, onnx::AttributeProto> frame;
   QL_CHECK_OK(add_defaults(function, frame));
-  for (const auto& attribute : proto.attribute())
-    if (const onnx::AttributeProto* given = resolve(attribute)) frame[attribute.name()] = *given;
+  for (const auto& attribute : proto.attribute()) {
+    const onnx::AttributeProto* given = resolve(attribute);
+    if (!given) continue;
+    constexpr size_t kBytesOfANode = 1024;  // copied for every call
+    QL_CHECK_OK(spend(given->ByteSizeLong() / kBytesOfANode));
+    frame[attribute.name()] = *given;
+  }
   for (const auto& [key, attribute] : frame)
     if (attribute.has_g() || attribute.graphs_size() > 0)
       return unsupported("attribute '", key,

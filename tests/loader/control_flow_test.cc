@@ -285,6 +285,36 @@ TEST(ControlFlow, MissingPartsAreNamed) {
   EXPECT_EQ(none.output("y").error(), "node 'if' (If): attribute 'then_branch' is missing or no graph");
 }
 
+// Flipped bytes must never crash, neither while loading nor in a tail that runs.
+TEST(ControlFlow, FlippedBytes) {
+  ModelBuilder inner, b;
+  inner.node("Relu", {"a"}, {"r"});
+  *b.model.add_functions() = function("f", {"a"}, inner.graph().node(), "r");
+  b.input("x", {2}).floats("w", {2}, {1, 2}).floats("zero", {1}, {0}).ints("axes", {0});
+  b.initializer<int64_t>("rounds", {}, {2}, TensorProto::INT64).node("ReduceSum", {"x"}, {"sum"});
+  b.node("Greater", {"sum", "zero"}, {"c"});
+  b.node("Loop", {"rounds", "", "x"}, {"last", "rows"}, {graph_attribute("body", loop_body())});
+  b.node("SplitToSequence", {"rows"}, {"parts"})
+      .node("ConcatFromSequence", {"parts"}, {"all"}, {attribute("axis", int64_t{0})});
+  b.node("If", {"c"}, {"t"},
+         {graph_attribute("then_branch", branch("Add", "w")), graph_attribute("else_branch", branch("Mul", "x"))});
+  call(b, "f", {"t"}, "y").output("y").output("all");
+  const std::string bytes = b.bytes();
+  LoadOptions limits;
+  limits.max_nodes = 500;
+  limits.max_folded_bytes = 1 << 20;
+  int ran = 0;
+  const Tensor x = Tensor::from<float>({2}, Floats{1, 2});
+  for (size_t i = 0; i < bytes.size(); ++i)
+    for (int flip : {0x01, 0x08, 0x80}) {
+      std::string changed = bytes;
+      changed[i] = static_cast<char>(changed[i] ^ flip);
+      auto graph = load_onnx_bytes(std::as_bytes(std::span(changed)), op_table(), limits);
+      if (graph.ok()) ran += interpret(*graph, op_table(), {&x, 1}).ok();
+    }
+  EXPECT_GT(ran, 0);
+}
+
 TEST(ControlFlow, DeepNestingEndsInAnError) {
   onnx::GraphProto graph = branch("Add", "x");
   for (int i = 0; i < 60; ++i) {
