@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "loader/versions.h"
 #include "tests/loader/run_model.h"
 
 namespace quadlane::testing {
@@ -75,6 +76,33 @@ TEST(Upgrade, PadAttributes) {
   ModelBuilder edge(7);
   edge.node("Pad", {"x"}, {"y"}, {attribute("pads", Ints{1, 1}), attribute("mode", "edge")});
   EXPECT_EQ(run(edge, {2}, {3, 4}).y, (Floats{3, 3, 4, 4}));
+}
+
+TEST(Upgrade, PReluOfOneSlopeForEachChannel) {
+  ModelBuilder b(6);
+  b.floats("slope", {2}, {1, 10}).node("PRelu", {"x", "slope"}, {"y"});
+  EXPECT_EQ(run(b, {1, 2, 1}, {-1, -1}).y, (Floats{-1, -10}));
+  ModelBuilder later(9);
+  later.floats("slope", {2}, {1, 10}).node("PRelu", {"x", "slope"}, {"y"});
+  EXPECT_EQ(run(later, {1, 1, 2}, {-1, -1}).y, (Floats{-1, -10}));  // along the last axis
+}
+
+TEST(Upgrade, GroupNormalizationOfOneScaleForEachGroup) {
+  ModelBuilder b(18);
+  b.floats("scale", {2}, {1, 2}).floats("bias", {2}, {0, 1});
+  b.node("GroupNormalization", {"x", "scale", "bias"}, {"y"},
+         {attribute("num_groups", int64_t{2}), attribute("epsilon", 0.0f)});
+  EXPECT_EQ(run(b, {1, 4, 1}, {1, 3, 5, 9}).y, (Floats{-1, 1, -1, 3}));
+}
+
+TEST(Upgrade, GridSampleAndRoiAlignOfOlderOpsets) {
+  ModelBuilder b(16);
+  b.floats("grid", {1, 1, 1, 2}, {0, 0}).node("GridSample", {"x", "grid"}, {"y"}, {attribute("mode", "bilinear")});
+  EXPECT_EQ(run(b, {1, 1, 2, 2}, {1, 2, 3, 6}).y, (Floats{3}));
+  ModelBuilder roi(10);
+  roi.floats("rois", {1, 4}, {0, 0, 2, 2}).ints("image", {0});
+  roi.node("RoiAlign", {"x", "rois", "image"}, {"y"}, {attribute("sampling_ratio", int64_t{1})});
+  EXPECT_EQ(run(roi, {1, 1, 3, 3}).y, (Floats{4}));  // not shifted: the centre is pixel (1, 1)
 }
 
 TEST(Upgrade, ReductionAxes) {
@@ -281,9 +309,14 @@ TEST(Upgrade, MaxPoolIndices) {
   ModelBuilder b(8);
   b.node("MaxPool", {"x"}, {"y", "indices"},
          {attribute("kernel_shape", Ints{2}), attribute("storage_order", int64_t{1})}, "pool");
-  EXPECT_EQ(run(b, {1, 1, 3}).y, (Floats{1, 2}));
-  b.output("indices");
-  EXPECT_EQ(b.error(), "node 'pool' (MaxPool): output 1 'indices' is read, indices are not supported");
+  Loaded unread = run(b, {1, 1, 3});
+  EXPECT_EQ(unread.y, (Floats{1, 2}));
+  EXPECT_EQ(unread.last().outputs.size(), 1u);
+  ModelBuilder both(8);
+  both.node("MaxPool", {"x"}, {"best", "indices"},
+            {attribute("kernel_shape", Ints{2, 1}), attribute("storage_order", int64_t{1})});
+  both.node("Cast", {"indices"}, {"y"}, {attribute("to", int64_t{TensorProto::FLOAT})});
+  EXPECT_EQ(run(both, {1, 1, 2, 2}, {1, 4, 3, 2}).y, (Floats{1, 2}));  // columns are contiguous
 }
 
 TEST(Upgrade, CastLike) {
@@ -306,7 +339,7 @@ TEST(Upgrade, ShapeParts) {
 TEST(Upgrade, EveryOperatorOfTheTableHasAHistory) {
   for (const OpDef& def : op_table().all()) {
     if (def.name.substr(0, 3) == "ql.") continue;
-    ModelBuilder b(21);
+    ModelBuilder b(kNewestOpset);
     b.input("x", {1}).node(std::string(def.name), {"x"}, {"y"}).output("y");
     EXPECT_EQ(b.error().find("of domain 'ai.onnx'"), std::string::npos) << b.error();
   }
