@@ -34,9 +34,35 @@ class Hostile {
   }
 
   Attr attr() {
-    static const char* const kTexts[] = {"",       "constant", "reflect", "edge",       "wrap",  "linear",    "nearest",
-                                         "cubic",  "floor",    "DCR",     "CRD",        "tanh",  "u8",        "f32",
-                                         "notset", "VALID",    "clip",    "SAME_UPPER", "leaky", "asymmetric"};
+    static const char* const kTexts[] = {"",
+                                         "constant",
+                                         "reflect",
+                                         "edge",
+                                         "wrap",
+                                         "linear",
+                                         "nearest",
+                                         "cubic",
+                                         "floor",
+                                         "DCR",
+                                         "CRD",
+                                         "tanh",
+                                         "u8",
+                                         "f32",
+                                         "notset",
+                                         "VALID",
+                                         "clip",
+                                         "SAME_UPPER",
+                                         "leaky",
+                                         "asymmetric",
+                                         "reflection",
+                                         "border",
+                                         "max",
+                                         "add",
+                                         "LEFT",
+                                         "ij,jk->ik",
+                                         "...i->...",
+                                         "ii->i",
+                                         "output_half_pixel"};
     switch (random_.between(0, 5)) {
       case 0: return static_cast<float>(number());
       case 1: return std::string(kTexts[random_.between(0, std::size(kTexts) - 1)]);
