@@ -96,11 +96,11 @@ constexpr Entry kLowerings[] = {
 };
 
 // Whether a value, or a concat of it, goes into a convolution or its quantization.
-bool read_by_convolutions(const Graph& graph, ValueId v) {
+bool read_by_convolutions(const Graph& graph, ValueId v, bool through_concat = true) {
   return std::any_of(graph.at(v).uses.begin(), graph.at(v).uses.end(), [&](const Use& use) {
     const Node& node = graph.at(use.node);
     return node.op == "ql.Conv" || node.op == "ql.ConvTranspose" || node.op == "ql.Quantize" ||
-           (node.op == "Concat" && read_by_convolutions(graph, node.output()));
+           (through_concat && node.op == "Concat" && read_by_convolutions(graph, node.output(), false));
   });
 }
 

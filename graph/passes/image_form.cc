@@ -49,14 +49,15 @@ Result<ValueId> ImageForm::reshape(ValueId v, const Shape& shape) {
   return add("Reshape", {}, {v, target});
 }
 
-Result<ValueId> ImageForm::image(ValueId v) {
+Result<ValueId> ImageForm::image(ValueId v, int quantizers) {
   if (auto known = known_image(v)) return *known;
   const std::optional<VolumeShape> shape = VolumeShape::of(g_, v);
   if (!shape) return make_error(Code::internal, "'", g_[v].name, "' is no sequence or volume");
-  if (const Node* quantizer = g_.producer(v); quantizer && is_scalar_quantizer(g_, *quantizer)) {
+  const Node* quantizer = quantizers > 0 ? g_.producer(v) : nullptr;
+  if (quantizer && is_scalar_quantizer(g_, *quantizer)) {
     const Node node = *quantizer;
     std::vector<ValueId> inputs = node.inputs;
-    QL_TRY(inputs[0], image(node.input(0)));
+    QL_TRY(inputs[0], image(node.input(0), quantizers - 1));
     return add(node.op, node.attrs, inputs);
   }
   if (needs_transpose(*shape)) {

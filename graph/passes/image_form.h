@@ -33,9 +33,9 @@ class ImageForm {
   const OpTable& ops() const { return ops_; }
   // The image that v is a sequence or volume of, if it was made by volume(), else nullopt.
   std::optional<ValueId> known_image(ValueId v) const;
-  // The image of v: the known one, or nodes that make it. They stand in front of v's quantization, which convolutions
-  // want next to them.
-  Result<ValueId> image(ValueId v);
+  // The image of v: the known one, or nodes that make it. They stand in front of v's quantization (of so many
+  // nodes at most), which convolutions want next to them.
+  Result<ValueId> image(ValueId v, int quantizers = 2);
   // Depth slices [begin, end) of an image of slices with `channels` channels.
   Result<ValueId> slices(ValueId image, int64_t channels, int64_t begin, int64_t end);
   // These depth slices in this order.
