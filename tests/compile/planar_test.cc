@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/passes/pass.h"
+#include "graph/text.h"
 #include "ops/table.h"
 #include "tests/compile/plan_check.h"
 #include "tests/support/random_graph.h"
@@ -107,6 +108,22 @@ TEST(Planar, Normalizations) {
     return b.op("MeanVarianceNormalization", {x}, attr("axes", std::vector<int64_t>{1, 2, 3}));
   });
   expect_planar([](RandomBuilder& b, ValueId x) { return b.op("LpNormalization", {x}, attr("axis", int64_t{1})); });
+}
+
+// A channel of a volume is a group of planes.
+TEST(Planar, InstanceNormalizationOfVolumes) {
+  RandomBuilder b(op_table(), 6);
+  const Attrs pads = attr("pads", std::vector<int64_t>(6, 1));
+  ValueId x = b.op("Conv", {b.input({1, 2, 5, 6, 7}), b.constant({4, 2, 3, 3, 3}, -1, 1)}, pads);
+  x = b.op("InstanceNormalization", {x, b.constant({4}, 0.5f, 2), b.constant({4}, -1, 1)});
+  x = b.op("Conv", {b.op("LeakyRelu", {x}), b.constant({1, 4, 3, 3, 3}, -1, 1)}, pads);
+  b.graph.set_outputs({x});
+  ASSERT_TRUE(run_passes(b.graph, op_table(), simplify_passes()).ok());
+  ASSERT_TRUE(run_passes(b.graph, op_table(), fuse_f32_passes()).ok());
+  PlanCheck check;
+  check.tolerance = 2e-5;
+  check.expect_no_reference = true;
+  EXPECT_EQ(check_plan(b.graph, check), "") << print(b.graph);
 }
 
 TEST(Planar, AlongChannels) {
