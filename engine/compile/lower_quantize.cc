@@ -132,6 +132,107 @@ Result<Verdict> lower_quantize(Lowering& l, const Node& node) {
   return Verdict{};
 }
 
+namespace {
+
+// What the three steps of a DynamicQuantizeLinear hand to each other, all dense.
+struct DynamicScratch {
+  DenseRef ranges;               // f32 [image][plane][2]
+  DenseRef scales, zeros, pads;  // for the quantization: f32, s32 [4 * planes], u32 [pad_words]
+  DenseRef scale, zero;          // the operator's results
+  size_t range_count, planes, pad_words;
+};
+
+DynamicScratch dynamic_scratch(Lowering& l, const Node& node, size_t range_count, size_t planes) {
+  auto room = [&](DType dtype, size_t count) {
+    TensorType t{dtype, {static_cast<int64_t>(count)}};
+    return DenseRef{Place::arena, t, static_cast<size_t>(l.layouts.add_dense(t.bytes()))};
+  };
+  const size_t pad_words = planes * RunTimePadding::kWordsPerPlane;
+  return {room(DType::f32, 2 * range_count),
+          room(DType::f32, 4 * planes),
+          room(DType::s32, 4 * planes),
+          room(DType::s32, pad_words),
+          l.define_dense(node.outputs[1]),
+          l.define_dense(node.outputs[2]),
+          range_count,
+          planes,
+          pad_words};
+}
+
+std::vector<BufferId> with_dense(std::vector<BufferId> ids, const std::vector<DenseRef>& refs) {
+  for (const DenseRef& ref : refs)
+    if (ref.place == Place::arena) ids.push_back(BufferId(ref.index));
+  return ids;
+}
+
+Status emit_range(Lowering& l, Emitter& e, const std::string& name, const PlanarValue& x, const DynamicScratch& d) {
+  RangeSpec spec{l.isa, e.geometry(x).w};
+  run::StepInfo info;
+  info.name = name + ".range";
+  info.op = "range";
+  info.kernel = describe(spec);
+  info.bytes_read = e.pixel_bytes(x);
+  QL_TRY(KernelId kernel, e.kernel(info.kernel, [&] { return generate(spec); }));
+  e.step(std::move(info), with_dense(buffers_of({&x}), {d.ranges}), [=, &l](const Addresses& a) {
+    auto s = std::make_unique<run::RangeStep>();
+    s->src = l.layouts.geometry(x.layout);
+    s->src_planes = a.planes(x);
+    s->kernel = a.kernel(kernel);
+    s->ranges = a.dense(d.ranges);
+    return s;
+  });
+  return {};
+}
+
+void emit_scale(Emitter& e, const std::string& name, const DynamicScratch& d) {
+  run::StepInfo info;
+  info.name = name + ".scale";
+  info.op = "dynamic scale";
+  auto touched = with_dense({}, {d.ranges, d.scales, d.zeros, d.pads, d.scale, d.zero});
+  e.step(std::move(info), std::move(touched), [=](const Addresses& a) {
+    auto s = std::make_unique<run::DynamicScaleStep>();
+    s->ranges = a.dense(d.ranges);
+    s->range_count = static_cast<int64_t>(d.range_count);
+    s->scale = a.dense(d.scale);
+    s->zero = a.dense(d.zero);
+    s->scales = a.dense(d.scales);
+    s->zeros = a.dense(d.zeros);
+    s->pads = a.dense(d.pads);
+    s->planes = static_cast<int64_t>(d.planes);
+    s->pad_words = static_cast<int64_t>(d.pad_words);
+    return s;
+  });
+}
+
+Status emit_dynamic_quantize(Lowering& l, Emitter& e, const std::string& name, const PlanarValue& x,
+                             const PlanarValue& out, const DynamicScratch& d) {
+  const Geometry& g = e.geometry(out);
+  QuantizeSpec spec{l.isa, {g.w, g.gap}, -1, true};
+  QL_TRY(auto runs, kernel_runs(e, out, spec));
+  spec.channels = channel_bits(out.planes[0]);
+  run::StepInfo info;
+  info.name = name;
+  info.op = "DynamicQuantizeLinear";
+  info.note = "fp32 enters the int8 part";
+  info.kernel = describe(spec);
+  info.bytes_read = e.pixel_bytes(x);
+  info.bytes_written = e.pixel_bytes(out);
+  auto touched = with_dense(buffers_of({&x, &out}), {d.scales, d.zeros, d.pads});
+  e.step(std::move(info), std::move(touched), [=, &l](const Addresses& a) {
+    auto s = std::make_unique<run::QuantizeStep>();
+    s->src = float_rows({{}, x}, out, a, l.layouts);
+    s->dst = {l.layouts.geometry(out.layout), a.planes(out), a.pads(out)};
+    s->groups = groups_of(runs, a);
+    s->inv_scale = a.dense(d.scales);
+    s->zero = a.dense(d.zeros);
+    s->run_time_pads = a.dense(d.pads);
+    return s;
+  });
+  return {};
+}
+
+}  // namespace
+
 // Three steps: the range of every plane, the scale they make together, the quantization with it. The zero point is the
 // result's padding, so it is filled in at run time, too.
 Result<Verdict> lower_dynamic_quantize(Lowering& l, const Node& node) {
@@ -141,76 +242,14 @@ Result<Verdict> lower_dynamic_quantize(Lowering& l, const Node& node) {
   PlanarValue x = *found;
   PlanarValue out =
       l.layouts.fresh(DType::u8, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
-  const size_t planes = out.planes.size(), pad_words = planes * RunTimePadding::kWordsPerPlane;
-  auto scratch = [&](DType dtype, size_t count) {
-    TensorType t{dtype, {static_cast<int64_t>(count)}};
-    return DenseRef{Place::arena, t, static_cast<size_t>(l.layouts.add_dense(t.bytes()))};
-  };
   const size_t range_count = static_cast<size_t>(type.shape[0]) * x.planes.size();
-  const DenseRef ranges = scratch(DType::f32, 2 * range_count), scales = scratch(DType::f32, 4 * planes),
-                 zeros = scratch(DType::s32, 4 * planes), pads = scratch(DType::s32, pad_words),
-                 scale = l.define_dense(node.outputs[1]), zero = l.define_dense(node.outputs[2]);
-  l.layouts.pad_at_run_time(out.planes[0].buffer, {static_cast<uint32_t>(node.outputs[2]), BufferId(pads.index)});
+  const DynamicScratch d = dynamic_scratch(l, node, range_count, out.planes.size());
+  l.layouts.pad_at_run_time(out.planes[0].buffer, {static_cast<uint32_t>(node.outputs[2]), BufferId(d.pads.index)});
   l.define(node.output(), out);
   l.emit([=, &l, name = node.name](Emitter& e) -> Status {
-    auto buffers = [&](std::vector<BufferId> ids, const std::vector<DenseRef>& refs) {
-      for (const DenseRef& ref : refs)
-        if (ref.place == Place::arena) ids.push_back(BufferId(ref.index));
-      return ids;
-    };
-    run::StepInfo info;
-    info.name = name + ".range";
-    info.op = "range";
-    RangeSpec range{l.isa, e.geometry(x).w};
-    info.kernel = describe(range);
-    info.bytes_read = e.pixel_bytes(x);
-    QL_TRY(KernelId range_kernel, e.kernel(info.kernel, [&] { return generate(range); }));
-    e.step(info, buffers(buffers_of({&x}), {ranges}), [=, &l](const Addresses& a) {
-      auto s = std::make_unique<run::RangeStep>();
-      s->src = l.layouts.geometry(x.layout);
-      s->src_planes = a.planes(x);
-      s->kernel = a.kernel(range_kernel);
-      s->ranges = a.dense(ranges);
-      return s;
-    });
-    run::StepInfo scale_info;
-    scale_info.name = name + ".scale";
-    scale_info.op = "dynamic scale";
-    e.step(scale_info, buffers({}, {ranges, scales, zeros, pads, scale, zero}), [=](const Addresses& a) {
-      auto s = std::make_unique<run::DynamicScaleStep>();
-      s->ranges = a.dense(ranges);
-      s->range_count = static_cast<int64_t>(range_count);
-      s->scale = a.dense(scale);
-      s->zero = a.dense(zero);
-      s->scales = a.dense(scales);
-      s->zeros = a.dense(zeros);
-      s->pads = a.dense(pads);
-      s->planes = static_cast<int64_t>(planes);
-      s->pad_words = static_cast<int64_t>(pad_words);
-      return s;
-    });
-    const Geometry& g = e.geometry(out);
-    QuantizeSpec spec{l.isa, {g.w, g.gap}, -1, true};
-    QL_TRY(auto runs, kernel_runs(e, out, spec));
-    run::StepInfo step;
-    step.name = name;
-    step.op = "DynamicQuantizeLinear";
-    step.note = "fp32 enters the int8 part";
-    spec.channels = channel_bits(out.planes[0]);
-    step.kernel = describe(spec);
-    step.bytes_read = info.bytes_read;
-    step.bytes_written = e.pixel_bytes(out);
-    e.step(std::move(step), buffers(buffers_of({&x, &out}), {scales, zeros, pads}), [=, &l](const Addresses& a) {
-      auto s = std::make_unique<run::QuantizeStep>();
-      s->src = float_rows({{}, x}, out, a, l.layouts);
-      s->dst = {l.layouts.geometry(out.layout), a.planes(out), a.pads(out)};
-      s->groups = groups_of(runs, a);
-      s->inv_scale = a.dense(scales);
-      s->zero = a.dense(zeros);
-      s->run_time_pads = a.dense(pads);
-      return s;
-    });
-    return {};
+    QL_CHECK_OK(emit_range(l, e, name, x, d));
+    emit_scale(e, name, d);
+    return emit_dynamic_quantize(l, e, name, x, out, d);
   });
   return Verdict{};
 }
