@@ -49,7 +49,7 @@ struct MinOf {
 inline constexpr int kStrands = 32;
 inline constexpr int64_t kLineBlock = 4096;
 
-// Strand j takes elements j, j + 32, j + 64, ...; strands are joined in order after every block.
+// Strand j takes elements j, j + 32, j + 64, ...; after every block strands are joined pairwise.
 template <class Rule>
 float reduce_line(const float* x, int64_t n) {
   typename Rule::Sum total = Rule::kFirst;
@@ -61,10 +61,24 @@ float reduce_line(const float* x, int64_t n) {
 #pragma GCC unroll 1
       for (int j = 0; j < kStrands; ++j) strands[j] = Rule::add(strands[j], x[i + j]);
     for (int64_t i = whole; i < block; ++i) strands[i - whole] = Rule::add(strands[i - whole], x[i]);
-    for (int j = 0; j < kStrands; ++j) total = Rule::join(total, static_cast<typename Rule::Sum>(strands[j]));
+    for (int width = kStrands / 2; width > 0; width /= 2)
+      for (int j = 0; j < width; ++j) strands[j] = Rule::join(strands[j], strands[j + width]);
+    total = Rule::join(total, static_cast<typename Rule::Sum>(strands[0]));
     x += block, n -= block;
   }
   return static_cast<float>(total);
+}
+
+// Index of the first element equal to `value`, which occurs.
+inline int64_t find_first(const float* x, int64_t n, float value) {
+  int64_t at = 0;
+  for (; at + kStrands <= n; at += kStrands) {
+    int found = 0;
+    for (int j = 0; j < kStrands; ++j) found |= x[at + j] == value;
+    if (found) break;
+  }
+  while (x[at] != value) ++at;
+  return at;
 }
 
 }  // namespace quadlane::run

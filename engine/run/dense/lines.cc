@@ -130,7 +130,7 @@ int64_t arg_line(const float* x, int64_t n, bool last) {
     at = n - 1;
     while (x[at] != best) --at;
   } else {
-    while (x[at] != best) ++at;
+    at = find_first(x, n, best);
   }
   return at;
 }
