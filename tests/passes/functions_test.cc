@@ -95,6 +95,18 @@ TEST(ReduceToPool, KeepsOrDropsItsAxes) {
   EXPECT_EQ(b.after(b.op("ReduceMax", {b.x, b.ints({-1, -2})}, drop)), "GlobalMaxPool Reshape");
 }
 
+TEST(IntegerPRelu, KeepsASlopeForEachChannel) {
+  Builder b;
+  auto byte = [&](uint8_t v) { return b.graph.add_constant("", Tensor::scalar<uint8_t>(v)); };
+  ValueId q = b.op("QuantizeLinear", {b.x, b.number(0.02f), byte(100)});
+  ValueId real = b.op("DequantizeLinear", {q, b.number(0.02f), byte(100)});
+  ValueId y = b.op("PRelu", {real, b.constant({6, 1, 1}, 0, 1)});
+  b.graph.set_outputs({b.op("QuantizeLinear", {y, b.number(0.015f), byte(30)})});
+  Graph rewritten = after_pass(b.graph, "integer_prelu");
+  EXPECT_EQ(ops_of(rewritten), "QuantizeLinear ql.PRelu") << print(rewritten);
+  EXPECT_LT(f32_difference(rewritten, b.graph), 1.5 / 256);  // a level: the quotient of the scales is rounded once
+}
+
 TEST(GroupNorm, TakesScaleAndBias) {
   Builder b;
   auto floats = [&](Shape shape, std::vector<float> v) {
