@@ -125,7 +125,7 @@ TEST(LoadError, Inputs) {
   ModelBuilder shapeless;
   shapeless.input("x", {}).output("x");
   shapeless.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape();
-  EXPECT_EQ(shapeless.error(), "input 'x': has no shape, give one for it");
+  EXPECT_EQ(shapeless.error(), "not fixed: the shape of input 'x'; give shapes, for example x=1x3x224x224");
 }
 
 TEST(LoadError, Operators) {
