@@ -27,9 +27,9 @@ struct LoadOptions {
   size_t max_file_bytes = size_t{2} << 30;      // protobuf's own limit is 2 GiB - 1
   size_t max_constant_bytes = size_t{8} << 30;  // all initializers together, external ones included
   // Of values computed while loading; a node that would exceed them stays a node.
-  int64_t max_folded_elements = int64_t{16} << 20;  // one value
-  size_t max_folded_bytes = size_t{128} << 20;      // all values together
-  double max_folded_work = 1e9;                     // steps of the references, see graph/folding.h
+  int64_t max_folded_elements = int64_t{8} << 20;  // one value
+  size_t max_folded_bytes = size_t{96} << 20;      // all values together
+  double max_folded_work = 1e9;                    // steps of the references, see graph/folding.h
   size_t max_nodes = 1000000;
 };
 
