@@ -17,6 +17,8 @@ int64_t multiple_of(std::span<const InputSpec> inputs, std::span<const Shape> gi
     const int64_t one = input.dims[0].extent;
     if (shape[0] % one != 0 || (parts != 0 && parts != shape[0] / one)) return 1;
     parts = shape[0] / one;
+    for (size_t axis = 1; axis < shape.size(); ++axis)
+      if (!input.dims[axis].is_open() && input.dims[axis].extent != shape[axis]) return 1;
   }
   return std::max<int64_t>(parts, 1);
 }

@@ -22,6 +22,22 @@ run::AlignedBytes shared_weights(run::AlignedBytes weights,
 }  // namespace
 namespace {
 
+// Channels are planes and pixels are lanes with entries in tables of their own.
+Status check_extents(const Graph& graph, const CompileOptions& options) {
+  for (NodeId id : graph.order())
+    for (ValueId value : graph.at(id).outputs) {
+      if (value == kNoValue || graph.at(value).type.shape.size() != 4) continue;
+      const Shape& shape = graph.at(value).type.shape;
+      if (shape[1] > options.max_channels)
+        return unsupported("node '", graph.at(id).name, "' (", graph.at(id).op, "): ", to_string(shape), " has ",
+                           shape[1], " channels, the limit is ", options.max_channels);
+      if (shape[2] > 0 && shape[3] > options.max_pixels / shape[2])
+        return unsupported("node '", graph.at(id).name, "' (", graph.at(id).op, "): an image of ", to_string(shape),
+                           " has more than ", options.max_pixels, " pixels");
+    }
+  return {};
+}
+
 // The model's outputs: the graph's, unless a tail makes them of the graph's.
 void list_outputs(const Graph& graph, run::Plan& plan) {
   if (!graph.tail) {
@@ -44,6 +60,7 @@ void list_outputs(const Graph& graph, run::Plan& plan) {
 
 Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTable& ops,
                                                  const CompileOptions& options) {
+  QL_CHECK_OK(check_extents(graph, options));
   auto start = std::chrono::steady_clock::now();
   Isa isa = options.generate_only ? options.isa : std::min(options.isa, options.cpu.best_isa());
   Lowering lowering(graph, ops, options.cpu, isa, options.tune);

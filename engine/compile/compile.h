@@ -15,6 +15,8 @@ struct CompileOptions {
   bool generate_only = false;  // code for an instruction set this machine may lack: to look at or to emulate
   bool tune = true;            // false: schedules by the model alone
   bool perf_map = false;
+  int64_t max_channels = 1 << 16;             // of a tensor of rank 4
+  int64_t max_pixels = int64_t{1} << 28;      // of one channel of it
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a plan that needs more is refused
   std::vector<std::shared_ptr<const run::Plan>> siblings;  // equal packed weights are shared with one of them
 };

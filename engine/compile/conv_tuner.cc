@@ -114,7 +114,10 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
                                        const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
-  if (!timing_ || ranked.size() == 1) return ranked[0];
+  // Trials run on whole planes; of very large ones the model alone decides.
+  constexpr int64_t kMostPlaneBytes = int64_t{64} << 20;
+  const bool large = src.plane_bytes() > kMostPlaneBytes || dst.plane_bytes() > kMostPlaneBytes;
+  if (!timing_ || large || ranked.size() == 1) return ranked[0];
   const std::string key = problem_key(spec, extent, src, dst);
   if (auto it = chosen_.find(key); it != chosen_.end()) return it->second;
 

@@ -14,7 +14,7 @@ namespace {
 
 // On top of what the graph's constants have already.
 constexpr int64_t kAlwaysFine = 1 << 20;  // elements
-constexpr size_t kMoreBytes = size_t{64} << 20;
+constexpr size_t kMoreBytes = size_t{32} << 20;
 
 FoldBudget budget_of(const Graph& g) {
   FoldBudget budget{kAlwaysFine, kMoreBytes};

@@ -2,30 +2,36 @@
 import numpy as np
 
 
+def pooled(got, want):
+    """For each output the values of all samples: [(got, wanted)]; None where the shapes differ."""
+    outputs = []
+    for a, b in zip(zip(*got), zip(*want)):
+        if any(x.shape != y.shape for x, y in zip(a, b)):
+            return None
+        outputs.append(tuple(np.concatenate([x.astype(np.float64).ravel() for x in side]) for side in (a, b)))
+    return outputs
+
+
 def range_error(got, want):
-    """Largest difference relative to the range of the wanted output, the worst of all outputs."""
-    worst = 0.0
-    for a, b in zip(got, want):
-        if a.shape != b.shape:
-            return float("inf")
-        if not b.size:
-            continue
-        a, b = a.astype(np.float64), b.astype(np.float64)
-        spread = b.max() - b.min()
-        gap = np.abs(a - b).max()
-        worst = max(worst, gap / spread if spread > 0 else gap / max(abs(b.max()), 1e-30))
+    """Largest difference relative to the range that the wanted output has over all samples; the worst output."""
+    outputs, worst = pooled(got, want), 0.0
+    if outputs is None:
+        return float("inf")
+    for a, b in outputs:
+        if b.size:
+            spread = b.max() - b.min()
+            gap = np.abs(a - b).max()
+            worst = max(worst, gap / spread if spread > 0 else gap / max(abs(b.max()), 1e-30))
     return float(worst)
 
 
 def sqnr(got, want):
-    """Signal to noise in dB, the worst of all outputs."""
+    """Signal to noise over all samples in dB; the worst output."""
     levels = []
-    for a, b in zip(got, want):
-        if not b.size or a.shape != b.shape:
-            continue
-        a, b = a.astype(np.float64), b.astype(np.float64)
+    for a, b in pooled(got, want) or []:
         noise = ((a - b) ** 2).sum()
-        levels.append(10 * np.log10((b**2).sum() / noise) if noise > 0 else np.inf)
+        if b.size:
+            levels.append(10 * np.log10((b**2).sum() / noise) if noise > 0 else np.inf)
     return float(min(levels)) if levels else float("nan")
 
 

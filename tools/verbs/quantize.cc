@@ -90,8 +90,10 @@ Status quantize_model(const QuantizeArgs& args) {
   OpenForm open{int8, {}};
   if (file.is_open()) {
     auto form = open_form(file, asked, int8, rebind, requantize);
-    if (form.ok()) open = *std::move(form);
-    else report.notes.push_back(cat("the file's input shapes are those of the calibration: ", form.error().text()));
+    if (form.ok())
+      open = *std::move(form);
+    else
+      report.notes.push_back(cat("the file's input shapes are those of the calibration: ", form.error().text()));
   }
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
   QL_CHECK_OK(write_model(open.graph, open.dims, profile, args.output));

@@ -1,0 +1,133 @@
+// Models whose input shapes are open, on the command line: shapes come from the inputs given, and stay open in what
+// `quantize` writes.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "graph/text.h"
+#include "loader/onnx_model.h"
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tests/tools/command.h"
+#include "tools/io/npy.h"
+
+namespace quadlane::tools {
+namespace {
+
+std::string save(const Scratch& scratch, const std::string& name, const std::string& text, OpenDims dims) {
+  auto graph = parse_graph(text, op_table());
+  EXPECT_TRUE(graph.ok()) << graph.error().text();
+  SaveOptions options;
+  options.dims = std::move(dims);
+  EXPECT_TRUE(save_onnx(*graph, scratch.path(name), options).ok());
+  return scratch.path(name);
+}
+
+// Convolutions around a Reshape and a Resize, both of them with constants that depend on the image's size.
+std::string open_net(const Scratch& scratch) {
+  const Dim n{kOpenExtent, "N"}, h{kOpenExtent, "H"}, w{kOpenExtent, "W"};
+  return save(scratch, "open.onnx", R"(graph "net"
+input %image: f32[1,1,16,16]
+const %w1: f32[8,1,3,3] = random(1)
+const %w2: f32[4,8,1,1] = random(2)
+const %scales: f32[4] = [1,1,2,2]
+%a: f32[1,8,16,16] = Conv(%image, %w1) name="first" pads=[1,1,1,1]
+%b: f32[1,8,16,16] = Relu(%a) name="relu"
+%c: f32[1,8,32,32] = Resize(%b, _, %scales) name="up" mode="nearest"
+%scores: f32[1,4,32,32] = Conv(%c, %w2) name="last"
+output %scores
+)",
+              {{"image", {n, {1, {}}, h, w}}, {"scores", {n, {4, {}}, {kOpenExtent, {}}, {kOpenExtent, {}}}}});
+}
+
+std::string write_input(const Scratch& scratch, const std::string& name, Shape shape) {
+  Tensor tensor = *Tensor::allocate({DType::f32, std::move(shape)});
+  for (int64_t i = 0; i < tensor.count(); ++i) tensor.mutate<float>()[i] = static_cast<float>(i % 17) / 16;
+  EXPECT_TRUE(write_npy(scratch.path(name), tensor.view()).ok());
+  return scratch.path(name);
+}
+
+TEST(OpenShapes, RunTakesThemFromTheInput) {
+  Scratch scratch;
+  const std::string net = open_net(scratch);
+  for (const Shape& shape : {Shape{1, 1, 16, 16}, {3, 1, 10, 24}}) {
+    CommandResult r = quadlane(scratch, cat("run ", net, " --no-tune --input ", write_input(scratch, "x.npy", shape),
+                                            " --output-dir ", scratch.path("out")));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(read_npy(scratch.path("out/scores.npy"))->shape(), (Shape{shape[0], 4, 2 * shape[2], 2 * shape[3]}));
+  }
+  CommandResult r = quadlane(scratch, cat("run ", net, " --input ", write_input(scratch, "x.npy", {1, 2, 16, 16}),
+                                          " --output-dir ", scratch.path("out")));
+  EXPECT_EQ(r.code, 1);
+  EXPECT_NE(r.err.find("input 'image' is f32[N,1,H,W], "), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("holds f32[1,2,16,16]"), std::string::npos) << r.err;
+}
+
+TEST(OpenShapes, BenchAndInspectNameWhatIsMissing) {
+  Scratch scratch;
+  const std::string net = open_net(scratch);
+  for (const char* verb : {"bench ", "inspect "}) {
+    CommandResult r = quadlane(scratch, cat(verb, net));
+    EXPECT_EQ(r.code, 1);
+    EXPECT_NE(
+        r.err.find("not fixed: dimensions 2 'H' and 3 'W' of input 'image' f32[N,1,H,W]; give shapes, for example "
+                   "image=1x1x224x224"),
+        std::string::npos)
+        << r.err;
+  }
+  CommandResult r = quadlane(
+      scratch,
+      cat("bench ", net, " --no-tune --seconds 0.05 --batch 2 --dim H=12 --dim W=20 --json ", scratch.path("b.json")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(nlohmann::json::parse(*read_file(scratch.path("b.json")))["batch"], 2);
+  r = quadlane(scratch,
+               cat("bench ", net, " --no-tune --seconds 0.05 --input ", write_input(scratch, "x.npy", {1, 1, 8, 9})));
+  EXPECT_EQ(r.code, 0) << r.err;
+}
+
+TEST(OpenShapes, QuantizeKeepsThemOpen) {
+  Scratch scratch;
+  const std::string net = open_net(scratch), folder = scratch.make_dir("calib");
+  write_input(scratch, "calib/0.npy", {1, 1, 16, 16});
+  write_input(scratch, "calib/1.npy", {1, 1, 12, 30});  // calibration inputs may differ in size
+  write_input(scratch, "calib/2.npy", {4, 1, 16, 16});
+  for (const char* form : {"quadlane", "any"}) {
+    CommandResult r = quadlane(
+        scratch, cat("quantize ", net, " --calib ", folder, " --for ", form, " -o ", scratch.path("int8.onnx")));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(r.out.find("note: the file's input shapes"), std::string::npos) << r.out;
+    auto written = OnnxModel::read(scratch.path("int8.onnx"));
+    ASSERT_TRUE(written.ok());
+    EXPECT_EQ(to_string(written->inputs()[0]), "f32[N,1,H,W]");
+    r = quadlane(scratch, cat("run ", scratch.path("int8.onnx"), " --no-tune --input ",
+                              write_input(scratch, "x.npy", {2, 1, 10, 14}), " --output-dir ", scratch.path("out")));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(read_npy(scratch.path("out/scores.npy"))->shape(), (Shape{2, 4, 20, 28}));
+  }
+  CommandResult r = quadlane(scratch, cat("quantize ", net, " --shape image=1x1x16x16 --calib ",
+                                          scratch.path("calib/0.npy"), " -o ", scratch.path("fixed.onnx")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(to_string(OnnxModel::read(scratch.path("fixed.onnx"))->inputs()[0]), "f32[1,1,16,16]");
+}
+
+// A step without a kernel that does most of the work is named, with its share.
+TEST(Bench, WarnsOfFallbacks) {
+  Scratch scratch;
+  const std::string slow = save(scratch, "slow.onnx", R"(graph "net"
+input %x: f32[1,2,64,64]
+const %axis: s64[] = [2]
+%y: f32[1,2,64,64] = CumSum(%x, %axis) name="sum"
+output %y
+)",
+                                {});
+  CommandResult r = quadlane(scratch, cat("bench ", slow, " --seconds 0.05 --json ", scratch.path("b.json")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.err.find("steps that no kernel exists for: CumSum 'sum'"), std::string::npos) << r.err;
+  auto json = nlohmann::json::parse(*read_file(scratch.path("b.json")));
+  EXPECT_GT(json["fallbacks"]["share"], 0.5);
+  EXPECT_EQ(json["fallbacks"]["steps"][0]["name"], "sum");
+  EXPECT_GT(json["cpu_ms"], 0);
+}
+
+}  // namespace
+}  // namespace quadlane::tools
