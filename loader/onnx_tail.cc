@@ -73,7 +73,10 @@ class OnnxTail final : public Tail {
 
   Result<std::vector<Tensor>> evaluate(std::span<const View> graph_outputs) const {
     Graph graph;
-    Emitter emit(graph, ops_, {options_.max_folded_elements, options_.max_folded_bytes, kUnlimitedWork},
+    // What it makes lives until the run ends, and is a network's work rather than a constant's.
+    constexpr int kShare = 8;
+    Emitter emit(graph, ops_,
+                 {kShare * options_.max_folded_elements, kShare * options_.max_folded_bytes, kUnlimitedWork},
                  options_.widen_half, Emitter::Folding::all);
     emit.scope().used = used_;
     for (const Capture& capture : captures_) QL_CHECK_OK(bind(emit, capture, graph_outputs));
