@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <random>
 
 #include "engine/run/stream.h"
@@ -44,6 +45,7 @@ class Interpreter {
 
  private:
   void call(KernelFn fn, const void* args) {
+    std::lock_guard one_at_a_time(mutex_);  // a kernel's interpreter is one machine; the stream's threads take turns
     if (!error.empty()) return;
     Emulator& emulator = emulators_.at(fn);
     emulator.clear_regions();
@@ -52,6 +54,7 @@ class Interpreter {
     if (Status s = emulator.run(args); !s.ok()) error = s.error().text();
   }
   std::map<KernelFn, Emulator> emulators_;
+  std::mutex mutex_;
 };
 
 std::string compare(const std::string& name, const Tensor& got, const Tensor& want, double tolerance) {
