@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--crop-steps", type=int, default=850, help="steps on views of the heart")
     parser.add_argument("--crop", type=int, default=96, help="pixels of such a view, a multiple of 16")
-    parser.add_argument("--wide-steps", type=int, default=350, help="then steps on views that lie anywhere")
+    parser.add_argument("--wide-steps", type=int, default=1700, help="then steps on views that lie anywhere")
     parser.add_argument("--wide", type=int, default=112, help=f"pixels of such a view, at most {SIZE}")
     parser.add_argument("--check-every", type=int, default=200)
     parser.add_argument("--phantoms", type=int, default=2500)
