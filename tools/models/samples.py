@@ -73,6 +73,12 @@ def random_inputs(infos):
             for info in infos]
 
 
+def in_types_of(sample, infos):
+    """The sample in the float types that the model takes."""
+    kinds = {"float32": np.float32, "float16": np.float16}
+    return [x.astype(kinds.get(info["type"], x.dtype)) for x, info in zip(sample, infos)]
+
+
 def samples_of(model, recipe, data, infos):
     """-> (samples, golden outputs of sample 0 or None, what the samples are)."""
     golden = golden_sets(model)
@@ -91,8 +97,7 @@ def samples_of(model, recipe, data, infos):
     samples += real
     if not samples:
         samples, kind = [random_inputs(infos)], "random"
-    kinds = {"float32": np.float32, "float16": np.float16}
-    samples = [[x.astype(kinds.get(info["type"], x.dtype)) for x, info in zip(s, infos)] for s in samples]
+    samples = [in_types_of(s, infos) for s in samples]
     return samples, golden[0][1] if golden else None, kind
 
 
