@@ -49,18 +49,7 @@ std::optional<Node> rewrite(const Graph& g, const Node& mul) {
   return {};
 }
 
-Result<int> run(Graph& g, const OpTable& ops) {
-  int rewrites = 0;
-  for (NodeId id : g.order()) {
-    if (!g.is_live(id) || !is_one_of(g[id].op, {"Mul", "Div"})) continue;
-    const TensorType type = g[g[id].output()].type;
-    std::optional<Node> node = type.dtype == DType::f32 ? rewrite(g, g[id]) : std::nullopt;
-    if (!node || g[node->input(0)].type != type) continue;
-    QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, g[id].output(), *std::move(node)));
-    ++rewrites;
-  }
-  return rewrites;
-}
+Result<int> run(Graph& g, const OpTable& ops) { return fuse_functions(g, ops, {"Mul", "Div"}, rewrite); }
 
 }  // namespace
 

@@ -90,4 +90,18 @@ std::vector<double> floats_of(const Graph& g, ValueId v) {
   return {t->as<float>(), t->as<float>() + t->count()};
 }
 
+Result<int> fuse_functions(Graph& g, const OpTable& table, std::initializer_list<std::string_view> ops,
+                           std::optional<Node> (*match)(const Graph&, const Node&)) {
+  int rewrites = 0;
+  for (NodeId id : g.order()) {
+    if (!g.is_live(id) || !is_one_of(g[id].op, ops)) continue;
+    const TensorType type = g[g[id].output()].type;
+    std::optional<Node> node = type.dtype == DType::f32 ? match(g, g[id]) : std::nullopt;
+    if (!node || g[node->input(0)].type != type) continue;
+    QL_TRY([[maybe_unused]] ValueId v, replace_with(g, table, g[id].output(), *std::move(node)));
+    ++rewrites;
+  }
+  return rewrites;
+}
+
 }  // namespace quadlane
