@@ -36,8 +36,8 @@ std::optional<Window2d> window2d(const Graph&, const Node&);
 // Adds `node`, moves every use of `old` to its first output, which takes over the name, and erases what died. The
 // types of the two must be equal.
 Result<ValueId> replace_with(Graph&, const OpTable&, ValueId old, Node node);
-// Puts in the place of every f32 node named in `ops` the operator of one input that `match` finds it to end, when there is
-// one and its input has the type of the result; returns how many.
+// Puts in the place of every f32 node named in `ops` the operator of one input that `match` finds it to end, when there
+// is one and its input has the type of the result; returns how many.
 Result<int> fuse_functions(Graph&, const OpTable&, std::initializer_list<std::string_view> ops,
                            std::optional<Node> (*match)(const Graph&, const Node&));
 // Moves every use of `old` to an existing value of the same type. False (and nothing done) when that would change the
