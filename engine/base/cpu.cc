@@ -82,6 +82,8 @@ CpuInfo detect_cpu() {
   while (!cpu.name.empty() && cpu.name.back() == ' ') cpu.name.pop_back();
 
   Leaf one = cpuid(1), seven = cpuid(7);
+  const int base_family = static_cast<int>(one.a >> 8 & 15);
+  cpu.family = base_family == 15 ? 15 + static_cast<int>(one.a >> 20 & 255) : base_family;
   if (!bit(one.c, 27)) return cpu;  // no OSXSAVE: no wide registers
   uint64_t state = saved_state();
   if ((state & 6) != 6) return cpu;

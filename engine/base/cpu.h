@@ -20,6 +20,7 @@ Result<Isa> parse_isa(std::string_view);
 struct CpuInfo {
   std::string vendor;  // "AuthenticAMD"
   std::string name;    // brand string
+  int family = 0;      // AMD: 25 Zen 3 and 4, 26 Zen 5; Intel: 6
   bool avx2 = false, fma = false;
   bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false, avx512_vnni = false, avx512_vbmi = false;
   uint32_t l1d_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;

@@ -9,16 +9,17 @@
 namespace quadlane {
 namespace {
 
-// Instructions a cycle. One 512-bit dot, two loads and six instructions a cycle on AMD Zen 4; Intel's server cores have
-// two dot units. AVX2 exact dots are four instructions (two of them products) on four (AMD, of which a register-only
-// loop fills 3.25: bench/conv_bench) or three (Intel) vector units.
+// Instructions a cycle. AMD Zen 4 does one 512-bit dot, two loads and six instructions a cycle; Zen 5 and Intel's server
+// cores have two dot units for the same two loads, so a weight broadcast by every dot starves them. AVX2 exact dots are
+// four instructions (two of them products) on four (AMD, of which a register-only loop fills 3.25: bench/conv_bench) or
+// three (Intel) vector units.
 struct Machine {
   double dots, vector_units, loads, decode;
 };
 
 Machine machine_of(Isa isa, const CpuInfo& cpu) {
-  const bool amd = cpu.vendor == "AuthenticAMD";
-  if (isa == Isa::avx512_vnni) return {amd ? 1.0 : 2.0, 2, 2, 6};
+  const bool amd = cpu.vendor == "AuthenticAMD", zen5 = amd && cpu.family >= 26;
+  if (isa == Isa::avx512_vnni) return {amd && !zen5 ? 1.0 : 2.0, zen5 ? 4.0 : 2.0, 2, zen5 ? 8.0 : 6.0};
   return {2, amd ? 3.25 : 2.5, 1.6, amd ? 6.0 : 4.5};  // two loads a cycle at best, fitted
 }
 
