@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/compile/conv_work.h"
 #include "engine/run/conv_step.h"
 #include "jit/kernels/conv.h"
 
@@ -293,6 +294,10 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   if (residual) info.bytes_read += e.pixel_bytes(*residual);
   for (const BuiltBlock& b : blocks) info.bytes_read += packed_weight_bytes(spec, b.planes.counts());
   info.bytes_written = e.pixel_bytes(out);
+  const int64_t band = conv_band_tiles(l.cpu, extent, spec);
+  std::vector<BlockWork> work;
+  for (const BuiltBlock& b : blocks) work.push_back({b.block.outputs, b.planes.counts()});
+  note_conv_work(info, spec, work, src, dst, band, l.cpu.l1d_bytes);
 
   std::vector<BufferId> touched = buffers_of({&out});
   for (const PlanarValue& phase : phases)
@@ -306,7 +311,6 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   const ConvEpilogue epilogue = epilogue_of(op);
   std::optional<PlanarValue> residual_planes;
   if (residual) residual_planes = *residual;
-  const int64_t band = conv_band_tiles(l.cpu, extent, spec);
   e.step(std::move(info), std::move(touched), [=, &l](const Addresses& a) {
     auto s = std::make_unique<run::ConvStep>();
     s->src = l.layouts.geometry(phases[0].layout);

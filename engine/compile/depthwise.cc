@@ -120,6 +120,10 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
     info.bytes_read += static_cast<int64_t>(packed.size());
   }
   info.kernel = describe(spec);
+  int64_t products = 0;  // a dword holds four taps
+  for (const auto& taps : spec.taps) products += (static_cast<int64_t>(taps.size()) + 3) / 4 * 4;
+  info.gmac_lanes = 1e-9 * static_cast<double>(dst.n * dst.vectors() * kVectorPixels * products) *
+                    static_cast<double>(4 * blocks.size());
   info.bytes_written = e.pixel_bytes(out);
   std::vector<BufferId> touched = buffers_of({&out});
   std::vector<const PlanarValue*> sources;

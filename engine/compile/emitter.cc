@@ -92,6 +92,7 @@ Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
     for (size_t i = 0; i < entries.size(); ++i) {
       const MachineCode& code = kernels_.kernels()[i];
       out.kernels.push_back({code.name, entries[i], code.bytes.size(), code.instruction_bytes});
+      for (const CodeNote& note : code.notes) out.kernels.back().notes.push_back({note.offset, note.text});
     }
     out.code_method = loaded.memory.method();
     out.code = std::make_shared<CodeResource>(std::move(loaded.memory));

@@ -49,9 +49,14 @@ class AlignedBytes {
 
 // A generated kernel as it lies in executable memory; for listings, profilers and the tests' interpreter.
 struct Kernel {
+  struct Note {  // a remark of the generator about the instructions from this offset on
+    uint32_t offset;
+    std::string text;
+  };
   std::string name;
   KernelFn entry;
   size_t bytes, instruction_bytes;
+  std::vector<Note> notes = {};
 };
 
 // Copies of the weights on further NUMA nodes: one for each node that asks, made by the thread that asks, so that its

@@ -71,7 +71,10 @@ struct StepInfo {
   std::string kernel;        // describe() of problem and schedule, or "reference"
   double gmac = 0;           // in the original graph at this shape, inserted zeros not counted
   double gmac_executed = 0;  // after rewrites, padding lanes not counted
-  int64_t bytes_read = 0, bytes_written = 0;
+  double gmac_lanes = 0;     // what the kernel multiplies: padding, holes in quads and lanes behind an image too
+  int64_t bytes_read = 0, bytes_written = 0;  // every pixel and weight once
+  int64_t bytes_filled = 0;  // an estimate of what passes between L1 and the caches behind it; 0: the same
+  std::string problem;       // what is computed, for bench/kernel; convolutions only
   bool int8 = false;       // a convolution with integer accumulators
   bool reference = false;  // runs the scalar reference, not generated code
   std::string note;        // why a copy, a requantization or a fallback exists

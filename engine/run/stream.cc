@@ -203,9 +203,11 @@ void Stream::State::run_alone(const RunContext& ctx, StepObserver* observer) noe
       plan->steps[s]->run(ctx, 0, 1);
       continue;
     }
-    auto start = Clock::now();
+    const auto start = Clock::now();
     plan->steps[s]->run(ctx, 0, 1);
-    observer->step_done(s, std::chrono::duration<double>(Clock::now() - start).count());
+    const auto end = Clock::now();
+    observer->part_done(s, 0, start, end);
+    observer->step_done(s, std::chrono::duration<double>(end - start).count());
   }
 }
 
@@ -220,7 +222,9 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
     auto try_part = [&](int part) {
       if (taken[s * static_cast<size_t>(parts) + static_cast<size_t>(part)].exchange(true, std::memory_order_relaxed))
         return;
+      const auto begin = observer ? Clock::now() : Clock::time_point();
       step.run(ctx, part, parts);
+      if (observer) observer->part_done(s, member, begin, Clock::now());
       p.done.fetch_add(1, std::memory_order_release);
     };
     try_part(member);

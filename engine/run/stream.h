@@ -2,6 +2,8 @@
 // for each request that shall run at the same time. Inside a stream the threads split every step by rows.
 #pragma once
 
+#include <chrono>
+
 #include "engine/run/plan.h"
 
 namespace quadlane::run {
@@ -13,10 +15,14 @@ struct StreamOptions {
   int first_core = 0;
 };
 
-// Called after every step, on the calling thread, with the seconds it took; only used by instrumented runs.
+// Only used by instrumented runs.
 struct StepObserver {
+  using Time = std::chrono::steady_clock::time_point;
   virtual ~StepObserver() = default;
+  // After every step, on the calling thread, with the seconds it took.
   virtual void step_done(size_t step, double seconds) noexcept = 0;
+  // After every part of a step, on the thread (0 to threads - 1) that did it.
+  virtual void part_done(size_t /*step*/, int /*thread*/, Time /*begin*/, Time /*end*/) noexcept {}
 };
 
 class Stream {

@@ -3,44 +3,68 @@
 #include <cstdio>
 #include <set>
 
-#ifdef QUADLANE_ZYDIS
-#include <Zydis/Zydis.h>
-#endif
+#include "jit/peak.h"
+#include "tools/cli/nearest.h"
+#include "tools/code/disassembly.h"
 
 namespace quadlane::tools {
 namespace {
 
-#ifdef QUADLANE_ZYDIS
-// One instruction a line behind its offset; constants behind the code are not instructions and are left out.
-void disassemble(const run::Kernel& kernel) {
-  ZydisDecoder decoder;
-  ZydisFormatter formatter;
-  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-  ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
-  const uint8_t* code = reinterpret_cast<const uint8_t*>(kernel.entry);
-  for (size_t at = 0; at < kernel.instruction_bytes;) {
-    ZydisDecodedInstruction instruction;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    char text[128] = "(bytes)";
-    size_t length = 1;
-    if (ZYAN_SUCCESS(
-            ZydisDecoderDecodeFull(&decoder, code + at, kernel.instruction_bytes - at, &instruction, operands))) {
-      ZydisFormatterFormatInstruction(&formatter, &instruction, operands, instruction.operand_count_visible, text,
-                                      sizeof text, at, nullptr);
-      length = instruction.length;
-    }
-    std::printf("  %6zx  %s\n", at, text);
-    at += length;
-  }
+struct Rates {
+  MachineRates rates;
+  double dots = 0;  // 1e9 a second
+};
+
+// Of this machine, where it runs the plan's instruction set.
+std::optional<Rates> rates_for(const Model& model) {
+  if (model.isa() == Isa::reference) return {};
+  auto rates = measure_rates(model.isa());
+  const DType type = model.is_int8() ? DType::u8 : DType::f32;
+  auto peak = measure_peak_gmacs(model.isa(), type);
+  if (!rates.ok() || !peak.ok()) return {};
+  const int lanes = model.isa() == Isa::avx512_vnni ? 16 : 8;
+  const int macs = type == DType::f32 ? lanes : model.isa() == Isa::avx512_vnni ? 4 * lanes : 2 * lanes;
+  return Rates{*rates, *peak / macs};
 }
-#else
-void disassemble(const run::Kernel& kernel) {
-  const uint8_t* code = reinterpret_cast<const uint8_t*>(kernel.entry);
-  std::printf("  (built without a disassembler)");
-  for (size_t at = 0; at < kernel.instruction_bytes; ++at) std::printf("%s%02x", at % 32 ? " " : "\n  ", code[at]);
+
+void print_loop(const Loop& loop, const std::optional<Rates>& rates, const char* indent) {
+  const Mix& m = loop.mix;
+  std::printf("%s; loop %zx to %zx: %d dots, %d loads, %d stores, %d other vector, %d instructions an iteration",
+              indent, loop.begin, loop.end, m.dots, m.loads, m.stores, m.vector, m.instructions);
+  if (rates) {
+    const Pressure p = pressure(m, rates->rates, rates->dots);
+    std::printf(
+        "\n%s; cycles of each port group: dots %.1f, loads %.1f, stores %.1f, vector %.1f, front end %.1f: at least "
+        "%.1f, bound by %s",
+        indent, p.dots, p.loads, p.stores, p.vector, p.front_end, p.cycles(), p.bottleneck());
+  }
   std::printf("\n");
 }
-#endif
+
+// Instructions behind their offsets, indented by loop depth; the generator's notes and the loops' costs between them.
+// Constants behind the code are not instructions and are left out.
+void print_code(const run::Kernel& kernel, const std::optional<Rates>& rates) {
+  const std::vector<Instruction> code = disassemble(kernel);
+  if (code.empty()) {
+    const uint8_t* bytes = reinterpret_cast<const uint8_t*>(kernel.entry);
+    std::printf("  (built without a disassembler)");
+    for (size_t at = 0; at < kernel.instruction_bytes; ++at) std::printf("%s%02x", at % 32 ? " " : "\n  ", bytes[at]);
+    std::printf("\n");
+    return;
+  }
+  const std::vector<Loop> loops = find_loops(code);
+  size_t note = 0;
+  for (const Instruction& i : code) {
+    int depth = 0;
+    for (const Loop& loop : loops) depth += i.offset >= loop.begin && i.offset <= loop.end;
+    const std::string indent(static_cast<size_t>(10 + 2 * depth), ' ');
+    for (; note < kernel.notes.size() && kernel.notes[note].offset <= i.offset; ++note)
+      std::printf("%s; %s\n", indent.c_str(), kernel.notes[note].text.c_str());
+    for (const Loop& loop : loops)
+      if (loop.begin == i.offset) print_loop(loop, rates, indent.c_str());
+    std::printf("  %6zx  %s%s\n", i.offset, std::string(static_cast<size_t>(2 * depth), ' ').c_str(), i.text.c_str());
+  }
+}
 
 // A step's text names its kernels, joined when there are several.
 bool belongs(const run::Kernel& kernel, const run::StepInfo& info) {
@@ -49,22 +73,30 @@ bool belongs(const run::Kernel& kernel, const run::StepInfo& info) {
 
 }  // namespace
 
+std::vector<const run::Kernel*> kernels_of(const run::Plan& plan, const run::StepInfo& info) {
+  std::vector<const run::Kernel*> kernels;
+  for (const run::Kernel& kernel : plan.kernels)
+    if (belongs(kernel, info)) kernels.push_back(&kernel);
+  return kernels;
+}
+
 Status print_listing(const Model& model, const std::string& layer) {
   const run::Plan& plan = model.plan();
-  bool found = false;
+  std::vector<std::string> names;
+  for (const auto& step : plan.steps) names.push_back(step->info.name);
+  QL_CHECK_OK(known_name("step", layer, names));
+  const std::optional<Rates> rates = rates_for(model);
   std::set<const run::Kernel*> shown;
   for (const auto& step : plan.steps) {
     if (step->info.name != layer) continue;
-    found = true;
     std::printf("%s '%s'  %s\n", step->info.op.c_str(), step->info.name.c_str(), step->info.kernel.c_str());
-    for (const run::Kernel& kernel : plan.kernels) {
-      if (!belongs(kernel, step->info) || !shown.insert(&kernel).second) continue;
-      std::printf("%s: %zu bytes of code, %zu with constants\n", kernel.name.c_str(), kernel.instruction_bytes,
-                  kernel.bytes);
-      disassemble(kernel);
+    for (const run::Kernel* kernel : kernels_of(plan, step->info)) {
+      if (!shown.insert(kernel).second) continue;
+      std::printf("%s: %zu bytes of code, %zu with constants\n", kernel->name.c_str(), kernel->instruction_bytes,
+                  kernel->bytes);
+      print_code(*kernel, rates);
     }
   }
-  if (!found) return invalid_argument("the plan has no step called '", layer, "', --plan lists them");
   if (shown.empty()) std::printf("  (no generated code)\n");
   return {};
 }

@@ -2,12 +2,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/api/engine.h"
 
 namespace quadlane::tools {
 
-// Prints the kernels of the step called `layer`, disassembled where the build has Zydis.
+// The kernels that a step's text names.
+std::vector<const run::Kernel*> kernels_of(const run::Plan&, const run::StepInfo&);
+
+// Prints the kernels of the step called `layer`, disassembled where the build has Zydis: the generator's notes, loops,
+// and what an iteration of each costs by the rates of this machine.
 Status print_listing(const Model&, const std::string& layer);
 
 }  // namespace quadlane::tools

@@ -25,9 +25,25 @@ std::vector<run::TensorInfo> input_infos(const Graph& graph) {
   return infos;
 }
 
-Result<Profile> random_profile(const Graph& graph, const std::string& path) {
-  std::fprintf(stderr, "note: '%s' is calibrated on random normal data: good for measuring speed, not for results\n",
-               path.c_str());
+Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args) {
+  if (!args.calib.empty()) {
+    QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
+    return calibrate(graph, source);
+  }
+  if (!args.own_samples) {
+    std::fprintf(stderr, "note: '%s' is calibrated on random normal data: good for measuring speed, not for results\n",
+                 path.c_str());
+    return random_profile(graph);
+  }
+  QL_TRY(std::vector<Tensor> own, args.own_samples(input_infos(graph)));
+  std::vector<std::vector<Tensor>> samples;
+  for (Tensor& tensor : own) samples.push_back({std::move(tensor)});
+  return calibrate(graph, samples);
+}
+
+}  // namespace
+
+Result<Profile> random_profile(const Graph& graph) {
   std::vector<std::vector<Tensor>> samples(kRandomSamples);
   for (int i = 0; i < kRandomSamples; ++i)
     for (const run::TensorInfo& info : input_infos(graph)) {
@@ -36,20 +52,6 @@ Result<Profile> random_profile(const Graph& graph, const std::string& path) {
     }
   return calibrate(graph, samples);
 }
-
-Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args) {
-  if (!args.calib.empty()) {
-    QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
-    return calibrate(graph, source);
-  }
-  if (!args.own_samples) return random_profile(graph, path);
-  QL_TRY(std::vector<Tensor> own, args.own_samples(input_infos(graph)));
-  std::vector<std::vector<Tensor>> samples;
-  for (Tensor& tensor : own) samples.push_back({std::move(tensor)});
-  return calibrate(graph, samples);
-}
-
-}  // namespace
 
 void PrecisionArgs::add_to(CLI::App& app) {
   app.add_option("--precision", precision, "f32 or int8; default: as the model is")

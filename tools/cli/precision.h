@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/api/engine.h"
+#include "graph/quant/profile.h"
 #include "tools/cli/model_args.h"
 
 namespace quadlane::tools {
@@ -18,6 +19,9 @@ struct PrecisionArgs {
 
   void add_to(CLI::App&);
 };
+
+// Statistics over a few random normal inputs: good for measuring speed, not for results.
+Result<Profile> random_profile(const Graph& simplified);
 
 // An fp32 model with precision int8 is quantized by the calibration inputs, or else by random normal ones, which is
 // good for measuring speed only and told on stderr. A quantized model cannot be turned back into fp32: an error.

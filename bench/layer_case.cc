@@ -1,0 +1,49 @@
+#include "bench/layer_case.h"
+
+namespace quadlane::bench {
+namespace {
+
+// Reading the caller's tensor into planes and writing the result out.
+bool is_edge(const run::StepInfo& info) { return info.op == "pack" || info.op == "unpack"; }
+
+struct Clocked : run::StepObserver {
+  explicit Clocked(const std::vector<char>& counts) : counts(counts) {}
+  void step_done(size_t step, double seconds) noexcept override {
+    if (counts[step]) sum += seconds;
+  }
+  const std::vector<char>& counts;
+  double sum = 0;
+};
+
+}  // namespace
+
+Result<LayerCase> LayerCase::make(const peers::ConvLayer& layer, const ModelOptions& options) {
+  LayerCase c;
+  QL_TRY(Graph graph, peers::layer_graph(layer));
+  QL_TRY(Model model, Model::from_graph(std::move(graph), options));
+  c.model_ = std::make_unique<Model>(std::move(model));
+  QL_TRY(run::Stream stream, c.model_->open_stream());
+  c.stream_ = std::make_unique<run::Stream>(std::move(stream));
+  for (const run::TensorInfo& info : c.model_->inputs()) {
+    QL_TRY(Tensor tensor, tools::random_tensor(info.type, 1));
+    c.inputs_.push_back(std::move(tensor));
+  }
+  QL_TRY(c.outputs_, tools::Outputs::allocate(c.model_->outputs()));
+  for (const auto& step : c.model_->plan().steps) c.counts_.push_back(!is_edge(step->info));
+  return c;
+}
+
+Result<double> LayerCase::run() {
+  Clocked clock(counts_);
+  QL_CHECK_OK(stream_->run(tools::views_of(inputs_), outputs_.views(), &clock));
+  return clock.sum;
+}
+
+std::string LayerCase::kernel() const {
+  std::string text;
+  for (size_t i = 0; i < counts_.size(); ++i)
+    if (counts_[i]) text += cat(text.empty() ? "" : " + ", model_->plan().steps[i]->info.kernel);
+  return text;
+}
+
+}  // namespace quadlane::bench
