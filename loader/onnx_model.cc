@@ -70,6 +70,12 @@ Result<OnnxModel> OnnxModel::read(const std::string& path, const LoadOptions& op
 
 const std::vector<InputSpec>& OnnxModel::inputs() const { return file_->inputs; }
 
+std::string OnnxModel::metadata(const std::string& key) const {
+  for (const auto& entry : file_->proto->metadata_props())
+    if (entry.key() == key) return entry.value();
+  return {};
+}
+
 bool OnnxModel::is_open() const {
   return std::any_of(inputs().begin(), inputs().end(), [](const InputSpec& input) { return input.is_open(); });
 }

@@ -17,6 +17,8 @@ class OnnxModel {
   // Without those that have an initializer.
   const std::vector<InputSpec>& inputs() const;
   bool is_open() const;  // some dimension of some input is not fixed
+  // An entry of the model's metadata_props; empty: there is none.
+  std::string metadata(const std::string& key) const;
   // As load_onnx gives it. May be called from several threads; external data is read again.
   Result<Graph> bind(const OpTable&, const LoadOptions& = {}) const;
 

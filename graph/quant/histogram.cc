@@ -47,12 +47,32 @@ void Histogram::add_bin(int index, uint64_t count) {
   counts_[static_cast<size_t>(index - first_)] += count;
 }
 
+// Neighbouring values often fall into one bin, and an increment waits for the one before it at the same address: they
+// go to tables in turn.
 void Histogram::add(const float* values, int64_t count) {
+  constexpr int kTables = 4;
   if (count <= 0) return;
-  const auto [low, high] = std::minmax_element(values, values + count);
-  reach(index_of(*low));
-  reach(index_of(*high));
-  for (int64_t i = 0; i < count; ++i) ++counts_[static_cast<size_t>(index_of(values[i]) - first_)];
+  float low[kTables], high[kTables];
+  std::fill_n(low, kTables, values[0]);
+  std::fill_n(high, kTables, values[0]);
+  const int64_t whole = count / kTables * kTables;
+  for (int64_t i = 0; i < whole; i += kTables)
+    for (int t = 0; t < kTables; ++t) {
+      low[t] = values[i + t] < low[t] ? values[i + t] : low[t];
+      high[t] = values[i + t] > high[t] ? values[i + t] : high[t];
+    }
+  for (int64_t i = whole; i < count; ++i) low[0] = std::min(low[0], values[i]), high[0] = std::max(high[0], values[i]);
+  const int first = index_of(*std::min_element(low, low + kTables));
+  const int last = index_of(*std::max_element(high, high + kTables));
+  reach(first);
+  reach(last);
+  const size_t bins = static_cast<size_t>(last - first) + 1;
+  std::vector<uint64_t> tables(bins * kTables);
+  for (int64_t i = 0; i < whole; i += kTables)
+    for (int t = 0; t < kTables; ++t)
+      ++tables[static_cast<size_t>(t) * bins + static_cast<size_t>(index_of(values[i + t]) - first)];
+  for (int64_t i = whole; i < count; ++i) ++tables[static_cast<size_t>(index_of(values[i]) - first)];
+  for (size_t i = 0; i < tables.size(); ++i) counts_[static_cast<size_t>(first - first_) + i % bins] += tables[i];
 }
 
 void Histogram::merge(const Histogram& other) {

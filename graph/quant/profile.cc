@@ -2,25 +2,39 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace quadlane {
 namespace {
 
-// What one tensor adds to one channel.
-struct ChannelSum {
-  float min = HUGE_VALF, max = -HUGE_VALF;
-  double sum = 0;
-  int64_t positive = 0;
-};
-
-void accumulate(const float* x, int64_t count, ChannelSum& c) {
-  for (int64_t i = 0; i < count; ++i) {
-    c.min = std::min(c.min, x[i]);
-    c.max = std::max(c.max, x[i]);
-    c.sum += x[i];
-    c.positive += x[i] > 0;
+// What one tensor adds to one channel. Lanes keep the additions independent of each other, so that they overlap.
+class ChannelSum {
+ public:
+  void add(const float* x, int64_t count) {
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+      for (int lane = 0; lane < kLanes; ++lane) add(x[i + lane], lane);
+    for (; i < count; ++i) add(x[i], 0);
   }
-}
+
+  float min() const { return *std::min_element(min_, min_ + kLanes); }
+  float max() const { return *std::max_element(max_, max_ + kLanes); }
+  double sum() const { return std::accumulate(sum_, sum_ + kLanes, 0.0); }
+  double positive() const { return std::accumulate(positive_, positive_ + kLanes, 0.0); }
+
+ private:
+  static constexpr int kLanes = 8;
+  void add(float x, int lane) {
+    min_[lane] = x < min_[lane] ? x : min_[lane];
+    max_[lane] = x > max_[lane] ? x : max_[lane];
+    sum_[lane] += x;
+    positive_[lane] += x > 0 ? 1.0f : 0.0f;
+  }
+
+  float min_[kLanes] = {HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF};
+  float max_[kLanes] = {-HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF};
+  double sum_[kLanes] = {}, positive_[kLanes] = {};
+};
 
 // The statistics of both; `into` may be empty.
 void combine(ValueProfile& into, const ValueProfile& other) {
@@ -57,12 +71,12 @@ Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
   p.observations = 1;
   for (int64_t c = 0; c < channels; ++c) {
     ChannelSum sum;
-    for (int64_t n = 0; n < batch; ++n) accumulate(t.as<float>() + (n * channels + c) * inner, inner, sum);
-    if (!std::isfinite(sum.sum)) return invalid_argument("is not finite in channel ", c);
-    p.min.push_back(sum.min);
-    p.max.push_back(sum.max);
-    p.mean.push_back(sum.sum / static_cast<double>(p.count));
-    p.positive.push_back(static_cast<double>(sum.positive) / static_cast<double>(p.count));
+    for (int64_t n = 0; n < batch; ++n) sum.add(t.as<float>() + (n * channels + c) * inner, inner);
+    if (!std::isfinite(sum.sum())) return invalid_argument("is not finite in channel ", c);
+    p.min.push_back(sum.min());
+    p.max.push_back(sum.max());
+    p.mean.push_back(sum.sum() / static_cast<double>(p.count));
+    p.positive.push_back(sum.positive() / static_cast<double>(p.count));
     if (!histograms) continue;
     Histogram& h = p.histograms.emplace_back();
     for (int64_t n = 0; n < batch; ++n) h.add(t.as<float>() + (n * channels + c) * inner, inner);

@@ -1,5 +1,7 @@
 #include "tools/cli/calibrate.h"
 
+#include <algorithm>
+
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
 #include "tools/cli/progress.h"
@@ -51,49 +53,66 @@ Result<Evaluate> engine_evaluator(const Graph& simplified) {
 
 namespace {
 
-Result<std::vector<Shape>> shapes_in(const std::vector<std::string>& files) {
-  std::vector<Shape> shapes;
-  for (const std::string& file : files) {
-    QL_TRY(Tensor tensor, read_tensor(file));
-    shapes.push_back(tensor.shape());
+Result<std::vector<Shape>> shapes_in(const Sample& sample, const Graph& graph, const CalibrationSource& source) {
+  std::vector<TensorType> types;
+  for (ValueId id : graph.inputs()) {
+    types.push_back(graph.at(id).type);
+    for (int64_t& extent : types.back().shape) extent = kOpenExtent;
   }
+  QL_TRY(std::vector<Tensor> tensors, read_unchecked(sample, types, source));
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
   return shapes;
 }
 
 // A sample of another shape: the statistics of the same values, from the graph for that shape.
-Result<Profile> calibrate_elsewhere(const std::vector<std::string>& files, const CalibrationSource& source,
+Result<Profile> calibrate_elsewhere(const Sample& sample, const Graph& simplified, const CalibrationSource& source,
                                     bool histograms) {
-  QL_TRY(std::vector<Shape> shapes, shapes_in(files));
-  QL_TRY(Graph graph, source.rebind(shapes).context(cat("'", files[0], "'")));
+  QL_TRY(std::vector<Shape> shapes, shapes_in(sample, simplified, source));
+  QL_TRY(Graph graph, source.rebind(shapes).context(sample.name()));
   QL_TRY(Evaluate evaluate, engine_evaluator(graph));
   Calibrator calibrator(graph, std::move(evaluate), histograms);
-  QL_TRY(auto samples, read_samples(files, graph));
-  for (const std::vector<Tensor>& sample : samples)
-    QL_CHECK_OK(calibrator.add(sample).context(cat("'", files[0], "'")));
+  QL_TRY(auto inputs, read_samples(sample, graph, source));
+  for (const std::vector<Tensor>& input : inputs) QL_CHECK_OK(calibrator.add(input).context(sample.name()));
   return calibrator.profile();
+}
+
+bool is_constant(const Tensor& t) {
+  if (t.dtype() != DType::f32) return false;
+  const float* values = t.as<float>();
+  return std::all_of(values, values + t.count(), [&](float v) { return v == values[0]; });
 }
 
 }  // namespace
 
-Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& source, bool histograms) {
+Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& source, bool histograms,
+                          std::vector<std::string>* notes) {
   if (source.profile) return *source.profile;
   QL_TRY(Evaluate evaluate, engine_evaluator(simplified));
   Calibrator calibrator(simplified, std::move(evaluate), histograms);
   Profile elsewhere(histograms);
+  size_t inputs = 0, constant = 0;
   Progress progress("calibrating", static_cast<int64_t>(source.samples.size()), "samples");
-  for (const std::vector<std::string>& files : source.samples) {
-    auto samples = read_samples(files, simplified);
-    if (!samples.ok() && source.rebind) {
-      QL_TRY(Profile other, calibrate_elsewhere(files, source, histograms));
+  for (const Sample& sample : source.samples) {
+    progress.advance(0);
+    auto tensors = read_samples(sample, simplified, source);
+    if (!tensors.ok() && source.rebind) {
+      QL_TRY(Profile other, calibrate_elsewhere(sample, simplified, source, histograms));
       QL_CHECK_OK(elsewhere.merge(other));
       progress.advance();
       continue;
     }
-    if (!samples.ok()) return std::move(samples).error();
-    for (const std::vector<Tensor>& sample : *samples)
-      QL_CHECK_OK(calibrator.add(sample).context(cat("'", files[0], "'")));
+    if (!tensors.ok()) return std::move(tensors).error();
+    for (const std::vector<Tensor>& input : *tensors) {
+      if (std::all_of(input.begin(), input.end(), is_constant) && ++constant == 1 && notes)
+        notes->push_back(cat(sample.name(), " is one constant value: it says nothing about ranges"));
+      ++inputs;
+      QL_CHECK_OK(calibrator.add(input).context(sample.name()));
+    }
     progress.advance();
   }
+  if (inputs && constant == inputs)
+    return invalid_argument("all ", inputs, " calibration inputs are constant, as ", source.samples[0].name());
   Profile profile = calibrator.profile();
   QL_CHECK_OK(profile.merge(elsewhere));
   return profile;

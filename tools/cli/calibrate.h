@@ -12,7 +12,9 @@ namespace quadlane::tools {
 Result<Evaluate> engine_evaluator(const Graph& simplified);
 
 // Statistics over the samples, with progress; one sample in memory at a time. Saved statistics are taken as they are.
-Result<Profile> calibrate(const Graph& simplified, const CalibrationSource&, bool histograms = false);
+// `notes`: what the user should know about the samples.
+Result<Profile> calibrate(const Graph& simplified, const CalibrationSource&, bool histograms = false,
+                          std::vector<std::string>* notes = nullptr);
 Result<Profile> calibrate(const Graph& simplified, std::span<const std::vector<Tensor>> samples);
 
 }  // namespace quadlane::tools

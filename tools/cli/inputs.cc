@@ -46,10 +46,14 @@ Result<std::vector<std::string>> assign_inputs(std::span<const InputSpec> inputs
   return files;
 }
 
-Result<std::vector<Tensor>> read_inputs(std::span<const InputSpec> inputs, std::span<const std::string> files) {
+Result<std::vector<Tensor>> read_inputs(std::span<const InputSpec> inputs, std::span<const std::string> files,
+                                        PictureReader& pictures) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < files.size(); ++i) {
-    QL_TRY(Tensor tensor, read_tensor(files[i]));
+    TensorType type{inputs[i].dtype, {}};
+    for (const Dim& dim : inputs[i].dims) type.shape.push_back(dim.extent);
+    const bool image = !is_tensor_file(files[i]) && exists(files[i]) && is_image_file(files[i]);
+    QL_TRY(Tensor tensor, image ? pictures.read_all(files[i], type) : read_tensor(files[i]));
     if (!fits(inputs[i], tensor.type()))
       return invalid_argument("input '", inputs[i].name, "' is ", to_string(inputs[i]), ", '", files[i], "' holds ",
                               to_string(tensor.type()));

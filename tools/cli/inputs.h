@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/api/dynamic_model.h"
+#include "tools/prep/picture_reader.h"
 
 namespace quadlane::tools {
 
@@ -14,7 +15,9 @@ Result<std::vector<std::string>> assign_inputs(std::span<const InputSpec>, const
 
 // The tensors of these files: "input 'image' is f32[N,1,192,192], 'x.npy' holds f32[1,1,64,64]" where they do not fit.
 // A multiple of a fixed batch fits.
-Result<std::vector<Tensor>> read_inputs(std::span<const InputSpec>, std::span<const std::string> files);
+// Images go through `pictures`, all slices of a volume at once.
+Result<std::vector<Tensor>> read_inputs(std::span<const InputSpec>, std::span<const std::string> files,
+                                        PictureReader& pictures);
 
 // Binds the shapes of these tensors to the inputs that `options` leaves alone.
 void bind_inputs(std::span<const InputSpec>, std::span<const Tensor>, LoadOptions& options);

@@ -71,13 +71,19 @@ Result<Graph> inputs_alone(const OnnxModel& file) {
 
 Status bind_to_sample(const OnnxModel& file, const CalibrationSource& source, LoadOptions& options) {
   QL_TRY(auto inputs, narrowed(file.inputs(), {options.shapes, options.symbols, options.batch}));
-  for (size_t k = 0; k < inputs.size() && !source.samples.empty(); ++k) {
-    if (!inputs[k].is_open() || k >= source.samples[0].size()) continue;
-    QL_TRY(Tensor tensor, read_tensor(source.samples[0][k]));
-    Shape shape = tensor.shape();
+  if (source.samples.empty() || !file.is_open()) return {};
+  std::vector<TensorType> types;
+  for (const InputSpec& input : inputs) {
+    types.push_back({input.dtype, {}});
+    for (const Dim& dim : input.dims) types.back().shape.push_back(dim.extent);
+  }
+  QL_TRY(std::vector<Tensor> sample, read_unchecked(source.samples[0], types, source));
+  for (size_t k = 0; k < sample.size(); ++k) {
+    if (!inputs[k].is_open()) continue;
+    Shape shape = sample[k].shape();
     if (inputs[k].has_shape && shape.size() != inputs[k].dims.size())
-      return invalid_argument("input '", inputs[k].name, "' is ", to_string(inputs[k]), ", '", source.samples[0][k],
-                              "' holds ", to_string(tensor.type()));
+      return invalid_argument("input '", inputs[k].name, "' is ", to_string(inputs[k]), ", ", source.samples[0].name(),
+                              " holds ", to_string(sample[k].type()));
     if (inputs[k].has_shape && !shape.empty() && inputs[k].dims[0].is_open()) shape[0] = 1;
     options.shapes[inputs[k].name] = std::move(shape);
   }

@@ -6,6 +6,7 @@
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
 #include "tools/cli/inputs.h"
+#include "tools/cli/model_prep.h"
 #include "tools/cli/tensors.h"
 
 namespace quadlane::tools {
@@ -27,7 +28,7 @@ std::vector<run::TensorInfo> input_infos(const Graph& graph) {
 
 Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args) {
   if (!args.calib.empty()) {
-    QL_TRY(CalibrationSource source, find_calibration(args.calib, graph));
+    QL_TRY(CalibrationSource source, find_calibration(args.calib, graph, picture_reader(path, args.prep)));
     return calibrate(graph, source);
   }
   if (!args.own_samples) {
@@ -57,8 +58,9 @@ void PrecisionArgs::add_to(CLI::App& app) {
   app.add_option("--precision", precision, "f32 or int8; default: as the model is")
       ->check(CLI::IsMember({"f32", "int8"}));
   app.add_option("--calib", calib,
-                 "real inputs to quantize an fp32 model by: folders, .npy or .pb files, saved statistics")
+                 "real inputs to quantize an fp32 model by: folders, tensors, images, saved statistics")
       ->take_all();
+  app.add_option("--prep", prep, "how images become inputs; default: MODEL.prep.json, or what the model itself says");
 }
 
 Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs) {

@@ -14,6 +14,7 @@ namespace quadlane::tools {
 struct PrecisionArgs {
   std::string precision;           // f32, int8, or empty: as the file is
   std::vector<std::string> calib;  // folders and files of real inputs, or saved statistics
+  std::string prep;                // preprocessing of pictures among them, see find_preprocessing()
   // Inputs the verb can offer itself when --calib is not given; null: random normal ones.
   std::function<Result<std::vector<Tensor>>(const std::vector<run::TensorInfo>&)> own_samples;
 

@@ -18,6 +18,7 @@ struct Split {
 // Every fourth sample, of one or two samples all of them, is measured on.
 Split split(const CalibrationSource& all) {
   Split parts;
+  parts.statistics.pictures = parts.measured.pictures = all.pictures;
   const size_t count = all.samples.size();
   for (size_t i = 0; i < count; ++i) {
     const bool measure = i % 4 == 3 && parts.measured.samples.size() < kMeasured;
@@ -39,14 +40,14 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
     return invalid_argument("method auto measures on calibration inputs, --calib names saved statistics only");
   Split parts = split(source);
   std::vector<std::vector<Tensor>> samples;
-  for (const std::vector<std::string>& files : parts.measured.samples) {
-    QL_TRY(auto read, read_samples(files, graph));
-    for (std::vector<Tensor>& sample : read)
-      if (samples.size() < kMeasured) samples.push_back(std::move(sample));
+  for (const Sample& sample : parts.measured.samples) {
+    QL_TRY(auto read, read_samples(sample, graph, source));
+    for (std::vector<Tensor>& tensors : read)
+      if (samples.size() < kMeasured) samples.push_back(std::move(tensors));
   }
   RangeChoice choice;
   choice.measured_on = samples.size();
-  QL_TRY(choice.profile, calibrate(graph, parts.statistics, true));
+  QL_TRY(choice.profile, calibrate(graph, parts.statistics, true, &choice.notes));
   QL_TRY(OutputError error, OutputError::against(graph, std::move(samples)));
   QL_TRY(std::vector<std::string> values, ranged_values(graph, choice.profile, base));
   AutoOptions options;
@@ -58,7 +59,7 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   };
   QL_TRY(choice.policy, choose_methods(std::move(base), values, measure, options, &choice.report));
   if (parts.measured.samples != parts.statistics.samples) {
-    QL_TRY(Profile rest, calibrate(graph, parts.measured, true));
+    QL_TRY(Profile rest, calibrate(graph, parts.measured, true, &choice.notes));
     QL_CHECK_OK(choice.profile.merge(rest));
   }
   return choice;
@@ -75,7 +76,7 @@ Result<RangeChoice> choose_ranges(const Graph& graph, const CalibrationSource& s
   choice.policy = std::move(base);
   choice.policy.method = *chosen;
   const bool histograms = *chosen != RangeMethod::minmax && *chosen != RangeMethod::average;
-  QL_TRY(choice.profile, calibrate(graph, source, histograms));
+  QL_TRY(choice.profile, calibrate(graph, source, histograms, &choice.notes));
   return choice;
 }
 

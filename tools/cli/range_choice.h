@@ -11,6 +11,7 @@ struct RangeChoice {
   QuantPolicy policy;      // with the methods chosen
   AutoReport report;       // of --method auto
   size_t measured_on = 0;  // samples that auto was measured on
+  std::vector<std::string> notes;
 };
 
 // `method`: minmax, average, percentile, entropy, mse, or auto. auto keeps every fourth sample (at most kMeasured) out

@@ -29,37 +29,76 @@ std::string input_file(const std::string& folder, const std::string& name, size_
   return {};
 }
 
-Status add_folder(const std::string& folder, const Graph& graph, CalibrationSource& source) {
-  QL_TRY(std::vector<std::string> entries, sorted_entries(folder));
-  size_t before = source.samples.size();
-  for (const std::string& entry : entries) {
-    if (graph.inputs().size() == 1 && !is_directory(entry) && is_tensor_file(entry)) source.samples.push_back({entry});
-    if (!is_directory(entry)) continue;
-    std::vector<std::string> files;
-    for (size_t k = 0; k < graph.inputs().size(); ++k) {
-      std::string file = input_file(entry, graph.at(graph.inputs()[k]).name, k);
-      if (!file.empty()) files.push_back(std::move(file));
-    }
-    if (files.size() == graph.inputs().size()) source.samples.push_back(std::move(files));
-  }
-  if (source.samples.size() > before) return {};
-  return invalid_argument("calibration folder '", folder, "' holds no sample: ", entries.size(),
-                          " entries, none of them a .npy or .pb tensor for the model's ", graph.inputs().size(),
-                          " inputs");
-}
+constexpr int kDeepestFolder = 16;
 
-Status add_file(const std::string& path, const Graph& graph, CalibrationSource& source) {
-  if (is_tensor_file(path)) {
-    if (graph.inputs().size() != 1)
-      return invalid_argument("'", path, "' is one tensor, the model has ", graph.inputs().size(), " inputs");
-    if (!exists(path)) return make_error(Code::io, "cannot open '", path, "': no such file");
-    source.samples.push_back({path});
+class Finder {
+ public:
+  Finder(const Graph& graph, CalibrationSource& source) : graph_(graph), source_(source) {}
+
+  Status add(const std::string& path) {
+    if (!is_directory(path)) return add_file(path);
+    const size_t before = source_.samples.size();
+    QL_CHECK_OK(add_folder(path, 0));
+    if (source_.samples.size() > before) return {};
+    return invalid_argument("calibration folder '", path, "' holds no sample: ", entries_,
+                            " entries, none of them a tensor (.npy, .pb) or an image for the model's ",
+                            graph_.inputs().size(), " inputs");
+  }
+
+ private:
+  Status add_folder(const std::string& folder, int depth) {
+    if (depth > kDeepestFolder) return invalid_argument("'", folder, "' lies too deep");
+    QL_TRY(std::vector<std::string> entries, sorted_entries(folder));
+    entries_ += entries.size();
+    for (const std::string& entry : entries) {
+      if (!is_directory(entry)) {
+        if (graph_.inputs().size() == 1 && is_sample_file(entry)) QL_CHECK_OK(add_sample(entry));
+      } else if (!add_inputs_of(entry)) {
+        QL_CHECK_OK(add_folder(entry, depth + 1));
+      }
+    }
     return {};
   }
-  QL_TRY(Profile profile, Profile::load(path).context(cat("'", path, "' as calibration statistics")));
-  if (!source.profile) source.profile.emplace();
-  return source.profile->merge(profile);
-}
+
+  static bool is_sample_file(const std::string& path) { return is_tensor_file(path) || is_image_file(path); }
+
+  Status add_sample(const std::string& path) {
+    int64_t count = 1;
+    if (!is_tensor_file(path)) {
+      QL_TRY(count, source_.pictures->count(path));
+    }
+    for (int64_t i = 0; i < count; ++i) source_.samples.push_back({{path}, i});
+    return {};
+  }
+
+  // Whether the folder holds a file for each input.
+  bool add_inputs_of(const std::string& folder) {
+    std::vector<std::string> files;
+    for (size_t k = 0; k < graph_.inputs().size(); ++k) {
+      std::string file = input_file(folder, graph_.at(graph_.inputs()[k]).name, k);
+      if (file.empty()) return false;
+      files.push_back(std::move(file));
+    }
+    source_.samples.push_back({std::move(files)});
+    return true;
+  }
+
+  Status add_file(const std::string& path) {
+    if (is_sample_file(path)) {
+      if (graph_.inputs().size() != 1)
+        return invalid_argument("'", path, "' is one tensor, the model has ", graph_.inputs().size(), " inputs");
+      if (!exists(path)) return make_error(Code::io, "cannot open '", path, "': no such file");
+      return add_sample(path);
+    }
+    QL_TRY(Profile profile, Profile::load(path).context(cat("'", path, "' as calibration statistics")));
+    if (!source_.profile) source_.profile.emplace(profile.histograms());
+    return source_.profile->merge(profile);
+  }
+
+  const Graph& graph_;
+  CalibrationSource& source_;
+  size_t entries_ = 0;
+};
 
 // Part `index` of a tensor along its outermost extent.
 Result<Tensor> part_of(const Tensor& whole, const TensorType& type, int64_t index) {
@@ -75,27 +114,43 @@ bool is_multiple(const Shape& found, const Shape& one) {
 
 }  // namespace
 
-Result<CalibrationSource> find_calibration(const std::vector<std::string>& paths, const Graph& graph) {
+std::string Sample::name() const { return index ? cat("'", files[0], "' slice ", index) : cat("'", files[0], "'"); }
+
+Result<CalibrationSource> find_calibration(const std::vector<std::string>& paths, const Graph& graph,
+                                           std::shared_ptr<PictureReader> pictures) {
   CalibrationSource source;
-  for (const std::string& path : paths)
-    QL_CHECK_OK(is_directory(path) ? add_folder(path, graph, source) : add_file(path, graph, source));
+  source.pictures = std::move(pictures);
+  Finder finder(graph, source);
+  for (const std::string& path : paths) QL_CHECK_OK(finder.add(path));
   if (source.profile && !source.samples.empty())
     return invalid_argument("--calib names both saved statistics and ", source.samples.size(),
                             " inputs, give one kind");
   return source;
 }
 
-Result<std::vector<std::vector<Tensor>>> read_samples(const std::vector<std::string>& files, const Graph& graph) {
+Result<std::vector<Tensor>> read_unchecked(const Sample& sample, std::span<const TensorType> types,
+                                           const CalibrationSource& source) {
   std::vector<Tensor> tensors;
-  int64_t parts = 1;
-  for (size_t k = 0; k < files.size(); ++k) {
-    const Value& input = graph.at(graph.inputs()[k]);
-    QL_TRY(Tensor tensor, read_tensor(files[k]));
-    if (files.size() == 1 && tensor.dtype() == input.type.dtype && is_multiple(tensor.shape(), input.type.shape))
-      parts = tensor.shape()[0] / input.type.shape[0];
-    else
-      QL_CHECK_OK(check_input({input.name, input.type}, tensor.type(), files[k]));
+  for (size_t k = 0; k < sample.files.size(); ++k) {
+    const std::string& file = sample.files[k];
+    QL_TRY(Tensor tensor,
+           is_tensor_file(file) ? read_tensor(file) : source.pictures->read(file, sample.index, types[k]));
     tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+Result<std::vector<std::vector<Tensor>>> read_samples(const Sample& sample, const Graph& graph,
+                                                      const CalibrationSource& source) {
+  std::vector<TensorType> types;
+  for (ValueId id : graph.inputs()) types.push_back(graph.at(id).type);
+  QL_TRY(std::vector<Tensor> tensors, read_unchecked(sample, types, source));
+  int64_t parts = 1;
+  for (size_t k = 0; k < tensors.size(); ++k) {
+    if (tensors.size() == 1 && tensors[k].dtype() == types[k].dtype && is_multiple(tensors[k].shape(), types[k].shape))
+      parts = tensors[k].shape()[0] / types[k].shape[0];
+    else
+      QL_CHECK_OK(check_input({graph.at(graph.inputs()[k]).name, types[k]}, tensors[k].type(), sample.files[k]));
   }
   std::vector<std::vector<Tensor>> samples;
   if (parts == 1) {
@@ -103,7 +158,7 @@ Result<std::vector<std::vector<Tensor>>> read_samples(const std::vector<std::str
     return samples;
   }
   for (int64_t i = 0; i < parts; ++i) {
-    QL_TRY(Tensor part, part_of(tensors[0], graph.at(graph.inputs()[0]).type, i));
+    QL_TRY(Tensor part, part_of(tensors[0], types[0], i));
     samples.push_back({std::move(part)});
   }
   return samples;

@@ -2,30 +2,45 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "graph/graph.h"
 #include "graph/quant/profile.h"
+#include "tools/prep/picture_reader.h"
 
 namespace quadlane::tools {
 
-// What --calib names: tensors for each sample, or statistics saved earlier.
+// A tensor file for each input of the graph, or a picture, or slice `index` of a volume.
+struct Sample {
+  std::vector<std::string> files;
+  int64_t index = 0;
+
+  std::string name() const;  // for messages: 'cine.nii.gz' slice 3
+  bool operator==(const Sample&) const = default;
+};
+
+// What --calib names: inputs, or statistics saved earlier.
 struct CalibrationSource {
   // The graph for samples of other shapes; empty: all have the same.
   std::function<Result<Graph>(std::span<const Shape>)> rebind;
-  std::vector<std::vector<std::string>> samples;  // a file for each input of the graph
+  std::vector<Sample> samples;
   std::optional<Profile> profile;
+  std::shared_ptr<PictureReader> pictures;
 };
 
-// A path is a folder, a tensor file (.npy, .pb) or saved statistics. In a folder, tensor files are one sample each when
-// the graph has one input; otherwise every subfolder is a sample and holds NAME.npy or input_K.npy (or .pb) for each
-// input. Nothing usable in a folder is an error.
-Result<CalibrationSource> find_calibration(const std::vector<std::string>& paths, const Graph&);
+// A path is a folder, a tensor file (.npy, .pb), an image (PNG, JPEG, NIfTI, DICOM) or saved statistics. In a folder
+// and its subfolders, tensors and images are one sample each when the graph has one input; a subfolder that holds
+// NAME.npy or input_K.npy (or .pb) for each input is one sample. Nothing usable in a folder is an error.
+Result<CalibrationSource> find_calibration(const std::vector<std::string>& paths, const Graph&,
+                                           std::shared_ptr<PictureReader> pictures);
 
-// The tensors of one sample, checked against the graph's inputs. A file with several times the model's batch is cut
-// into that many samples.
-Result<std::vector<std::vector<Tensor>>> read_samples(const std::vector<std::string>& files, const Graph&);
+// The tensors of one sample, checked against the graph's inputs. A tensor file with several times the model's batch is
+// cut into that many samples.
+Result<std::vector<std::vector<Tensor>>> read_samples(const Sample&, const Graph&, const CalibrationSource&);
+// The tensors as they are stored. `types`: of the inputs, extents below 1 are open.
+Result<std::vector<Tensor>> read_unchecked(const Sample&, std::span<const TensorType> types, const CalibrationSource&);
 
 }  // namespace quadlane::tools

@@ -19,6 +19,7 @@
 #include "engine/run/topology.h"
 #include "jit/peak.h"
 #include "tools/cli/inputs.h"
+#include "tools/cli/model_prep.h"
 #include "tools/cli/precision.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/streams.h"
@@ -245,7 +246,7 @@ Result<std::vector<Tensor>> given_inputs(const BenchArgs& args) {
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(DynamicModel model, DynamicModel::load(args.model.path, {options}));
   QL_TRY(std::vector<std::string> files, assign_inputs(model.inputs(), args.inputs));
-  return read_inputs(model.inputs(), files);
+  return read_inputs(model.inputs(), files, *picture_reader(args.model.path, args.precision.prep));
 }
 
 Status bench(const BenchArgs& args) {

@@ -8,6 +8,7 @@
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
 #include "tools/cli/model_args.h"
+#include "tools/cli/model_prep.h"
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
@@ -20,7 +21,7 @@ namespace {
 struct QuantizeArgs {
   ModelArgs model;
   std::vector<std::string> calib, keep_f32;
-  std::string output, form = "quadlane", method = "minmax", save_stats, json;
+  std::string output, prep, form = "quadlane", method = "minmax", save_stats, json;
 };
 
 Status check_outputs(const QuantizeArgs& args) {
@@ -37,12 +38,15 @@ Status refuse_quantized(const Graph& graph, const std::string& path) {
   return {};
 }
 
-Status write_model(const Graph& graph, const OpenDims& dims, const Profile& profile, const std::string& path) {
+// `prep`: the model's preprocessing, which travels inside the file; or empty.
+Status write_model(const Graph& graph, const OpenDims& dims, const Profile& profile, const std::string& prep,
+                   const std::string& path) {
   SaveOptions save;
   save.dims = dims;
   save.producer_version = QUADLANE_VERSION;
   save.metadata["calibration_samples"] = cat(profile.samples());
   save.metadata["calibration_sha256"] = sha256_hex(profile.to_text());
+  if (!prep.empty()) save.metadata[kPrepMetadata] = prep;
   QL_TRY(std::vector<std::byte> bytes, save_onnx_bytes(graph, save));
   return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -72,7 +76,8 @@ Status quantize_model(const QuantizeArgs& args) {
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
   QL_TRY(Graph inputs, inputs_alone(file));
-  QL_TRY(CalibrationSource source, find_calibration(args.calib, inputs));
+  const std::shared_ptr<PictureReader> pictures = picture_reader(args.model.path, args.prep);
+  QL_TRY(CalibrationSource source, find_calibration(args.calib, inputs, pictures));
   const LoadOptions asked = options.load;
   QL_CHECK_OK(bind_to_sample(file, source, options.load));
   QL_TRY(Graph graph, load_simplified(file, options));
@@ -86,6 +91,7 @@ Status quantize_model(const QuantizeArgs& args) {
   const Profile& profile = choice.profile;
   QuantReport report;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile, choice.policy, &report));
+  report.notes.insert(report.notes.end(), choice.notes.begin(), choice.notes.end());
   auto requantize = [&](const Graph& other) { return quantize(other, op_table(), profile, choice.policy); };
   OpenForm open{int8, {}};
   if (file.is_open()) {
@@ -95,8 +101,10 @@ Status quantize_model(const QuantizeArgs& args) {
     else
       report.notes.push_back(cat("the file's input shapes are those of the calibration: ", form.error().text()));
   }
+  auto prep = pictures->preprocessing();
+  if (!prep.ok() && (!args.prep.empty() || exists(prep_file_beside(args.model.path)))) return std::move(prep).error();
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
-  QL_CHECK_OK(write_model(open.graph, open.dims, profile, args.output));
+  QL_CHECK_OK(write_model(open.graph, open.dims, profile, prep.ok() ? (*prep)->text : "", args.output));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
         {"model", args.model.path},      {"output", args.output},        {"form", args.form},
@@ -119,9 +127,10 @@ Verb add_quantize(CLI::App& root) {
   auto args = std::make_shared<QuantizeArgs>();
   args->model.add_to(*app);
   app->add_option("--calib", args->calib,
-                  "real inputs: folders, .npy or .pb files; or statistics saved by --save-stats")
+                  "real inputs: folders, tensors (.npy, .pb), images (PNG, JPEG, NIfTI, DICOM); or saved statistics")
       ->required()
       ->take_all();
+  app->add_option("--prep", args->prep, "how images become inputs; default: MODEL.prep.json, or what the model says");
   app->add_option("-o,--output", args->output, "the .onnx file to write")->required();
   app->add_option("--for", args->form, "quadlane: the most accurate form; any: the form other engines fuse best")
       ->check(CLI::IsMember({"quadlane", "any"}))

@@ -6,6 +6,7 @@
 
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
+#include "tools/cli/model_prep.h"
 #include "tools/cli/table.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
@@ -18,7 +19,7 @@ namespace {
 struct RunArgs {
   ModelArgs model;
   std::vector<std::string> inputs;
-  std::string output_dir = ".";
+  std::string prep, output_dir = ".";
   int threads = 1;
 };
 
@@ -37,7 +38,7 @@ Status run(const RunArgs& args) {
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(DynamicModel model, DynamicModel::load(args.model.path, {options}));
   QL_TRY(std::vector<std::string> files, assign_inputs(model.inputs(), args.inputs));
-  QL_TRY(std::vector<Tensor> inputs, read_inputs(model.inputs(), files));
+  QL_TRY(std::vector<Tensor> inputs, read_inputs(model.inputs(), files, *picture_reader(args.model.path, args.prep)));
   DynamicStream stream = model.open_stream({.threads = args.threads});
   QL_TRY(std::vector<Tensor> outputs, stream.run(views_of(inputs)));
 
@@ -58,8 +59,10 @@ Verb add_run(CLI::App& root) {
   CLI::App* app = root.add_subcommand("run", "Run a model once on tensors from files");
   auto args = std::make_shared<RunArgs>();
   args->model.add_to(*app);
-  app->add_option("--input", args->inputs, "FILE.npy or FILE.pb, or NAME=FILE; one for each input of the model")
+  app->add_option("--input", args->inputs,
+                  "FILE.npy, FILE.pb or an image, or NAME=FILE; one for each input of the model")
       ->take_all();
+  app->add_option("--prep", args->prep, "how images become inputs; default: MODEL.prep.json, or what the model says");
   app->add_option("--output-dir", args->output_dir, "where NAME.npy is written for each output")->capture_default_str();
   app->add_option("--threads", args->threads, "threads that share the work")->check(CLI::Range(1, 1024));
   return {app, [args] { return run(*args); }};

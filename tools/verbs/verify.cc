@@ -7,6 +7,7 @@
 
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
+#include "tools/cli/model_prep.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
 #include "tools/verbs/verb.h"
@@ -76,7 +77,7 @@ Status verify_set(const VerifyArgs& args, const DynamicModel& model, DynamicStre
   std::vector<std::string> files = numbered(set, "input_");
   if (files.size() != model.inputs().size())
     return invalid_argument("'", set, "' holds ", files.size(), " inputs, the model has ", model.inputs().size());
-  QL_TRY(std::vector<Tensor> inputs, read_inputs(model.inputs(), files));
+  QL_TRY(std::vector<Tensor> inputs, read_inputs(model.inputs(), files, *picture_reader(args.model.path, {})));
   QL_TRY(std::vector<Tensor> outputs, stream.run(views_of(inputs)));
   std::vector<std::string> expected = numbered(set, "output_");
   if (expected.size() != outputs.size())
