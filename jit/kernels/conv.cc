@@ -4,27 +4,19 @@
 #include <cstddef>
 
 #include "jit/kernels/conv_tile.h"
+#include "jit/kernels/spec_hash.h"
 
 namespace quadlane {
 namespace {
 
-// FNV-1a over the tap offsets: the text stays short, equal lists stay equal.
-uint64_t hash_taps(const std::vector<std::vector<int64_t>>& taps) {
-  uint64_t hash = 14695981039346656037ull;
-  auto add = [&](uint64_t value) {
-    for (int i = 0; i < 8; ++i) hash = (hash ^ (value >> 8 * i & 255)) * 1099511628211ull;
-  };
+// The text stays short, equal lists of offsets stay equal.
+std::string hash_taps(const std::vector<std::vector<int64_t>>& taps) {
+  SpecHash hash;
   for (const auto& section : taps) {
-    add(section.size());
-    for (int64_t tap : section) add(static_cast<uint64_t>(tap));
+    hash.add(section.size());
+    for (int64_t tap : section) hash.add(static_cast<uint64_t>(tap));
   }
-  return hash;
-}
-
-std::string hex(uint64_t value) {
-  std::string s;
-  for (int shift = 60; shift >= 0; shift -= 4) s += "0123456789abcdef"[value >> shift & 15];
-  return s;
+  return hash.text();
 }
 
 int vector_registers(Isa isa) { return isa == Isa::avx512_vnni ? 32 : 16; }
@@ -59,7 +51,7 @@ std::string describe(const ConvSpec& s) {
   auto type = [](DType t) { return t == DType::u8 ? "u8" : "f32"; };
   std::string text = cat("conv ", type(s.src), type(s.dst), " ", to_string(s.isa), " pv", s.pv, " no", s.no, " taps");
   for (size_t i = 0; i < s.taps.size(); ++i) text += cat(i ? "+" : "[", s.taps[i].size());
-  text += cat(":", hex(hash_taps(s.taps)), "]");
+  text += cat(":", hash_taps(s.taps), "]");
   if (s.clamp_lo) text += " lo";
   if (s.clamp_hi) text += " hi";
   if (s.shift) text += " shift";
@@ -106,7 +98,7 @@ Result<MachineCode> generate(const ConvSpec& spec, const GenerateOptions& option
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) {
     Gp caller_stack = a.gp("caller's stack");
     a.enter_frame(caller_stack, ConvConstants::bytes(a));
-    ConvConstants::emit(spec, a);
+    ConvConstants::emit(a, spec.dst, offsetof(ConvArgs, epilogue));
     const int regs = choose_registers(spec), all = spec.pv * a.registers();
     ConvTile t{spec,
                a,

@@ -155,20 +155,20 @@ bool conv_applies(Activation act) {
   }
 }
 
-void ConvConstants::emit(const ConvSpec& s, Assembler& a) {
+void ConvConstants::emit(Assembler& a, DType dst, size_t field) {
   a.note("constants of the epilogue");
   Gp from = a.gp("epilogue");
   Vec v = a.vec("constant"), zero = a.vec("out_zero");
-  a.load_arg(from, offsetof(ConvArgs, epilogue));
-  auto dword = [&](Name name, size_t field) {
-    a.vpbroadcastd(v, a.ptr[from + field]);
+  a.load_arg(from, field);
+  auto dword = [&](Name name, size_t scalar) {
+    a.vpbroadcastd(v, a.ptr[from + scalar]);
     a.store(at(a, name), v);
   };
   dword(v_lo, offsetof(ConvEpilogue, v_lo));
   dword(v_hi, offsetof(ConvEpilogue, v_hi));
   dword(alpha, offsetof(ConvEpilogue, alpha));
   dword(beta, offsetof(ConvEpilogue, beta));
-  if (s.dst != DType::u8) return;
+  if (dst != DType::u8) return;
   dword(residual_mult, offsetof(ConvEpilogue, residual_mult));
   dword(residual_zero, offsetof(ConvEpilogue, residual_zero));
   // The zero point in 16-bit lanes.
@@ -176,9 +176,9 @@ void ConvConstants::emit(const ConvSpec& s, Assembler& a) {
   a.vpackssdw(v, zero, zero);
   a.store(at(a, out_zero), v);
   // Bounds as bytes: out_lo = v_lo + out_zero, an integer, in every byte.
-  for (auto [name, field] :
+  for (auto [name, scalar] :
        {std::pair{out_lo, offsetof(ConvEpilogue, v_lo)}, std::pair{out_hi, offsetof(ConvEpilogue, v_hi)}}) {
-    a.vbroadcastss(v, a.ptr[from + field]);
+    a.vbroadcastss(v, a.ptr[from + scalar]);
     a.vcvtps2dq(v, v);
     a.vpaddd(v, v, zero);
     a.vpackssdw(v, v, v);

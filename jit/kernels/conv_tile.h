@@ -34,8 +34,8 @@ class ConvConstants {
  public:
   enum Name { v_lo, v_hi, out_zero, out_lo, out_hi, alpha, beta, residual_mult, residual_zero, saved, kCount };
   static int bytes(const Assembler& a) { return kCount * a.vector_bytes(); }
-  // Fills the frame; the argument block's epilogue is read.
-  static void emit(const ConvSpec&, Assembler&);
+  // Fills the frame for results of type `dst` from the ConvEpilogue whose address is `field` bytes into the arguments.
+  static void emit(Assembler&, DType dst, size_t field);
   static Xbyak::Address at(const Assembler& a, Name name) { return a.ptr[a.rsp + name * a.vector_bytes()]; }
 };
 

@@ -271,9 +271,7 @@ Result<MachineCode> generate(const DepthwiseSpec& spec, const GenerateOptions& o
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) {
     Gp caller_stack = a.gp("caller's stack");
     a.enter_frame(caller_stack, ConvConstants::bytes(a));
-    ConvSpec epilogue;
-    epilogue.isa = spec.isa;
-    ConvConstants::emit(epilogue, a);
+    ConvConstants::emit(a, DType::u8, offsetof(ConvArgs, epilogue));
     Depthwise(a, spec).generate();
     a.leave_frame(caller_stack);
   });

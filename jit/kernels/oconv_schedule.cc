@@ -1,0 +1,68 @@
+// Candidates of tiles for kernels with outputs in the lanes, and the model that ranks them: per tap the slowest of dot
+// units, load ports and front end.
+#include <algorithm>
+
+#include "jit/kernels/oconv.h"
+
+namespace quadlane {
+namespace {
+
+struct Part {
+  int64_t size, count;
+};
+// `whole` cut into the fewest parts of at most `most`, as equal as possible.
+std::vector<Part> equal_parts(int64_t whole, int64_t most) {
+  const int64_t parts = (whole + most - 1) / most, small = whole / parts, large = whole % parts;
+  return {{small + 1, large}, {small, parts - large}};
+}
+// Whole parts of `size`, then what is left.
+std::vector<Part> whole_parts(int64_t whole, int64_t size) { return {{size, whole / size}, {whole % size, 1}}; }
+
+// Cycles of one tile of `pixels` pixels x `vectors` vectors of outputs.
+double tile_cycles(const OconvSpec& s, const OconvExtent& extent, double pixels, double vectors, double dot_rate) {
+  const double dots = pixels * vectors, clamps = pixels * (s.clamp_lo + s.clamp_hi);
+  const double units = (dots + 0.5 * clamps) / dot_rate, loads = (pixels + vectors) / 2,
+               decode = (dots + pixels + clamps + vectors) / 6;
+  const double slowest = std::max({units, loads, decode});
+  constexpr double kLatency = 4.5;  // every accumulator takes one dot a tap
+  const double tap = std::max(kLatency, slowest) + 0.1 * (units + loads + decode - slowest);
+  double cycles = 25 + dots * (s.dst == DType::u8 ? 2.5 : 6);
+  for (size_t i = 0; i < s.taps.size(); ++i) {
+    const auto planes = static_cast<double>(extent.section_planes[i]);
+    cycles += planes * (static_cast<double>(s.taps[i].size()) * tap + 2);
+  }
+  return cycles;
+}
+
+}  // namespace
+
+std::vector<OconvSchedule> oconv_schedules(const OconvSpec& base, const OconvExtent& extent, const CpuInfo& cpu) {
+  const bool one_dot = cpu.vendor == "AuthenticAMD" && cpu.family < 26;  // Zen 4
+  std::vector<OconvSchedule> candidates;
+  for (int vectors = 1; vectors <= 4; ++vectors) {
+    if (vectors > 1 && kVectorPixels * (vectors - 1) >= extent.outputs) break;
+    for (int most = 1; most <= 30; ++most) {
+      OconvSchedule c;
+      c.vectors = vectors;
+      c.columns = static_cast<int>(equal_parts(extent.w, most)[0].size - (extent.w % ((extent.w + most - 1) / most) == 0));
+      c.rows = std::max(1, std::min<int>(most / c.columns, static_cast<int>(extent.h)));
+      OconvSpec spec = base;
+      spec.rows = c.rows, spec.columns = c.columns, spec.outputs = kVectorPixels * vectors;
+      if (!check(spec).ok() || std::find(candidates.begin(), candidates.end(), c) != candidates.end()) continue;
+      candidates.push_back(c);
+    }
+  }
+  for (OconvSchedule& c : candidates)
+    for (const Part& rows : whole_parts(extent.h, c.rows))
+      for (const Part& columns : equal_parts(extent.w, c.columns))
+        for (const Part& outputs : whole_parts((extent.outputs + kVectorPixels - 1) / kVectorPixels, c.vectors))
+          if (rows.size * columns.size * outputs.size > 0)
+            c.cycles += static_cast<double>(rows.count * columns.count * outputs.count) *
+                        tile_cycles(base, extent, static_cast<double>(rows.size * columns.size),
+                                    static_cast<double>(outputs.size), one_dot ? 1 : 2);
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const OconvSchedule& a, const OconvSchedule& b) { return a.cycles < b.cycles; });
+  return candidates;
+}
+
+}  // namespace quadlane
