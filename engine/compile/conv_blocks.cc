@@ -1,191 +1,22 @@
 #include "engine/compile/conv_blocks.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
-#include <limits>
 
 #include "engine/compile/conv_work.h"
+#include "engine/compile/oconv_blocks.h"
 #include "engine/run/conv_step.h"
 #include "jit/kernels/conv.h"
 
 namespace quadlane::compile {
-
-Result<std::optional<ConvOperands>> ConvOperands::read(const Graph& graph, const Node& node, bool transposed) {
-  ConvOperands op;
-  op.transposed = transposed;
-  op.attrs = node.attrs;
-  op.dst = graph.at(node.output()).type.dtype;
-  op.group = node.attrs.int_or("group", 1);
-  const Tensor** const constants[] = {&op.w, &op.bias, &op.mult, &op.z, &op.lo, &op.hi};
-  for (size_t i = 0; i < std::size(constants); ++i) {
-    const ValueId id = node.input(i + 1);
-    if (id == kNoValue) continue;
-    *constants[i] = graph.constant(id);
-    if (!*constants[i]) return std::optional<ConvOperands>();
-  }
-  if (!op.w || !op.bias) return std::optional<ConvOperands>();
-  if (const ValueId shift = node.input(10); shift != kNoValue && !(op.shift = graph.constant(shift)))
-    return std::optional<ConvOperands>();
-  op.inputs = graph.at(node.input(0)).type.shape[1];
-  op.outputs = graph.at(node.output()).type.shape[1];
-  return std::optional(std::move(op));
-}
-
-double ConvOperands::weight(int64_t o, int64_t c, int i, int j) const {
-  if (i < 0 || group_of_output(o) != group_of_input(c)) return 0;
-  const Shape& s = w->shape();
-  const int64_t row = transposed ? c : o, column = transposed ? o % (outputs / group) : c % (inputs / group);
-  const int64_t index = ((row * s[1] + column) * s[2] + i) * s[3] + j;
-  switch (w->dtype()) {
-    case DType::s8: return w->as<int8_t>()[index];
-    case DType::s16: return w->as<int16_t>()[index];
-    default: return w->as<float>()[index];
-  }
-}
-
-double ConvOperands::weight_part(int part, int64_t o, int64_t c, int i, int j) const {
-  double rest = weight(o, c, i, j);
-  if (w->dtype() != DType::s16) return part == 0 ? rest : 0;
-  for (; part > 0; --part) rest -= std::clamp(rest, -128.0, 127.0);
-  return std::clamp(rest, -128.0, 127.0);
-}
-
-int ConvOperands::weight_parts() const {
-  if (w->dtype() != DType::s16) return 1;
-  int parts = 1;
-  for (int16_t v : w->span<int16_t>()) parts = std::max({parts, (v + 126) / 127, (127 - v) / 128});
-  return parts;
-}
-
-ConvEpilogue epilogue_of(const ConvOperands& op) {
-  ConvEpilogue e;
-  if (op.dst == DType::u8) {
-    e.out_zero = static_cast<int32_t>(op.attrs.int_or("out_zero", 0));
-    e.v_lo = static_cast<float>(op.attrs.int_or("out_lo", 0) - e.out_zero);
-    e.v_hi = static_cast<float>(op.attrs.int_or("out_hi", 255) - e.out_zero);
-  } else {
-    e.v_lo = op.attrs.float_or("act_lo", -std::numeric_limits<float>::infinity());
-    e.v_hi = op.attrs.float_or("act_hi", std::numeric_limits<float>::infinity());
-    e.alpha = op.attrs.float_or("alpha", 0.01f);
-    e.beta = op.attrs.float_or("beta", 0);
-  }
-  e.residual_mult = op.attrs.float_or("residual_mult", 1.0f);
-  e.residual_zero = static_cast<int32_t>(op.attrs.int_or("residual_zero", 0));
-  return e;
-}
-
-double weight_sum(const ConvOperands& op, int64_t o, int64_t c, const std::vector<ConvSection>& sections) {
-  double sum = 0;
-  for (const ConvSection& section : sections)
-    for (const ConvTap& tap : section.taps) sum += op.weight_part(section.part, o, c, tap.i, tap.j);
-  return sum;
-}
-
-double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
-  double bias = element_as_double(op.bias->view(), o);
-  if (!op.z) return bias;
-  const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
-  for (int64_t c = first; c < first + per_group; ++c) bias -= weight_sum(op, o, c, sections) * op.z_at(c);
-  return bias;
-}
-
-bool conversion_needs_clamp(const ConvOperands& op) {
-  if (!op.is_u8() || op.dst != DType::u8) return true;
-  const int64_t per_output = op.w->count() / (op.transposed ? 1 : op.outputs);
-  for (int64_t o = 0; o < op.outputs; ++o) {
-    double sum = std::fabs(element_as_double(op.bias->view(), o));
-    const double largest = 255.0 * (op.w->dtype() == DType::s8 ? 128.0 : 255.0) * static_cast<double>(per_output);
-    sum += largest;
-    if (sum * std::fabs(element_as_double(op.mult->view(), o)) >= 1e9) return true;
-  }
-  return op.attrs.has("residual_mult");
-}
-
 namespace {
 
-Activation activation_of(const Attrs& attrs) {
-  const std::string name = attrs.string_or("act", "");
-  for (int i = 0; i <= static_cast<int>(Activation::round); ++i)
-    if (name == to_string(Activation(i))) return Activation(i);
-  return Activation::none;
-}
-
-// Planes of each section that a block of outputs reads: those with a channel of one of its groups.
-struct BlockPlanes {
-  std::vector<std::vector<uint32_t>> of_section;  // indices into the phase's planes
-  std::vector<int64_t> counts() const {
-    std::vector<int64_t> n;
-    for (const auto& section : of_section) n.push_back(static_cast<int64_t>(section.size()));
-    return n;
-  }
-};
-
-bool has_part(const ConvOperands& op, const ConvSection& section, int64_t channel, int64_t first, int64_t end) {
-  for (int64_t o = first; o < end; ++o)
-    for (const ConvTap& tap : section.taps)
-      if (op.weight_part(section.part, o, channel, tap.i, tap.j) != 0) return true;
-  return false;
-}
-
-BlockPlanes planes_for(const ConvOperands& op, const std::vector<PlanarValue>& phases,
-                       const std::vector<ConvSection>& sections, int64_t first, int64_t end) {
-  BlockPlanes planes;
-  planes.of_section.resize(sections.size());
-  for (size_t s = 0; s < sections.size(); ++s)
-    for (uint32_t i = 0; i < phases[s].planes.size(); ++i) {
-      bool needed = false;
-      for (int32_t c : phases[s].planes[i].channels)
-        if (c >= 0) {
-          const int64_t g = op.group_of_input(c);
-          const bool in_group = g >= op.group_of_output(first) && g <= op.group_of_output(end - 1);
-          needed |= in_group && (sections[s].part == 0 || has_part(op, sections[s], c, first, end));
-        }
-      if (needed) planes.of_section[s].push_back(i);
-    }
-  return planes;
-}
-
-// What one level of a zero point that is known at run time takes from the bias.
-int32_t total_weight(const ConvOperands& op, int64_t o, const std::vector<ConvSection>& sections) {
-  const int64_t per_group = op.inputs / op.group, first = op.group_of_output(o) * per_group;
-  double sum = 0;
-  for (int64_t c = first; c < first + per_group; ++c) sum += weight_sum(op, o, c, sections);
-  return static_cast<int32_t>(sum);
-}
-
-// One 64-byte vector for each plane: the clamp's byte of each lane (or its float) repeated. A hole takes `neutral`.
-std::vector<std::byte> clamp_vectors(const ConvOperands& op, const Tensor* bounds, double neutral,
-                                     const std::vector<PlanarValue>& phases, const BlockPlanes& planes) {
-  std::vector<std::byte> out;
-  for (size_t s = 0; s < planes.of_section.size(); ++s)
-    for (uint32_t i : planes.of_section[s]) {
-      const PlaneRef& p = phases[s].planes[i];
-      auto bound = [&](size_t lane) {
-        const int32_t c = p.channels[lane];
-        return c < 0 || !bounds ? neutral : element_as_double(bounds->view(), c);
-      };
-      uint32_t bits = 0;
-      if (op.is_u8()) {
-        for (size_t lane = 0; lane < 4; ++lane) bits |= static_cast<uint32_t>(bound(lane)) << (8 * lane);
-      } else {
-        bits = std::bit_cast<uint32_t>(static_cast<float>(bound(0)));
-      }
-      for (int x = 0; x < kVectorPixels; ++x) {
-        auto* b = reinterpret_cast<const std::byte*>(&bits);
-        out.insert(out.end(), b, b + 4);
-      }
-    }
-  return out;
-}
+// What the two families' models must differ by: each is good for some per cent.
+constexpr double kClearlyFaster = 0.97;
 
 std::vector<std::byte> pack(const ConvOperands& op, const ConvSpec& spec, const std::vector<PlanarValue>& phases,
                             const std::vector<ConvSection>& sections, const BlockPlanes& planes, int64_t first) {
   auto weight = [&](int o, int s, int64_t plane, int tap, int channel) {
-    const ConvTap& t = sections[static_cast<size_t>(s)].taps[static_cast<size_t>(tap)];
-    const uint32_t index = planes.of_section[static_cast<size_t>(s)][static_cast<size_t>(plane)];
-    const int32_t c = phases[static_cast<size_t>(s)].planes[index].channels[static_cast<size_t>(channel)];
-    return c < 0 ? 0.0 : op.weight_part(sections[static_cast<size_t>(s)].part, first + o, c, t.i, t.j);
+    return block_weight(op, phases, sections, planes, first, o, s, plane, tap, channel);
   };
   if (op.is_u8())
     return pack_conv_weights(spec, planes.counts(), ConvWeightS8([&](int o, int s, int64_t p, int t, int c) {
@@ -211,24 +42,14 @@ Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, ConvSpec spec
   const std::vector<int64_t> counts = b.planes.counts();
   std::copy(counts.begin(), counts.end(), b.block.section_planes);
   b.block.weights = e.constant(pack(op, spec, phases, sections, b.planes, first));
-  std::vector<int32_t> bias_s32, weight_sums;
-  std::vector<float> bias_f32, mult, shift;
-  for (int64_t o = first; o < end; ++o) {
-    const double bias = folded_bias(op, o, sections);
-    bias_s32.push_back(op.is_u8() ? static_cast<int32_t>(bias) : 0);
-    bias_f32.push_back(static_cast<float>(bias));
-    mult.push_back(op.mult ? static_cast<float>(element_as_double(op.mult->view(), o)) : 1.0f);
-    if (op.shift) shift.push_back(op.shift->as<float>()[o]);
-    if (op.input_scale) weight_sums.push_back(total_weight(op, o, sections));
-  }
-  b.block.bias = op.is_u8() ? e.constant(bias_s32) : e.constant(bias_f32);
-  b.block.mult = e.constant(mult);
-  b.block.shift = op.shift ? e.constant(shift) : 0;
-  b.block.weight_sums = op.input_scale ? e.constant(weight_sums) : 0;
+  const BlockConstants constants = block_constants(e, op, phases, sections, b.planes, first, end, spec.no);
+  b.block.bias = constants.bias;
+  b.block.mult = constants.mult;
+  b.block.shift = constants.shift;
+  b.block.weight_sums = constants.weight_sums;
+  b.block.clamp_lo = constants.clamp_lo;
+  b.block.clamp_hi = constants.clamp_hi;
   b.block.outputs = spec.no;
-  const double huge = std::numeric_limits<float>::max();
-  b.block.clamp_lo = op.lo ? e.constant(clamp_vectors(op, op.lo, op.is_u8() ? 0 : -huge, phases, b.planes)) : 0;
-  b.block.clamp_hi = op.hi ? e.constant(clamp_vectors(op, op.hi, op.is_u8() ? 255 : huge, phases, b.planes)) : 0;
   for (int pv = 1; pv <= spec.pv; ++pv) {
     // Only the whole tile and the remainders that can occur when threads share out whole tiles.
     const ConvSpec sized = with_vectors(spec, pv);
@@ -271,6 +92,12 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   ConvExtent extent{extent_outputs, dst.vectors(),
                     planes_for(op, phases, sections, 0, std::min(op.outputs, extent_outputs)).counts()};
   QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
+  const OconvProblem transposed{phases, sections, 1, 1, padding_is_zero(op)};
+  if (oconv_refusal(l, op, sections, op.outputs).ok()) {
+    QL_TRY(OconvSchedule lanes, oconv_schedule(l, e, op, transposed, out, residual != nullptr));
+    if (lanes.cycles < kClearlyFaster * schedule.cycles)
+      return emit_oconv(l, e, std::move(info), op, transposed, lanes, out, residual);
+  }
   schedule.apply(spec);
   if (spec.no > run::ConvStep::kMaxOutputs)
     return make_error(Code::internal, "a block of ", spec.no, " outputs, at most ", run::ConvStep::kMaxOutputs);

@@ -1,7 +1,7 @@
 // Convolutions whose outputs read one input channel each, on jit/kernels/depthwise.h.
 #pragma once
 
-#include "engine/compile/conv_blocks.h"
+#include "engine/compile/conv_operands.h"
 
 namespace quadlane::compile {
 

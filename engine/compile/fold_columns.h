@@ -9,7 +9,7 @@
 
 #include <deque>
 
-#include "engine/compile/conv_blocks.h"
+#include "engine/compile/conv_operands.h"
 #include "ops/conv_attrs.h"
 
 namespace quadlane::compile {

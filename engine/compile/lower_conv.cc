@@ -9,13 +9,17 @@
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
 //                   With one input channel each the quads' bytes have kernels of their own (depthwise.h)
 //   few channels    columns become channels first (fold_columns.h)
+// With many outputs, strides and small maps are better off with outputs in the lanes (oconv_blocks.h), which read the
+// source at any step.
 #include <algorithm>
 #include <cmath>
 
+#include "engine/compile/conv_blocks.h"
 #include "engine/compile/conv_work.h"
 #include "engine/compile/depthwise.h"
 #include "engine/compile/fold_columns.h"
 #include "engine/compile/lowering.h"
+#include "engine/compile/oconv_blocks.h"
 #include "engine/compile/phases.h"
 #include "ops/conv_attrs.h"
 
@@ -95,6 +99,16 @@ std::vector<ConvSection> strided_sections(const ConvAttrs& a) {
   return sections;
 }
 
+// All taps at their place in the input, for kernels to which a stride is a step.
+std::vector<ConvSection> whole_section(const ConvAttrs& a) {
+  ConvSection section{0, 0, {}};
+  for (int64_t i = 0; i < a.kernel[0]; ++i)
+    for (int64_t j = 0; j < a.kernel[1]; ++j)
+      section.taps.push_back({static_cast<int>(i), static_cast<int>(j), i * a.dilations[0] - a.pad_begin(0),
+                              j * a.dilations[1] - a.pad_begin(1)});
+  return {section};
+}
+
 // The taps of output phase (ry, rx) of a transposed convolution.
 std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx) {
   std::vector<ConvTap> taps;
@@ -106,6 +120,25 @@ std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx)
     }
   if (taps.empty()) taps.push_back({-1, -1, 0, 0});  // a phase no tap reaches: the bias alone, by a tap of weight 0
   return taps;
+}
+
+// Whether kernels to which a stride is a step compute it: then no phases are made. With few planes the folded columns
+// (fold_columns.h) spend fewer products on holes.
+bool steps_over_input(const Lowering& l, const ConvOperands& op, const ConvAttrs& attrs, const PlanarValue& x,
+                      int64_t outputs) {
+  constexpr size_t kLeastPlanes = 4;
+  return x.planes.size() >= kLeastPlanes && oconv_refusal(l, op, whole_section(attrs), outputs).ok();
+}
+
+// x with room for the reach, whose padding holds what the convolution reads as zero: itself, or a copy.
+PlanarValue padded_source(Lowering& l, const std::string& name, PlanarValue x, const ConvOperands& op,
+                          const Reach& reach) {
+  if (reach.any() && !op.input_scale && !demand_padding(l.layouts, x, op)) {
+    x = private_copy(l, name, x, "its padding cannot hold what this convolution reads as zero");
+    demand_padding(l.layouts, x, op);
+  }
+  l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+  return x;
 }
 
 // The residual must lie in planes exactly like the output's: same quads, same geometry.
@@ -152,7 +185,18 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     QL_TRY(DenseRef zero, l.dense(x_zero));
     op.input_scale = RunTimeScale{scale, zero};
   }
-  if (strided) {
+  const bool direct = strided && steps_over_input(l, op, attrs, x, out_shape[1]);
+  if (direct) {
+    sections = whole_section(attrs);
+    if (!padding_is_zero(op)) {
+      Reach whole;
+      for (const ConvTap& tap : sections[0].taps)
+        whole.cover(tap.dy, tap.dx, in[2], in[3], (out_shape[2] - 1) * attrs.strides[0] + 1,
+                    (out_shape[3] - 1) * attrs.strides[1] + 1);
+      x = padded_source(l, node.name, x, op, whole);
+    }
+    phases.push_back(x);
+  } else if (strided) {
     LayoutId layout = l.layouts.add(in[0], ph, pw);
     phases = split_phases(l, node.name, x, in, attrs.strides, sections, layout);
     if (!op.input_scale)
@@ -160,15 +204,11 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     l.layouts.require(layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
   } else {
     // A phase of stride 1 may also lack rows or columns that belong to no output: harmless, they are simply not read.
-    if (reach.any() && !op.input_scale && !demand_padding(l.layouts, x, op)) {
-      x = private_copy(l, node.name, x, "its padding cannot hold what this convolution reads as zero");
-      demand_padding(l.layouts, x, op);
-    }
-    l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+    x = padded_source(l, node.name, x, op, reach);
     phases.push_back(x);
   }
   std::shared_ptr<const std::deque<Tensor>> folded_tensors;
-  if (worth_folding(op, attrs, phases[0].planes.size())) {
+  if (!direct && worth_folding(op, attrs, phases[0].planes.size())) {
     const Geometry extents{static_cast<int>(in[0]), static_cast<int>(ph), static_cast<int>(out_shape[3])};
     FoldedConv folded = fold_columns(l, node.name, op, attrs, extents, phases, sections);
     op = std::move(folded.op);
@@ -180,8 +220,8 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   }
   add_weight_parts(op, sections, phases);
   LayoutId out_layout = l.layouts.add(out_shape[0], out_shape[2], out_shape[3]);
-  l.layouts.same_pitch(out_layout, phases[0].layout);
-  const bool depthwise = is_depthwise(op, phases, sections, node.input(7) != kNoValue);
+  if (!direct) l.layouts.same_pitch(out_layout, phases[0].layout);
+  const bool depthwise = !direct && is_depthwise(op, phases, sections, node.input(7) != kNoValue);
   PlanarValue out = depthwise ? depthwise_result(l, op, x, out_layout)
                               : l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
@@ -193,10 +233,14 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   info.int8 = op.is_u8();
   info.problem = conv_problem(node, x_planes->dtype, in, out_shape, attrs);
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
-  l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) {  // op points to them
+  l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) -> Status {  // op points to them
     const PlanarValue* added = residual ? &*residual : nullptr;
-    return depthwise ? emit_depthwise(l, e, info, op, phases, sections, out, added)
-                     : emit_conv(l, e, info, op, phases, sections, out, added);
+    if (depthwise) return emit_depthwise(l, e, info, op, phases, sections, out, added);
+    if (!direct) return emit_conv(l, e, info, op, phases, sections, out, added);
+    const OconvProblem problem{phases, sections, static_cast<int>(attrs.strides[0]), static_cast<int>(attrs.strides[1]),
+                               padding_is_zero(op)};
+    QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, added != nullptr));
+    return emit_oconv(l, e, info, op, problem, schedule, out, added);
   });
   return Verdict{};
 }
@@ -219,12 +263,7 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
       taps.push_back(transposed_taps(attrs, ry, rx));
       for (const ConvTap& tap : taps.back()) reach.cover(tap.dy, tap.dx, in[2], in[3], oh, ow);
     }
-  PlanarValue x = *x_planes;
-  if (reach.any() && !demand_padding(l.layouts, x, op)) {
-    x = private_copy(l, node.name, x, "its padding cannot hold what this convolution reads as zero");
-    demand_padding(l.layouts, x, op);
-  }
-  l.layouts.require(x.layout, std::max(reach.left, reach.right), reach.top, reach.bottom);
+  const PlanarValue x = padded_source(l, node.name, *x_planes, op, reach);
   LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
   l.layouts.same_pitch(phase_layout, x.layout);
   PlanarValue out =

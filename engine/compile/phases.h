@@ -1,7 +1,7 @@
 // Space to depth in front of strided convolutions, depth to space behind transposed ones.
 #pragma once
 
-#include "engine/compile/conv_blocks.h"
+#include "engine/compile/conv_operands.h"
 
 namespace quadlane::compile {
 

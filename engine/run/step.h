@@ -97,11 +97,12 @@ struct Share {
   bool empty() const { return begin == end; }
 };
 
-// What a kernel stores of an image itself: whole 16-pixel vectors, or rows with the gap behind each.
-enum class Stored : uint8_t { vectors, rows };
+// What a kernel stores of an image itself: whole 16-pixel vectors, rows with the gap behind each, or pixels alone.
+enum class Stored : uint8_t { vectors, rows, pixels };
 
 // Fills what no kernel stores of freshly produced planes: the gap before row 0, the rows above and those below each
-// image. `pads` holds the padding bits of each plane. Part 0 fills above, the last part below.
+// image, and for `pixels` the gap behind each row. `pads` holds the padding bits of each plane. Part 0 fills above, the
+// last part below, gaps are shared out.
 void fill_padding(std::byte* arena, const Geometry&, std::span<const int64_t> planes, std::span<const uint32_t> pads,
                   Stored, int part, int parts) noexcept;
 

@@ -71,6 +71,7 @@ struct OconvSchedule {
 struct OconvExtent {
   int64_t outputs = 0, h = 0, w = 0;
   std::vector<int64_t> section_planes;
+  double inside = 1;  // share of the taps' reads that are not left out
 };
 // Candidates, best first by the model; the spec's tile is ignored, its taps count. Empty where check() refuses all.
 std::vector<OconvSchedule> oconv_schedules(const OconvSpec&, const OconvExtent&, const CpuInfo&);

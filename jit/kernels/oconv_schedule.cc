@@ -29,7 +29,7 @@ double tile_cycles(const OconvSpec& s, const OconvExtent& extent, double pixels,
   double cycles = 25 + dots * (s.dst == DType::u8 ? 2.5 : 6);
   for (size_t i = 0; i < s.taps.size(); ++i) {
     const auto planes = static_cast<double>(extent.section_planes[i]);
-    cycles += planes * (static_cast<double>(s.taps[i].size()) * tap + 2);
+    cycles += planes * (static_cast<double>(s.taps[i].size()) * extent.inside * tap + 2);
   }
   return cycles;
 }

@@ -1,0 +1,38 @@
+// Launch code of the convolution kernels with output channels in the lanes (engine/base/abi/oconv.h): walks images,
+// bands of tile rows, blocks of output channels and segments of a row.
+#pragma once
+
+#include "engine/base/abi/oconv.h"
+#include "engine/run/step.h"
+
+namespace quadlane::run {
+
+class OconvStep final : public Step {
+ public:
+  struct Block {
+    size_t weights, bias, mult, shift, clamp_lo, clamp_hi;  // offsets into the plan's weights
+    int64_t section_planes[kMaxConvSections] = {};
+    uint32_t first_src;             // into src_planes
+    uint32_t first_dst;             // into dst_planes
+    std::vector<KernelFn> kernels;  // one for each kind of tile
+  };
+
+  Geometry src, dst;
+  std::vector<int64_t> src_planes, dst_planes, residual_planes;  // arena offsets of pixel (0, 0) of image 0
+  std::vector<uint32_t> dst_pads;
+  ConvEpilogue epilogue;
+  int stride_y = 1, stride_x = 1;  // input pixels between two output pixels
+  // The output is cut into rows of `tile_rows` pixels (the last may have fewer) and these segments of columns:
+  int tile_rows = 1;
+  std::vector<int> first_columns;
+  std::vector<uint8_t> kinds;  // of tile: [tile row][segment]
+  int64_t band_rows = 1;       // tile rows in a band
+  std::vector<Block> blocks;
+
+  void run(const RunContext&, int part, int parts) const noexcept override;
+
+ private:
+  void run_band(const RunContext&, int64_t image, const Block&, int64_t first, int64_t end) const noexcept;
+};
+
+}  // namespace quadlane::run
