@@ -117,11 +117,13 @@ Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes
                        lanes->data(),
                        planes,
                        flat ? dst->geometry.vectors() : size};
+  const ScalarFacts facts = is_f32(op) ? ScalarFacts{} : facts_of(op, *scalars, *requantize);
   bool two = op == ElementwiseOp::add_u8 || op == ElementwiseOp::mul_u8 || op == ElementwiseOp::add_f32;
   std::string name = act == Activation::none ? to_string(op) : cat(to_string(act), "_f32");
-  return make_case(cat(name, flat ? "_flat" : "_rows"), (two ? 3 : 2) * dst->pixel_bytes(),
-                   generate(ElementwiseSpec{isa, op, act, flat ? RowShape{} : RowShape{size, 1}}), args,
-                   {a, b, dst, scalars, requantize, lanes});
+  return make_case(
+      cat(name, flat ? "_flat" : "_rows"), (two ? 3 : 2) * dst->pixel_bytes(),
+      generate(ElementwiseSpec{isa, op, act, flat ? RowShape{} : RowShape{size, 1}, Second::planes, false, facts}),
+      args, {a, b, dst, scalars, requantize, lanes});
 }
 
 Case channels_case(Isa isa, ChannelsOp op, bool f32, int size, int planes) {
@@ -151,6 +153,7 @@ Case plane_sums_case(Isa isa, PlaneSum sum, int size, int planes) {
 
 Case pool_case(Isa isa, const char* name, PoolSpec spec, int size, int planes) {
   spec.isa = isa, spec.src_h = spec.src_w = size;
+  if (spec.op == PoolOp::average && !spec.f32) spec.rounding = {true, true, true}, spec.no_in_zero = true;
   spec.dst_h = (size + 2 * spec.pad_top - spec.kh) / spec.stride_h + 1;
   spec.dst = {(size + 2 * spec.pad_left - spec.kw) / spec.stride_w + 1, 1};
   auto src = arena(size, size, planes), dst = arena(spec.dst_h, spec.dst.w, planes);
@@ -241,6 +244,8 @@ std::vector<Case> all_cases(Isa isa, int size, int planes) {
   for (ElementwiseOp op : {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded,
                            ElementwiseOp::lut, ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::add_f32})
     cases.push_back(elementwise_case(isa, op, true, size, planes));
+  if (isa == Isa::avx512_vnni && detect_cpu().avx512_vbmi)
+    cases.push_back(elementwise_case(isa, ElementwiseOp::lut_vbmi, true, size, planes));
   for (int f = 1; f <= static_cast<int>(Activation::round); ++f)
     cases.push_back(elementwise_case(isa, ElementwiseOp::unary_f32, true, size, planes, Activation(f)));
   for (ChannelsOp op : {ChannelsOp::softmax, ChannelsOp::sum, ChannelsOp::argmax})
@@ -253,10 +258,12 @@ std::vector<Case> all_cases(Isa isa, int size, int planes) {
   cases.push_back(pool_case(isa, "max_pool_u8_3x3_s2", window(PoolOp::max, false, 3, 2, 1), size, planes));
   cases.push_back(pool_case(isa, "max_pool_u8_3x3_s1", window(PoolOp::max, false, 3, 1, 1), size, planes));
   cases.push_back(pool_case(isa, "max_pool_u8_3x3_s3", window(PoolOp::max, false, 3, 3, 0), size, planes));
+  cases.push_back(pool_case(isa, "max_pool_u8_5x5_s1", window(PoolOp::max, false, 5, 1, 2), size, planes));
   cases.push_back(pool_case(isa, "max_pool_f32_2x2_s2", window(PoolOp::max, true, 2, 2, 0), size, planes));
   cases.push_back(pool_case(isa, "average_pool_u8_2x2_s2", window(PoolOp::average, false, 2, 2, 0), size, planes));
   cases.push_back(pool_case(isa, "average_pool_u8_3x3_s1", window(PoolOp::average, false, 3, 1, 1), size, planes));
   cases.push_back(pool_case(isa, "average_pool_f32_2x2_s2", window(PoolOp::average, true, 2, 2, 0), size, planes));
+  cases.push_back(pool_case(isa, "average_pool_f32_3x3_s1", window(PoolOp::average, true, 3, 1, 1), size, planes));
   cases.push_back(global_pool_case(isa, size, planes));
   cases.push_back(resample_case(isa, "resample_nearest_2x", ResampleKind::nearest_2x, false, size, planes));
   cases.push_back(resample_case(isa, "resample_linear_2x_u8", ResampleKind::linear_2x, false, size, planes));

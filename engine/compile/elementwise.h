@@ -14,6 +14,7 @@ struct Elementwise {
   std::function<std::vector<std::byte>(const PlanarValue&)> params;
   Second second = Second::planes;
   bool reversed = false;
+  ScalarFacts facts;
 };
 
 template <class T>

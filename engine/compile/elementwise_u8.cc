@@ -16,8 +16,10 @@ std::optional<Elementwise> lut(Lowering& l, const Node& node) {
   const Tensor* table = l.graph.constant(node.input(1));
   if (!table || table->count() != 256) return std::nullopt;
   Elementwise e;
-  e.op = ElementwiseOp::lut;
-  e.params = [table = *table](const PlanarValue&) {
+  const bool permutes = l.isa == Isa::avx512_vnni && l.cpu.avx512_vbmi;
+  e.op = permutes ? ElementwiseOp::lut_vbmi : ElementwiseOp::lut;
+  e.params = [table = *table, permutes](const PlanarValue&) {
+    if (permutes) return as_bytes(std::vector<uint8_t>(table.as<uint8_t>(), table.as<uint8_t>() + 256));
     auto packed = pack_lut(std::span<const uint8_t, 256>(table.as<uint8_t>(), 256));
     return as_bytes(std::vector<uint8_t>(packed.begin(), packed.end()));
   };
@@ -77,6 +79,7 @@ std::optional<Elementwise> requantize(Lowering& l, const Node& node) {
       e.op = ElementwiseOp::requantize_folded;
       p->entries = std::move(*folded);
     }
+  e.facts = facts_of(e.op, e.scalars, p->entries);
   e.params = [p = *std::move(p)](const PlanarValue& planes) { return in_lanes(p, planes); };
   return e;
 }
@@ -98,6 +101,7 @@ Elementwise binary_u8(const Node& node) {
   e.scalars.a_zero = static_cast<float>(node.attrs.int_or("a_zero", 0));
   e.scalars.b_zero = static_cast<float>(node.attrs.int_or("b_zero", 0));
   read_u8_range(e.scalars, node.attrs);
+  e.facts = facts_of(e.op, e.scalars);
   return e;
 }
 

@@ -149,6 +149,8 @@ Result<Verdict> lower_channel_argmax(Lowering& l, const Node& node) {
   const bool f32 = found->dtype == DType::f32;
   const PlanarValue x = f32 ? in_order(*found) : *found;
   if (!channels_ascend(x)) return declined("the channels are not in order");
+  if (!f32 && x.planes.size() > kMostIndexPlanes)
+    return declined(cat(x.planes.size(), " planes, a kernel numbers ", kMostIndexPlanes));
   PlanarValue at = l.layouts.fresh(DType::f32, l.layouts.add_like(x.layout), 1);  // s32 in the places of f32
   ChannelsSpec spec{l.isa, node.op == "ArgMax" ? ChannelsOp::argmax : ChannelsOp::argmin, f32,
                     node.attrs.int_or("select_last_index", 0) != 0};

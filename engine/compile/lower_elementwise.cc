@@ -114,8 +114,8 @@ Emit emit_elementwise(Lowering& l, run::StepInfo info, Elementwise what, bool fl
                       std::optional<SecondOperand> b, PlanarValue out) {
   return [=, &l](Emitter& e) -> Status {
     const Geometry& g = e.geometry(out);
-    ElementwiseSpec spec{l.isa,       what.op,      what.act, flat ? RowShape{} : RowShape{g.w, g.gap},
-                         what.second, what.reversed};
+    ElementwiseSpec spec{l.isa,       what.op,       what.act,  flat ? RowShape{} : RowShape{g.w, g.gap},
+                         what.second, what.reversed, what.facts};
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
     size_t params = what.params ? e.constant(what.params(a)) : 0, lanes = flat ? e.lanes(g) : 0;
     run::StepInfo step = info;

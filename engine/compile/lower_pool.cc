@@ -1,4 +1,6 @@
 // Max and average pools on planes, and the average of a whole map.
+#include <cmath>
+
 #include "engine/compile/lowering.h"
 #include "engine/run/row_steps.h"
 #include "jit/kernels/pool.h"
@@ -52,6 +54,10 @@ Result<Verdict> lower_pool(Lowering& l, const Node& node) {
   const int in_zero = static_cast<int>(node.attrs.int_or("in_zero", 0));
   const bool count_pad = attrs.count_include_pad;
   U8Range range = integer_average ? u8_range(node.attrs) : U8Range{};
+  if (integer_average) {
+    spec.rounding = rounding_facts(255 * std::fabs(double{mult}), range.v_lo, range.v_hi, range.out_zero);
+    spec.no_in_zero = in_zero == 0;
+  }
   run::StepInfo info = make_info(node);
   l.emit([=, &l](Emitter& e) -> Status {
     PoolSpec final_spec = spec;

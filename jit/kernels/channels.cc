@@ -1,12 +1,13 @@
-// Channel kernels. Tile: one 16-pixel vector; planes are visited in loops, results of a loop stay in registers.
+// Channel kernels. Tile: a few neighbouring vectors, so that a plane gives more than a cache line whenever it is
+// visited; planes are visited in loops, results of a loop stay in registers.
 //
-//   for each vector:
+//   for each tile:
 //     softmax:    for planes: m = max(m, x)   for planes: e = exp(x - m), s += e, store e   for planes: e / s
 //     reduction:  for planes: r = r + x, max(r, x), ...                                    store r
 //     argmax:     for planes: where x > r: r = x, index = channel                          store index
 //
-// argmax of quads takes the four bytes of a plane's pixels one after the other; channels that a plane lacks have index
-// -1 and are passed over.
+// argmax of quads does so for each of the four bytes by itself, with plane numbers as bytes; then the best byte of a
+// pixel is found by keys value << 16 | position, position = 4 * plane + byte. Bytes that are no channel never win.
 #include "jit/kernels/channels.h"
 
 #include <bit>
@@ -23,15 +24,22 @@ class Channels {
   void generate();
 
  private:
-  void softmax(int half);
-  void reduce(int half);
-  void index(int half);
-  void index_u8(int half, const Gp& plane);
-  // body(plane number) with the address of this vector's pixels in src_ (and in dst_ for softmax).
-  void for_each_plane(int half, const std::function<void()>& body, bool with_result = false);
+  // Of n registers of pixels.
+  void tile(int n);
+  void softmax(int n);
+  void reduce(int n);
+  void index_f32(int n);
+  void index_u8(int n);
+  void better_bytes(const Vec& best, const Vec& where, const Vec& pixels);
+  void best_byte(const Vec& best, const Vec& where);
+  int largest_tile() const;
+  // body() with the address of the tile's pixels in src_ (and in dst_ for softmax).
+  void for_each_plane(const std::function<void()>& body, bool with_result = false);
+  Xbyak::Address source(int i) { return a_.ptr[src_ + x_ + i * a_.vector_bytes()]; }
   void apply(Activation act, const Vec& v);
   void better(const Vec& value, const Vec& channel, const Vec& best, const Vec& at);
-  void store(const Vec& v, int half);
+  void store(const std::vector<Vec>& tile);
+  void store_pixels(const Vec& v, const Vec& pad, int i);
   Xbyak::Address arg(size_t offset) { return a_.ptr[a_.args() + static_cast<int>(offset)]; }
   Xbyak::Address real(float value) { return a_.constant_lanes(std::bit_cast<uint32_t>(value)); }
   bool is_index() const { return s_.op == ChannelsOp::argmax || s_.op == ChannelsOp::argmin; }
@@ -40,6 +48,8 @@ class Channels {
   const ChannelsSpec& s_;
   Gp src_planes_ = a_.gp("src planes"), dst_planes_ = a_.gp("dst planes"), x_ = a_.gp("x");
   Gp src_ = a_.gp("src"), dst_ = a_.gp("dst"), plane_ = a_.gp("plane"), lanes_ = a_.gp("lanes");
+  std::vector<Vec> unseen_, plane_bytes_, absent_, first_;  // index_u8
+  std::vector<Mask> masks_;                                 // of the same on AVX-512: present, first
 };
 
 void Channels::generate() {
@@ -49,32 +59,41 @@ void Channels::generate() {
   Gp count = a_.gp("vectors");
   a_.load_arg(count, offsetof(ChannelsArgs, count));
   a_.xor_(x_, x_);
-  a_.loop(count, [&] {
-    for (int half = 0; half < a_.registers(); ++half) {
-      if (is_index())
-        index(half);
-      else if (s_.op <= ChannelsOp::log_softmax)
-        softmax(half);
-      else
-        reduce(half);
-    }
-    a_.add(x_, kVectorPixels * kPixelBytes);
-    a_.add(lanes_, sizeof(uint16_t));
-  });
+  const int vectors = largest_tile() / a_.registers();
+  auto tiles = [&](int of) {
+    Xbyak::Label top, done;
+    a_.L(top);
+    a_.cmp(count, of);
+    a_.jl(done);
+    tile(of * a_.registers());
+    a_.add(x_, of * kVectorPixels * kPixelBytes);
+    a_.add(lanes_, of * static_cast<int>(sizeof(uint16_t)));
+    a_.sub(count, of);
+    a_.jmp(top);
+    a_.L(done);
+  };
+  tiles(vectors);
+  if (vectors > 1) tiles(1);
 }
 
-void Channels::for_each_plane(int half, const std::function<void()>& body, bool with_result) {
+// As many as registers allow.
+int Channels::largest_tile() const { return a_.avx512() ? 4 : a_.registers(); }
+
+void Channels::tile(int n) {
+  if (is_index()) return s_.f32 ? index_f32(n) : index_u8(n);
+  s_.op <= ChannelsOp::log_softmax ? softmax(n) : reduce(n);
+}
+
+void Channels::for_each_plane(const std::function<void()>& body, bool with_result) {
   Gp planes = a_.gp("planes");
   a_.load_arg(planes, offsetof(ChannelsArgs, planes));
   a_.xor_(plane_, plane_);
   a_.loop(planes, [&] {
     a_.mov(src_, a_.ptr[src_planes_ + plane_ * 8]);
     a_.add(src_, arg(offsetof(ChannelsArgs, src)));
-    if (half) a_.add(src_, half * a_.vector_bytes());
     if (with_result) {
       a_.mov(dst_, a_.ptr[dst_planes_ + plane_ * 8]);
       a_.add(dst_, arg(offsetof(ChannelsArgs, dst)));
-      if (half) a_.add(dst_, half * a_.vector_bytes());
     }
     body();
     a_.inc(plane_);
@@ -88,46 +107,51 @@ void Channels::apply(Activation act, const Vec& v) {
   emit_activation(a_, act, v, pointers, nullptr, nullptr);
 }
 
-void Channels::softmax(int half) {
-  Vec most = a_.vec("most"), sum = a_.vec("sum"), v = a_.vec("v"), pad = a_.vec("pad");
-  a_.load(most, real(-std::numeric_limits<float>::infinity()));
-  for_each_plane(half, [&] { a_.vmaxps(most, most, a_.ptr[src_ + x_]); });
-  a_.zero(sum);
+void Channels::softmax(int n) {
+  std::vector<Vec> most = a_.vecs("most", n), sum = a_.vecs("sum", n);
+  Vec v = a_.vec("v"), pad = a_.vec("pad");
+  const auto count = static_cast<size_t>(n);
+  for (const Vec& m : most) a_.load(m, real(-std::numeric_limits<float>::infinity()));
+  for_each_plane([&] {
+    for (size_t i = 0; i < count; ++i) a_.vmaxps(most[i], most[i], source(static_cast<int>(i)));
+  });
+  for (const Vec& s : sum) a_.zero(s);
   const bool log = s_.op == ChannelsOp::log_softmax;
+  auto result = [&](size_t i) { return a_.ptr[dst_ + x_ + static_cast<int>(i) * a_.vector_bytes()]; };
   for_each_plane(
-      half,
       [&] {
-        a_.load(v, a_.ptr[src_ + x_]);
-        a_.vsubps(v, v, most);
-        if (log) a_.store(a_.ptr[dst_ + x_], v);
-        apply(Activation::exp, v);
-        a_.vaddps(sum, sum, v);
-        if (!log) a_.store(a_.ptr[dst_ + x_], v);
+        for (size_t i = 0; i < count; ++i) {
+          a_.load(v, source(static_cast<int>(i)));
+          a_.vsubps(v, v, most[i]);
+          if (log) a_.store(result(i), v);
+          apply(Activation::exp, v);
+          a_.vaddps(sum[i], sum[i], v);
+          if (!log) a_.store(result(i), v);
+        }
       },
       true);
-  if (log) apply(Activation::log, sum);
-  Mask pixels = a_.mask("pixels");
-  a_.load_lanes(pixels, a_.ptr[lanes_], half);
+  for (const Vec& s : sum) apply(log ? Activation::log : Activation::reciprocal, s);
   Gp pads = a_.gp("pads");
   a_.load_arg(pads, offsetof(ChannelsArgs, dst_pad));
   for_each_plane(
-      half,
       [&] {
-        a_.load(v, a_.ptr[dst_ + x_]);
-        log ? a_.vsubps(v, v, sum) : a_.vdivps(v, v, sum);
         a_.vpbroadcastd(pad, a_.ptr[pads + plane_ * 4]);
-        a_.blend(v, pixels, v, pad);
-        a_.store(a_.ptr[dst_ + x_], v);
+        for (size_t i = 0; i < count; ++i) {
+          a_.load(v, result(i));
+          log ? a_.vsubps(v, v, sum[i]) : a_.vmulps(v, v, sum[i]);
+          store_pixels(v, pad, static_cast<int>(i));
+        }
       },
       true);
 }
 
-void Channels::reduce(int half) {
-  Vec r = a_.vec("result"), v = a_.vec("v");
+void Channels::reduce(int n) {
+  std::vector<Vec> results = a_.vecs("result", n);
+  Vec v = a_.vec("v");
   const float infinity = std::numeric_limits<float>::infinity();
-  a_.load(r, real(s_.op == ChannelsOp::max ? -infinity : s_.op == ChannelsOp::min ? infinity : 0));
-  for_each_plane(half, [&] {
-    const Xbyak::Address at = a_.ptr[src_ + x_];
+  for (const Vec& r : results)
+    a_.load(r, real(s_.op == ChannelsOp::max ? -infinity : s_.op == ChannelsOp::min ? infinity : 0));
+  auto take = [&](const Vec& r, const Xbyak::Address& at) {
     switch (s_.op) {
       case ChannelsOp::max: return a_.vmaxps(r, r, at);
       case ChannelsOp::min: return a_.vminps(r, r, at);
@@ -140,76 +164,156 @@ void Channels::reduce(int half) {
       return a_.vaddps(r, r, v);
     }
     a_.vfmadd231ps(r, v, v);
+  };
+  for_each_plane([&] {
+    for (int i = 0; i < n; ++i) take(results[static_cast<size_t>(i)], source(i));
   });
-  if (s_.op == ChannelsOp::norm) a_.vsqrtps(r, r);
   a_.vbroadcastss(v, arg(offsetof(ChannelsArgs, factor)));
-  a_.vmulps(r, r, v);
-  store(r, half);
+  for (const Vec& r : results) {
+    if (s_.op == ChannelsOp::norm) a_.vsqrtps(r, r);
+    a_.vmulps(r, r, v);
+  }
+  store(results);
 }
 
-// best and at take value and channel where the value is better.
+// best and at take value and channel where the value is better: lt, le; gt, ge with the operands exchanged.
 void Channels::better(const Vec& value, const Vec& channel, const Vec& best, const Vec& at) {
-  // lt, le; gt, ge: with the operands exchanged. Bytes are compared as the integers in their dwords.
   const bool less = s_.op == ChannelsOp::argmin;
   const Vec &a = less ? value : best, &b = less ? best : value;
   Mask yes = a_.mask("better");
-  if (s_.f32) {
-    const uint8_t predicate = s_.last ? 2 : 1;  // a <= b, a < b
-    a_.avx512() ? a_.vcmpps(yes.k(), a, b, predicate) : a_.vcmpps(yes.vec(), a, b, predicate);
-  } else if (a_.avx512()) {
-    a_.vpcmpd(yes.k(), a, b, s_.last ? 2 : 1);
-  } else if (s_.last) {  // !(a > b)
-    Vec ones = a_.vec("ones");
-    a_.vpcmpeqd(ones, ones, ones);
-    a_.vpcmpgtd(yes.vec(), a, b);
-    a_.vpxor(yes.vec(), yes.vec(), ones);
-  } else {
-    a_.vpcmpgtd(yes.vec(), b, a);
-  }
+  const uint8_t predicate = s_.last ? 2 : 1;  // a <= b, a < b
+  a_.avx512() ? a_.vcmpps(yes.k(), a, b, predicate) : a_.vcmpps(yes.vec(), a, b, predicate);
   a_.blend(best, yes, value, best);
   a_.blend(at, yes, channel, at);
 }
 
-void Channels::index(int half) {
-  Vec best = a_.vec("best"), at = a_.vec("at"), value = a_.vec("value"), channel = a_.vec("channel");
-  const bool most = s_.op == ChannelsOp::argmax;
+void Channels::index_f32(int n) {
+  std::vector<Vec> best = a_.vecs("best", n), at = a_.vecs("at", n);
+  Vec value = a_.vec("value"), channel = a_.vec("channel");
   const float infinity = std::numeric_limits<float>::infinity();
-  a_.load(best, s_.f32 ? real(most ? -infinity : infinity) : a_.constant_lanes(most ? ~0u : 256));
-  a_.zero(at);
+  for (const Vec& v : best) a_.load(v, real(s_.op == ChannelsOp::argmax ? -infinity : infinity));
+  for (const Vec& v : at) a_.zero(v);
   Gp channels = a_.gp("channels");
   a_.load_arg(channels, offsetof(ChannelsArgs, channels));
-  for_each_plane(half, [&] {
-    if (s_.f32) {
-      a_.load(value, a_.ptr[src_ + x_]);
-      a_.vpbroadcastd(channel, a_.ptr[channels + plane_ * 4]);
-      return better(value, channel, best, at);
+  for_each_plane([&] {
+    a_.vpbroadcastd(channel, a_.ptr[channels + plane_ * 4]);
+    for (size_t i = 0; i < best.size(); ++i) {
+      a_.load(value, source(static_cast<int>(i)));
+      better(value, channel, best[i], at[i]);
     }
-    for (int lane = 0; lane < 4; ++lane) {
-      Xbyak::Label absent;
-      a_.cmp(a_.dword[channels + lane * 4], 0);
-      a_.jl(absent, Xbyak::CodeGenerator::T_NEAR);
-      a_.load(value, a_.ptr[src_ + x_]);
-      if (lane < 3) a_.vpslld(value, value, static_cast<uint8_t>(24 - 8 * lane));
-      a_.vpsrld(value, value, 24);
-      a_.vpbroadcastd(channel, a_.ptr[channels + lane * 4]);
-      better(value, channel, best, at);
-      a_.L(absent);
-    }
-    a_.add(channels, 16);
   });
-  store(at, half);
+  store(at);
 }
 
-void Channels::store(const Vec& v, int half) {
+// Vectors of bytes are -1 or 0, the same for every pixel: `absent`, no channel of this plane; `unseen`, of no plane
+// yet.
+void Channels::index_u8(int n) {
+  std::vector<Vec> best = a_.vecs("best", n), where = a_.vecs("where", n);
+  Vec value = a_.vec("value");
+  unseen_.push_back(a_.vec("unseen"));
+  plane_bytes_.push_back(a_.vec("plane number"));
+  a_.load(unseen_[0], a_.constant_lanes(~0u));
+  a_.zero(plane_bytes_[0]);
+  for (const Vec& v : where) a_.zero(v);
+  for (const Vec& v : best) a_.zero(v);
+  Gp channels = a_.gp("channels");
+  a_.load_arg(channels, offsetof(ChannelsArgs, channels));
+  for_each_plane([&] {
+    absent_.push_back(a_.vec("absent"));
+    first_.push_back(a_.vec("first of its byte"));
+    const Vec &absent = absent_[0], &first = first_[0];
+    a_.load(absent.xmm(), a_.ptr[channels]);
+    a_.add(channels, 16);
+    a_.vpsrad(absent.xmm(), absent.xmm(), 31);
+    a_.vpackssdw(absent.xmm(), absent.xmm(), absent.xmm());
+    a_.vpacksswb(absent.xmm(), absent.xmm(), absent.xmm());
+    a_.vpbroadcastd(absent, absent.xmm());
+    a_.bit_andn(first, absent, unseen_[0]);
+    a_.bit_and(unseen_[0], unseen_[0], absent);
+    if (a_.avx512()) {
+      masks_.push_back(a_.mask("present"));
+      masks_.push_back(a_.mask("first"));
+      a_.vpmovb2m(masks_[0].k(), absent);
+      a_.knotq(masks_[0].k(), masks_[0].k());
+      a_.vpmovb2m(masks_[1].k(), first);
+    }
+    for (size_t i = 0; i < best.size(); ++i) {
+      a_.load(value, source(static_cast<int>(i)));
+      better_bytes(best[i], where[i], value);
+    }
+    a_.vpaddb(plane_bytes_[0], plane_bytes_[0], a_.constant_lanes(0x01010101));
+    masks_.clear(), absent_.clear(), first_.clear();
+  });
+  for (size_t i = 0; i < best.size(); ++i) best_byte(best[i], where[i]);
+  plane_bytes_.clear(), unseen_.clear();
+  store(where);
+}
+
+// Better, or there was none: a channel's first plane is taken whatever it holds.
+void Channels::better_bytes(const Vec& best, const Vec& where, const Vec& pixels) {
+  const bool less = s_.op == ChannelsOp::argmin;
+  if (a_.avx512()) {
+    Mask yes = a_.mask("better");
+    a_.vpcmpub(yes.k() | masks_[0].k(), less ? pixels : best, less ? best : pixels, s_.last ? 2 : 1);
+    a_.korq(yes.k(), yes.k(), masks_[1].k());
+    a_.vmovdqu8(best | yes.k(), pixels);
+    return a_.vmovdqu8(where | yes.k(), plane_bytes_[0]);
+  }
+  Vec keep = a_.vec("keep");
+  less ? a_.vpminub(keep, best, pixels) : a_.vpmaxub(keep, best, pixels);
+  a_.vpcmpeqb(keep, keep, s_.last ? pixels : best);  // last: not worse; else: not better
+  if (s_.last) a_.vpxor(keep, keep, a_.constant_lanes(~0u));
+  a_.vpor(keep, keep, absent_[0]);
+  a_.vpandn(keep, first_[0], keep);
+  a_.vpblendvb(best, pixels, best, keep);
+  a_.vpblendvb(where, plane_bytes_[0], where, keep);
+}
+
+// where = the channel of the best byte. Among equal values the key prefers the lower position, or the higher one; a
+// byte that was never seen has a negative key.
+void Channels::best_byte(const Vec& best, const Vec& where) {
+  Vec most = a_.vec("most"), key = a_.vec("key"), position = a_.vec("position");
+  auto byte = [&](const Vec& to, const Vec& from, int j) {
+    a_.vpsrld(to, from, static_cast<uint8_t>(8 * j));
+    if (j < 3) a_.bit_and(to, to, a_.constant_lanes(0xff));
+  };
+  for (int j = 0; j < 4; ++j) {
+    byte(position, where, j);
+    a_.vpslld(position, position, 2);
+    a_.vpaddd(position, position, a_.constant_lanes(static_cast<uint32_t>(j)));
+    if (!s_.last) a_.bit_xor(position, position, a_.constant_lanes(0xffff));
+    byte(key, best, j);
+    if (s_.op == ChannelsOp::argmin) a_.bit_xor(key, key, a_.constant_lanes(0xff));
+    a_.vpslld(key, key, 16);
+    a_.bit_or(key, key, position);
+    a_.vpslld(position, unseen_[0], static_cast<uint8_t>(24 - 8 * j));
+    a_.bit_and(position, position, a_.constant_lanes(0x80000000u));
+    a_.bit_or(j == 0 ? most : key, key, position);
+    if (j > 0) a_.vpmaxsd(most, most, key);
+  }
+  a_.bit_and(position, most, a_.constant_lanes(0xffff));
+  if (!s_.last) a_.bit_xor(position, position, a_.constant_lanes(0xffff));
+  a_.vpslld(position, position, 2);
+  Gp channels = a_.gp("channels");
+  a_.load_arg(channels, offsetof(ChannelsArgs, channels));
+  gather(a_, where, channels, 0, position, lane_bits(a_, 0, a_.lanes()));
+}
+
+void Channels::store(const std::vector<Vec>& tile) {
   Vec pad = a_.vec("pad");
-  Mask pixels = a_.mask("pixels");
   a_.load_arg(dst_, offsetof(ChannelsArgs, dst_pad));
   a_.vpbroadcastd(pad, a_.ptr[dst_]);
-  a_.load_lanes(pixels, a_.ptr[lanes_], half);
-  a_.blend(v, pixels, v, pad);
   a_.mov(dst_, a_.ptr[dst_planes_]);
   a_.add(dst_, arg(offsetof(ChannelsArgs, dst)));
-  a_.store(a_.ptr[dst_ + x_ + half * a_.vector_bytes()], v);
+  for (size_t i = 0; i < tile.size(); ++i) store_pixels(tile[i], pad, static_cast<int>(i));
+}
+
+void Channels::store_pixels(const Vec& v, const Vec& pad, int i) {
+  Mask pixels = a_.mask("pixels");
+  const int vector = i / a_.registers();
+  a_.load_lanes(pixels, a_.ptr[lanes_ + vector * static_cast<int>(sizeof(uint16_t))], i % a_.registers());
+  a_.blend(v, pixels, v, pad);
+  a_.store(a_.ptr[dst_ + x_ + i * a_.vector_bytes()], v);
 }
 
 }  // namespace

@@ -21,6 +21,9 @@ enum class ChannelsOp : uint8_t {
 };
 const char* to_string(ChannelsOp);
 
+// argmax and argmin of u8 number planes in bytes. Channels ascend with planes and bytes.
+inline constexpr size_t kMostIndexPlanes = 256;
+
 struct ChannelsSpec {
   Isa isa = Isa::avx2;
   ChannelsOp op = ChannelsOp::softmax;

@@ -69,18 +69,24 @@ void Elementwise::flat() {
   a_.load_arg(count, offsetof(ElementwiseArgs, count));
   a_.load_arg(lanes, offsetof(ElementwiseArgs, lanes));
   a_.xor_(x_, x_);
-  a_.loop(count, [&] {
-    Xbyak::Label some_padding, done;
-    a_.cmp(a_.word[lanes], -1);  // most vectors have no lane in a gap
-    a_.jne(some_padding);
-    flat_vector(nullptr);
-    a_.jmp(done);
-    a_.L(some_padding);
-    flat_vector(&lanes);
-    a_.L(done);
-    a_.add(x_, kVectorPixels * kPixelBytes);
-    a_.add(lanes, sizeof(uint16_t));
-  });
+  Xbyak::Label top, some_padding, next, end;
+  a_.test(count, count);
+  a_.jz(end);
+  a_.align(32);
+  a_.L(top);
+  a_.cmp(a_.word[lanes], -1);
+  a_.jne(some_padding);
+  flat_vector(nullptr);
+  a_.L(next);
+  a_.add(x_, kVectorPixels * kPixelBytes);
+  a_.add(lanes, sizeof(uint16_t));
+  a_.dec(count);
+  a_.jnz(top);
+  a_.jmp(end);
+  a_.L(some_padding);  // few vectors have a lane in a gap: their code is out of the way
+  flat_vector(&lanes);
+  a_.jmp(next);
+  a_.L(end);
 }
 
 void Elementwise::flat_vector(const Gp* lanes) {
@@ -124,6 +130,7 @@ const char* to_string(ElementwiseOp op) {
     case ElementwiseOp::requantize_folded: return "requantize_folded";
     case ElementwiseOp::prelu_u8: return "prelu_u8";
     case ElementwiseOp::lut: return "lut";
+    case ElementwiseOp::lut_vbmi: return "lut_vbmi";
     case ElementwiseOp::add_u8: return "add_u8";
     case ElementwiseOp::mul_u8: return "mul_u8";
     case ElementwiseOp::unary_f32: return "unary_f32";
@@ -143,6 +150,9 @@ std::string describe(const ElementwiseSpec& s) {
   std::string name = s.reversed ? cat("reversed_", to_string(s.op)) : to_string(s.op);
   if (is_binary(s.op) && s.second != Second::planes) name += s.second == Second::pixel ? "_pixel" : "_channel";
   if (s.act != Activation::none) name += cat(" ", to_string(s.act));
+  name += describe(s.facts.rounding);
+  if (s.facts.no_a_zero) name += " a_zero0";
+  if (s.facts.no_b_zero) name += " b_zero0";
   return cat(name, " ", s.flat() ? "flat" : describe(s.row), " ", to_string(s.isa));
 }
 
@@ -150,6 +160,8 @@ Result<MachineCode> generate(const ElementwiseSpec& spec, const GenerateOptions&
   if (spec.row.w < 0 || spec.row.gap < 0) return invalid_argument(describe(spec), ": negative extent");
   if (!is_f32(spec.op) && (spec.act != Activation::none || spec.second == Second::channel || spec.reversed))
     return invalid_argument(describe(spec), ": only f32 operators take activations, constants and reversed operands");
+  if (spec.op == ElementwiseOp::lut_vbmi && spec.isa != Isa::avx512_vnni)
+    return unsupported(describe(spec), ": permutations of bytes are AVX-512");
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) { Elementwise(a, spec).generate(); });
 }
 

@@ -9,6 +9,7 @@
 #include "engine/base/abi/elementwise.h"
 #include "jit/kernels/functions.h"
 #include "jit/kernels/pixel_rows.h"
+#include "jit/kernels/quads.h"
 
 namespace quadlane {
 
@@ -18,7 +19,8 @@ enum class ElementwiseOp : uint8_t {
   requantize,         // u8
   requantize_folded,  // u8, parameters of fold_requantize()
   prelu_u8,           // u8: ql.PRelu
-  lut,                // u8
+  lut,                // u8, pack_lut()
+  lut_vbmi,           // u8, the 256 bytes as they are: AVX-512 with VBMI
   add_u8,
   mul_u8,
   unary_f32,  // f32: activation(a)
@@ -41,6 +43,14 @@ enum class Second : uint8_t {
   channel,  // f32: a constant for each plane, AffineChannel::mult
 };
 
+// u8: what is known of the scalars and parameters of all calls (facts_of).
+struct ScalarFacts {
+  RoundingFacts rounding;
+  bool no_a_zero = false, no_b_zero = false;  // a zero point is 0, as behind a ReLU
+  auto operator<=>(const ScalarFacts&) const = default;
+};
+ScalarFacts facts_of(ElementwiseOp, const ElementwiseScalars&, std::span<const RequantizeChannels> = {});
+
 struct ElementwiseSpec {
   Isa isa = Isa::avx2;
   ElementwiseOp op = ElementwiseOp::copy;
@@ -48,6 +58,7 @@ struct ElementwiseSpec {
   RowShape row;  // w 0: flat form
   Second second = Second::planes;
   bool reversed = false;  // f32: b op a
+  ScalarFacts facts{};    // u8
   bool flat() const { return row.w == 0; }
   auto operator<=>(const ElementwiseSpec&) const = default;
 };

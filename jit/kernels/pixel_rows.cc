@@ -117,18 +117,23 @@ void gather(Assembler& a, const Vec& to, const Xbyak::Reg64& base, int displacem
 
 PixelPairs::PixelPairs(Assembler& a) : a_(a) {
   if (!a.avx512()) return;
-  order_.push_back(a.vec("pair order"));
-  a.load(order_[0], a.constant_vector({0, 0, 2, 0, 4, 0, 6, 0, 1, 0, 3, 0, 5, 0, 7, 0}));
+  for (uint32_t phase = 0; phase < 2; ++phase) {
+    std::vector<uint32_t> lanes;
+    for (uint32_t i = 0; i < kVectorPixels; ++i) lanes.push_back(2 * i + phase);
+    order_.push_back(a.vec("pair order"));
+    a.load(order_[phase], a.constant_vector(lanes));
+  }
 }
-// In each 128-bit lane two pixels of `low`, then two of `high`.
-void PixelPairs::even(const Vec& to, const Vec& low, const Vec& high) { a_.vshufps(to, low, high, 0x88); }
-void PixelPairs::odd(const Vec& to, const Vec& low, const Vec& high) { a_.vshufps(to, low, high, 0xdd); }
-// Pairs of pixels stand low, high, low, high, ...: the low ones first.
+void PixelPairs::pick(const Vec& to, const Vec& low, const Vec& high, int phase) {
+  if (!a_.avx512()) return a_.vshufps(to, low, high, phase == 0 ? 0x88 : 0xdd);
+  a_.copy(to, low);
+  a_.vpermt2d(to, order_[static_cast<size_t>(phase)], high);
+}
+void PixelPairs::even(const Vec& to, const Vec& low, const Vec& high) { pick(to, low, high, 0); }
+void PixelPairs::odd(const Vec& to, const Vec& low, const Vec& high) { pick(to, low, high, 1); }
+// AVX2: pairs of pixels stand low, high, low, high: the low ones first.
 void PixelPairs::in_order(const Vec& v) {
-  if (a_.avx512())
-    a_.vpermq(v.zmm(), order_[0].zmm(), v.zmm());
-  else
-    a_.vpermq(v.ymm(), v.ymm(), 0xd8);
+  if (!a_.avx512()) a_.vpermq(v.ymm(), v.ymm(), 0xd8);
 }
 
 void interleave_pixels(Assembler& a, const Vec& low, const Vec& high, const Vec& even, const Vec& odd) {

@@ -60,8 +60,8 @@ void gather(Assembler&, const Vec& to, const Xbyak::Reg64& base, int displacemen
 
 // --- two pixels for one, one pixel for two ---------------------------------------------------------------------------
 
-// Splits 2 * lanes() consecutive pixels into the even and the odd ones. Between, results stand in a shuffled order that
-// lane-wise operations may use; in_order() ends it.
+// Splits 2 * lanes() consecutive pixels into the even and the odd ones. On AVX2 results stand in a shuffled order,
+// which lane-wise operations may use, until in_order() ends it.
 class PixelPairs {
  public:
   explicit PixelPairs(Assembler&);
@@ -70,8 +70,9 @@ class PixelPairs {
   void in_order(const Vec& v);
 
  private:
+  void pick(const Vec& to, const Vec& low, const Vec& high, int phase);
   Assembler& a_;
-  std::vector<Vec> order_;  // AVX-512: index vector
+  std::vector<Vec> order_;  // AVX-512: lanes of even and of odd pixels
 };
 
 // low, high = even[0], odd[0], even[1], odd[1], ...  All four registers differ.

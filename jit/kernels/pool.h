@@ -3,6 +3,7 @@
 
 #include "engine/base/abi/pool.h"
 #include "jit/kernels/pixel_rows.h"
+#include "jit/kernels/quads.h"
 
 namespace quadlane {
 
@@ -18,7 +19,9 @@ struct PoolSpec {
   int pad_top = 0, pad_left = 0;
   int src_h = 1, src_w = 1;
   int dst_h = 1;
-  RowShape dst;  // result columns; the padding on the right is what src_w leaves
+  RowShape dst;              // result columns; the padding on the right is what src_w leaves
+  RoundingFacts rounding{};  // average u8
+  bool no_in_zero = false;   // average u8: in_zero is 0
   auto operator<=>(const PoolSpec&) const = default;
 };
 std::string describe(const PoolSpec&);

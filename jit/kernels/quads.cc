@@ -16,26 +16,87 @@ void broadcast_channels(Assembler& a, const Vec& to, const Xbyak::Address& four_
   a.avx512() ? a.vbroadcasti32x4(to.zmm(), four_dwords) : a.vbroadcasti128(to.ymm(), four_dwords);
 }
 
+FloatGroups::FloatGroups(Assembler& a) : a_(a) {
+  if (!a.avx512()) return;
+  upper_.push_back(a.vec("upper words of 2^23"));
+  a.vpbroadcastd(upper_[0], a.constant_dword(0x4b004b00));
+  none_.push_back(a.vec("no bytes"));
+  a.zero(none_[0]);
+}
+
+void FloatGroups::expand(const std::vector<Vec>& to, const Vec& quads) const {
+  a_.vpunpcklbw(to[1], quads, none_[0]);
+  a_.vpunpckhbw(to[3], quads, none_[0]);
+  for (size_t k : {0, 2}) {
+    a_.vpunpcklwd(to[k], to[k + 1], upper_[0]);
+    a_.vpunpckhwd(to[k + 1], to[k + 1], upper_[0]);
+  }
+}
+
+void FloatGroups::expand(const Vec& to, const Vec& quads, int group) const {
+  expand_quads(a_, to, quads, group);
+  a_.vcvtdq2ps(to, to);
+}
+
+void FloatGroups::add_offset(const Vec& zero) const {
+  if (a_.avx512()) a_.vaddps(zero, zero, a_.constant_lanes(0x4b000000));
+}
+
+AddByMultiplying::AddByMultiplying(Assembler& a) : a_(a) {
+  if (!a.avx512()) return;
+  one_.push_back(a.vec("1.0"));
+  a.vbroadcastss(one_[0], a.constant_dword(0x3f800000));
+}
+
+std::string describe(const RoundingFacts& f) {
+  return cat(f.bounded ? " bounded" : "", f.whole_range ? " bytes" : "", f.no_zero ? " zero0" : "");
+}
+
+RoundingFacts rounding_facts(double largest, float v_lo, float v_hi, int32_t zero) {
+  const float z = static_cast<float>(zero);
+  return {largest < 0x1p30, v_lo + z == 0 && v_hi + z == 255, zero == 0};
+}
+
 QuadRounding::QuadRounding(Assembler& a, const Xbyak::Address& v_lo, const Xbyak::Address& v_hi,
-                           const Xbyak::Address& out_zero)
-    : a_(a), lo_(a.vec("v_lo")), hi_(a.vec("v_hi")), zero_(a.vec("out_zero")) {
-  a.vbroadcastss(lo_, v_lo);
-  a.vbroadcastss(hi_, v_hi);
-  a.vpbroadcastd(zero_, out_zero);
-  a.vpackssdw(zero_, zero_, zero_);
+                           const Xbyak::Address& out_zero, RoundingFacts facts)
+    : a_(a), facts_(facts) {
+  if (!facts.whole_range) {
+    Vec zero = a.vec("zero");
+    a.vpbroadcastd(zero, out_zero);
+    for (const Xbyak::Address& v : {v_lo, v_hi}) {
+      bounds_.push_back(a.vec("bound"));
+      a.vbroadcastss(bounds_.back(), v);
+      a.vcvtps2dq(bounds_.back(), bounds_.back());
+      a.vpaddd(bounds_.back(), bounds_.back(), zero);
+      a.vpshufb(bounds_.back(), bounds_.back(), a.constant_lanes(0));
+    }
+  }
+  if (!facts.no_zero) {
+    zero_.push_back(a.vec("out_zero"));
+    a.vpbroadcastd(zero_[0], out_zero);
+    a.vpackssdw(zero_[0], zero_[0], zero_[0]);
+  }
+  if (!facts.bounded) {
+    largest_.push_back(a.vec("largest"));
+    a.vbroadcastss(largest_[0], a.constant_dword(0x47800000));  // 65536: above every bound
+  }
 }
 
 void QuadRounding::finish(const std::vector<Vec>& groups) const {
   for (const Vec& v : groups) {
-    a_.vmaxps(v, v, lo_);
-    a_.vminps(v, v, hi_);
+    if (!facts_.bounded) a_.vminps(v, largest_[0], v);
     a_.vcvtps2dq(v, v);  // half to even: the rounding mode a stream sets
   }
   a_.vpackssdw(groups[0], groups[0], groups[1]);
   a_.vpackssdw(groups[2], groups[2], groups[3]);
-  a_.vpaddw(groups[0], groups[0], zero_);
-  a_.vpaddw(groups[2], groups[2], zero_);
+  if (!facts_.no_zero) {
+    a_.vpaddsw(groups[0], groups[0], zero_[0]);
+    a_.vpaddsw(groups[2], groups[2], zero_[0]);
+  }
   a_.vpackuswb(groups[0], groups[0], groups[2]);
+  if (facts_.whole_range) return;
+  a_.vpmaxub(groups[0], groups[0], bounds_[0]);
+  a_.vpminub(groups[0], groups[0], bounds_[1]);
 }
 
 void pack_quads(Assembler& a, const std::vector<Vec>& groups) {

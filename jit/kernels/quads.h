@@ -20,17 +20,62 @@ void spread_pixel_value(Assembler&, const Vec& to, const Vec& from, int group);
 // Four dwords (one for each channel) into every 128-bit lane.
 void broadcast_channels(Assembler&, const Vec& to, const Xbyak::Address& four_dwords);
 
-// The end of every u8 result: y = zero + round_half_even(clamp(v, lo - zero, hi - zero)), then quads.
+// Groups as floats. AVX-512 interleaves the bytes with the upper half of 2^23, which has no conversion and uses units
+// that nothing else wants; the values are offset() too large, and whoever takes a zero point off takes that off with
+// it. AVX2, short of registers, shuffles and converts group by group; its offset is 0.
+class FloatGroups {
+ public:
+  explicit FloatGroups(Assembler&);
+  bool all_at_once() const { return a_.avx512(); }
+  void expand(const std::vector<Vec>& to, const Vec& quads) const;  // all_at_once()
+  void expand(const Vec& to, const Vec& quads, int group) const;    // else
+  // A register of zero points becomes what is to be subtracted.
+  void add_offset(const Vec& zero) const;
+
+ private:
+  Assembler& a_;
+  std::vector<Vec> upper_, none_;
+};
+// v = v + x, rounded once, by the units that multiply: these have time left next to conversions and additions. AVX2,
+// short of registers, adds.
+class AddByMultiplying {
+ public:
+  explicit AddByMultiplying(Assembler&);
+  void add(const Vec& v, const Vec& x) const { one_.empty() ? a_.vaddps(v, v, x) : a_.vfmadd213ps(v, one_[0], x); }
+
+ private:
+  Assembler& a_;
+  std::vector<Vec> one_;
+};
+
+// What is known of a rounding when the code is made; each fact saves instructions.
+struct RoundingFacts {
+  bool bounded = false;      // no |v| reaches 2^31, which the conversion does not hold
+  bool whole_range = false;  // lo 0, hi 255
+  bool no_zero = false;      // zero 0
+  auto operator<=>(const RoundingFacts&) const = default;
+};
+std::string describe(const RoundingFacts&);  // "" or " bounded zero0"
+// Facts of a rounding to [v_lo + zero, v_hi + zero] of values up to `largest`.
+RoundingFacts rounding_facts(double largest, float v_lo, float v_hi, int32_t zero);
+
+// The end of every u8 result: y = zero + round_half_even(clamp(v, lo - zero, hi - zero)), then quads. Rounding is
+// monotone and bounds are integers, so the packs and a clamp of bytes do the same as a clamp of v; only what overflows
+// the conversion upwards must be kept away (downwards gives the least integer, as it should).
 class QuadRounding {
  public:
   // Addresses of v_lo, v_hi (f32) and out_zero (s32) in memory.
-  QuadRounding(Assembler&, const Xbyak::Address& v_lo, const Xbyak::Address& v_hi, const Xbyak::Address& out_zero);
+  QuadRounding(Assembler&, const Xbyak::Address& v_lo, const Xbyak::Address& v_hi, const Xbyak::Address& out_zero,
+               RoundingFacts = {});
   // groups[0..3] hold v as f32; afterwards groups[0] holds the quads.
   void finish(const std::vector<Vec>& groups) const;
 
  private:
   Assembler& a_;
-  Vec lo_, hi_, zero_;  // zero_: sixteen-bit words
+  RoundingFacts facts_;
+  std::vector<Vec> bounds_;   // bytes: lo, hi
+  std::vector<Vec> zero_;     // sixteen-bit words
+  std::vector<Vec> largest_;  // f32
 };
 
 // groups[0..3] of s32 between 0 and 255 into the quads in groups[0].

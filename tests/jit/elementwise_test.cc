@@ -10,7 +10,7 @@ namespace quadlane::testing {
 namespace {
 
 using Op = ElementwiseOp;
-constexpr Op kU8Ops[] = {Op::copy,   Op::requantize, Op::requantize_folded, Op::prelu_u8, Op::lut,
+constexpr Op kU8Ops[] = {Op::copy,   Op::requantize, Op::requantize_folded, Op::prelu_u8, Op::lut, Op::lut_vbmi,
                          Op::add_u8, Op::mul_u8};
 constexpr Op kF32Ops[] = {Op::unary_f32, Op::add_f32, Op::sub_f32,   Op::mul_f32,   Op::div_f32,
                           Op::min_f32,   Op::max_f32, Op::prelu_f32, Op::affine_f32};
@@ -43,7 +43,8 @@ uint8_t reference_u8(Op op, const Operands& o, size_t plane, int j, int a, int b
   const ElementwiseScalars& s = o.scalars;
   float v = 0;
   switch (op) {
-    case Op::lut: return o.lut[static_cast<size_t>(a)];
+    case Op::lut:
+    case Op::lut_vbmi: return o.lut[static_cast<size_t>(a)];
     case Op::requantize:
     case Op::requantize_folded: {
       const RequantizeChannels& c = o.requantize[plane];
@@ -124,7 +125,9 @@ Operands random_operands(Rng& rng, int planes) {
   ElementwiseScalars& s = o.scalars;
   s.a_mult = mult(), s.b_mult = mult();
   s.a_zero = static_cast<float>(pick(rng, 0, 255)), s.b_zero = static_cast<float>(pick(rng, 0, 255));
-  s.out_zero = pick(rng, 0, 255);
+  s.out_zero = rng() % 3 ? pick(rng, 0, 255) : 0;
+  if (rng() % 3 == 0) s.a_zero = 0;
+  if (rng() % 3 == 0) s.b_zero = 0;
   if (rng() % 2) o.out_lo = pick(rng, 0, 100), o.out_hi = pick(rng, o.out_lo, 255);
   s.alpha = 0.1f;
   return o;
@@ -146,8 +149,6 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
   if (f32) fill_floats(a.bytes, rng, -9, 9), fill_floats(b.bytes, rng, -9, 9);
 
   ElementwiseSpec spec{isa, op, act, flat ? RowShape{} : RowShape{w, dst_geometry.gap}, second, reversed};
-  auto code = generate(spec, poisoned());
-  ASSERT_TRUE(code.ok()) << code.error().text();
   Operands o = random_operands(rng, planes);
   o.scalars.v_lo = f32 ? -1.5f : static_cast<float>(o.out_lo - o.scalars.out_zero);
   o.scalars.v_hi = f32 ? 6.0f : static_cast<float>(o.out_hi - o.scalars.out_zero);
@@ -159,9 +160,13 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
     ++folded_trials;
     folded = *found;
   }
-  const void* params = op == Op::lut ? static_cast<const void*>(o.packed.data())
-                       : f32         ? static_cast<const void*>(o.affine.data())
-                                     : folded.data();
+  if (!f32 && rng() % 2) spec.facts = facts_of(op, o.scalars, o.requantize);
+  auto code = generate(spec, poisoned());
+  ASSERT_TRUE(code.ok()) << code.error().text();
+  const void* params = op == Op::lut        ? static_cast<const void*>(o.packed.data())
+                       : op == Op::lut_vbmi ? static_cast<const void*>(o.lut.data())
+                       : f32                ? static_cast<const void*>(o.affine.data())
+                                            : folded.data();
   std::vector<uint16_t> lanes = valid_lanes(dst_geometry);
   ElementwiseArgs args{
       a.base(),      a.offsets.data(), a.row_bytes(),      b.base(),        b.offsets.data(),
@@ -180,16 +185,19 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
       }
       std::memcpy(expected.data() + dst.offsets[i] + p * 4, &bits, 4);
     }
-  ASSERT_TRUE(run_kernel(*code, isa, &args,
-                         {block(args), block(o.scalars), block(o.packed), readable(o.affine), readable(folded),
-                          readable(a.bytes), readable(b.bytes), readable(a.offsets), readable(b.offsets),
-                          readable(dst.offsets), readable(dst.pads), readable(lanes), writable(dst.bytes)}));
+  ASSERT_TRUE(
+      run_kernel(*code, isa, &args,
+                 {block(args), block(o.scalars), block(o.packed), block(o.lut), readable(o.affine), readable(folded),
+                  readable(a.bytes), readable(b.bytes), readable(a.offsets), readable(b.offsets), readable(dst.offsets),
+                  readable(dst.pads), readable(lanes), writable(dst.bytes)},
+                 /*vbmi=*/op == Op::lut_vbmi));
   ASSERT_TRUE(same_bytes(dst, expected)) << describe(spec) << " h" << h << " w" << w;
 }
 
 TEST(Elementwise, U8EqualsTheFormulas) {
   for (Isa isa : kGeneratedIsas)
     for (Op op : kU8Ops) {
+      if (op == Op::lut_vbmi && isa != Isa::avx512_vnni) continue;
       Rng rng(3);
       for (int t = 0; t < trials(isa, 40); ++t) {
         trial(isa, op, Activation::none, t % 2 == 0, rng);

@@ -55,17 +55,18 @@ Geometry random_geometry(Rng& rng, int h, int w) {
 }
 
 ::testing::AssertionResult run_kernel(const MachineCode& code, Isa isa, const void* args,
-                                      const std::vector<Region>& regions) {
+                                      const std::vector<Region>& regions, bool vbmi) {
   static int calls = 0;
   bool interpret = ++calls % 4 == 0;  // now and then anyway: it checks every access to the byte
-  if (!interpret && detect_cpu().runs(isa)) {
+  const CpuInfo cpu = detect_cpu();
+  if (!interpret && cpu.runs(isa) && (cpu.avx512_vbmi || !vbmi)) {
     CodeMemory memory;
     size_t offset = memory.place(code);
     if (Status s = memory.seal(); !s) return ::testing::AssertionFailure() << s.error().text();
     memory.entry(offset)(args);
     return ::testing::AssertionSuccess();
   }
-  Emulator emulator(code, isa);
+  Emulator emulator(code, isa, vbmi);
   for (size_t i = 0; i < regions.size(); ++i)
     emulator.allow(regions[i].data, regions[i].bytes, regions[i].writable ? Access::read_write : Access::read,
                    cat("region ", i));

@@ -71,8 +71,10 @@ Region block(const T& args) {
 }
 
 // Calls the code with `args`, which must be among the regions. Every fourth call, and all where the processor lacks the
-// instruction set, is interpreted: then every access outside the regions is an error.
-::testing::AssertionResult run_kernel(const MachineCode&, Isa, const void* args, const std::vector<Region>& regions);
+// instruction set (and AVX512_VBMI, where it is wanted), is interpreted: then every access outside the regions is an
+// error.
+::testing::AssertionResult run_kernel(const MachineCode&, Isa, const void* args, const std::vector<Region>& regions,
+                                      bool vbmi = false);
 
 inline constexpr Isa kGeneratedIsas[] = {Isa::avx2, Isa::avx512_vnni};
 inline GenerateOptions poisoned() {

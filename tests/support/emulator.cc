@@ -17,7 +17,7 @@ const Handler* find_handler(ZydisMnemonic mnemonic) {
   return nullptr;
 }
 
-bool allowed(Isa isa, ZydisISASet set) {
+bool allowed(Isa isa, bool vbmi, ZydisISASet set) {
   std::string name = ZydisISASetGetString(set);
   for (const char* base : {"I86", "I186", "I386", "I486", "LONGMODE", "CMOV", "FAT_NOP", "SSE_PREFETCH", "PREFETCH_NOP",
                            "AVX", "AVX2", "AVX2GATHER", "FMA", "F16C", "BMI1", "BMI2"})
@@ -25,7 +25,7 @@ bool allowed(Isa isa, ZydisISASet set) {
   if (isa != Isa::avx512_vnni) return false;
   for (const char* prefix : {"AVX512F_", "AVX512BW_", "AVX512DQ_", "AVX512_VNNI_"})
     if (name.rfind(prefix, 0) == 0) return true;
-  return false;
+  return vbmi && name.rfind("AVX512_VBMI_", 0) == 0;
 }
 
 bool is_vector(ZydisRegisterClass c) {
@@ -103,7 +103,7 @@ void count(const ZydisDecodedInstruction& in, Instruction& i) {
   }
 }
 
-Result<Instruction> decode(const ZydisDecoder& decoder, const MachineCode& code, Isa isa, uint64_t offset) {
+Result<Instruction> decode(const ZydisDecoder& decoder, const MachineCode& code, Isa isa, bool vbmi, uint64_t offset) {
   if (offset >= code.instruction_bytes) return invalid_argument("jump out of the code to offset ", offset);
   ZydisDecodedInstruction in;
   ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
@@ -113,7 +113,7 @@ Result<Instruction> decode(const ZydisDecoder& decoder, const MachineCode& code,
   std::string where = cat(ZydisMnemonicGetString(in.mnemonic), " at offset ", offset);
   const Handler* handler = find_handler(in.mnemonic);
   if (!handler) return unsupported("unknown instruction ", where);
-  if (!allowed(isa, in.meta.isa_set))
+  if (!allowed(isa, vbmi, in.meta.isa_set))
     return unsupported(where, " needs ", ZydisISASetGetString(in.meta.isa_set), ", code is for ", to_string(isa));
   Instruction i;
   i.run = *handler;
@@ -173,6 +173,7 @@ uint8_t* Machine::memory(uint64_t at, size_t bytes, bool write) {
 struct Emulator::State {
   MachineCode code;
   Isa isa;
+  bool vbmi;
   ZydisDecoder decoder;
   emulation::Machine machine;
   std::vector<int32_t> index;  // by offset: into instructions, or -1
@@ -184,9 +185,10 @@ struct Emulator::State {
   void add_counts();
 };
 
-Emulator::Emulator(const MachineCode& code, Isa isa) : state_(std::make_unique<State>()) {
+Emulator::Emulator(const MachineCode& code, Isa isa, bool vbmi) : state_(std::make_unique<State>()) {
   state_->code = code;
   state_->isa = isa;
+  state_->vbmi = vbmi;
   ZydisDecoderInit(&state_->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
   state_->index.assign(code.bytes.size(), -1);
   state_->stack.resize(emulation::kStackBytes);
@@ -246,7 +248,7 @@ Status Emulator::run(const void* args, int64_t max_instructions) {
   for (; m.next != emulation::kReturn && done < max_instructions; ++done) {
     int32_t index = m.next < s.index.size() ? s.index[m.next] : -1;
     if (index < 0) {
-      auto decoded = emulation::decode(s.decoder, s.code, s.isa, m.next);
+      auto decoded = emulation::decode(s.decoder, s.code, s.isa, s.vbmi, m.next);
       if (!decoded.ok()) return std::move(decoded).error();
       index = s.index[m.next] = static_cast<int32_t>(s.instructions.size());
       s.instructions.push_back(*decoded);

@@ -37,7 +37,7 @@ struct InstructionCounts {
 
 class Emulator {
  public:
-  Emulator(const MachineCode& code, Isa isa);
+  Emulator(const MachineCode& code, Isa isa, bool vbmi = false);  // vbmi: AVX512_VBMI besides
   ~Emulator();
   Emulator(Emulator&&) noexcept;
 

@@ -191,6 +191,15 @@ void compare(M& m, const I& i) {
   i.operand[0].kind == Operand::Kind::mask ? m.write_mask(i, bits) : m.write(i, r, sizeof(T));
 }
 
+template <class T>
+void test_bits(M& m, const I& i) {  // vptestm*
+  Vector s, t;
+  const Vector &a = m.source(i, 1, s, sizeof(T)), &b = m.source(i, 2, t, sizeof(T));
+  uint64_t bits = 0;
+  for (int e = 0; e < count<T>(i); ++e) bits |= uint64_t{(a.get<T>(e) & b.get<T>(e)) != 0} << e;
+  m.write_mask(i, bits);
+}
+
 // 0..3 of vroundps / vrndscaleps (scale 0): nearest even, down, up, toward zero; 4: current mode = nearest even.
 void round_floats(M& m, const I& i) {
   Vector s, r{};
@@ -294,6 +303,7 @@ void add_shifts_and_compares(Handlers& h) {
   QL_COMPARE(W, int16_t, uint16_t);
   QL_COMPARE(D, int32_t, uint32_t);
   QL_COMPARE(Q, int64_t, uint64_t);
+  h[ZYDIS_MNEMONIC_VPTESTMW] = test_bits<uint16_t>;
   h[ZYDIS_MNEMONIC_VCMPPS] = compare<float, -1>;
   h[ZYDIS_MNEMONIC_VPACKUSDW] = pack<int32_t, uint16_t>;
   h[ZYDIS_MNEMONIC_VPACKSSDW] = pack<int32_t, int16_t>;

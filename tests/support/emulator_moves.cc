@@ -140,13 +140,13 @@ void align_bytes(M& m, const I& i) {  // vpalignr: within 128-bit lanes
   }
   m.write(i, r, 1);
 }
-void align_dwords(M& m, const I& i) {  // valignd: across the register
+template <class T>
+void align_elements(M& m, const I& i) {  // valignd, valignq: across the register
   Vector s, t, r{};
-  const Vector &high = m.source(i, 1, s, 4), &low = m.source(i, 2, t, 4);
-  int n = i.vector_bytes / 4, by = static_cast<int>(i.operand[3].value) & (n - 1);
-  for (int e = 0; e < n; ++e)
-    r.set<uint32_t>(e, e + by < n ? low.get<uint32_t>(e + by) : high.get<uint32_t>(e + by - n));
-  m.write(i, r, 4);
+  const Vector &high = m.source(i, 1, s, sizeof(T)), &low = m.source(i, 2, t, sizeof(T));
+  int n = i.vector_bytes / static_cast<int>(sizeof(T)), by = static_cast<int>(i.operand[3].value) & (n - 1);
+  for (int e = 0; e < n; ++e) r.set<T>(e, e + by < n ? low.get<T>(e + by) : high.get<T>(e + by - n));
+  m.write(i, r, sizeof(T));
 }
 
 template <class T>
@@ -230,12 +230,12 @@ void zero_upper(M& m, const I&) {
   for (int n = 0; n < 16; ++n) std::memset(m.v[n].bytes + 16, 0, 48);
 }
 template <class T>
-void sign_bits(M& m, const I& i) {  // vpmovmskb, vmovmskps
+void sign_bits(M& m, const I& i) {  // vpmovmskb, vmovmskps, vpmovb2m
   uint64_t bits = 0;
   const Vector& a = m.v[i.operand[1].index];
   for (int e = 0; e < i.operand[1].bytes / static_cast<int>(sizeof(T)); ++e)
     if (a.get<T>(e) < 0) bits |= uint64_t{1} << e;
-  m.write_general(i.operand[0], bits);
+  i.operand[0].kind == Kind::mask ? m.write_mask(i, bits) : m.write_general(i.operand[0], bits);
 }
 
 Handlers make_table() {
@@ -268,6 +268,8 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VPERMW, permute<uint16_t>},
       {ZYDIS_MNEMONIC_VPERMD, permute<uint32_t>},
       {ZYDIS_MNEMONIC_VPERMPS, permute<uint32_t>},
+      {ZYDIS_MNEMONIC_VPERMT2B, permute_two<uint8_t, true>},
+      {ZYDIS_MNEMONIC_VPERMI2B, permute_two<uint8_t, false>},
       {ZYDIS_MNEMONIC_VPERMT2W, permute_two<uint16_t, true>},
       {ZYDIS_MNEMONIC_VPERMT2D, permute_two<uint32_t, true>},
       {ZYDIS_MNEMONIC_VPERMT2PS, permute_two<uint32_t, true>},
@@ -283,7 +285,8 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VPERM2I128, permute_halves},
       {ZYDIS_MNEMONIC_VPERM2F128, permute_halves},
       {ZYDIS_MNEMONIC_VPALIGNR, align_bytes},
-      {ZYDIS_MNEMONIC_VALIGND, align_dwords},
+      {ZYDIS_MNEMONIC_VALIGND, align_elements<uint32_t>},
+      {ZYDIS_MNEMONIC_VALIGNQ, align_elements<uint64_t>},
       {ZYDIS_MNEMONIC_VPBLENDVB, blend_by_sign<int8_t>},
       {ZYDIS_MNEMONIC_VBLENDVPS, blend_by_sign<int32_t>},
       {ZYDIS_MNEMONIC_VPBLENDD, blend_by_immediate<uint32_t, 8>},
@@ -306,6 +309,7 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VPMOVSDW, narrow<int32_t, int16_t, Narrow::saturate>},
       {ZYDIS_MNEMONIC_VPMOVSWB, narrow<int16_t, int8_t, Narrow::saturate>},
       {ZYDIS_MNEMONIC_VPMOVMSKB, sign_bits<int8_t>},
+      {ZYDIS_MNEMONIC_VPMOVB2M, sign_bits<int8_t>},
       {ZYDIS_MNEMONIC_VMOVMSKPS, sign_bits<int32_t>},
       {ZYDIS_MNEMONIC_VZEROUPPER, zero_upper},
   };
