@@ -204,7 +204,8 @@ Case resample_case(Isa isa, const char* name, ResampleKind kind, bool f32, int s
     int first = std::max(0, (i - 1) / 2);
     taps.push_back({first, std::min(first + 1, size / 2 - 1), i % 2 ? 0.25f : i ? 0.75f : 0.0f});
   }
-  ResampleSpec spec{isa, kind, f32, windows, size / 2, {size, 1}};
+  ResampleSpec spec{isa, kind, f32, ResampleWindows::none, size / 2, {size, 1}};
+  if (windows) spec.windows = fitting_windows(spec, taps);
   auto rows = std::make_shared<std::vector<ResampleRow>>(resample_rows(spec, taps, src->geometry.pitch));
   auto columns = std::make_shared<std::vector<std::byte>>(resample_columns(spec, taps));
   ResampleArgs args{src->bytes.get(),    src->offsets.data(), rows->data(),     columns->data(), dst->bytes.get(),

@@ -127,7 +127,7 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
     ResampleSpec final_spec = spec;
     const Geometry &src = e.geometry(x), &dst = e.geometry(out);
     final_spec.dst = {dst.w, dst.gap};
-    final_spec.windows = fits_windows(final_spec, columns);
+    final_spec.windows = fitting_windows(final_spec, columns);
     QL_TRY(KernelId kernel, e.kernel(describe(final_spec), [&] { return generate(final_spec); }));
     size_t rows_at = e.constant(resample_rows(final_spec, rows, src.pitch));
     size_t columns_at = e.constant(resample_columns(final_spec, columns));

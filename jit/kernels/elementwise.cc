@@ -113,7 +113,8 @@ void Elementwise::rows() {
       load_row_exact(a_, value_, a_.ptr[src_ + x_], at, spec_.row.w);
       if (binary_) load_row_exact(a_, other_, a_.ptr[second_ + x_], at, spec_.row.w);
       body_->compute(value_, other_);
-      store_row(a_, a_.ptr[dst_ + x_], value_, pad_, at, spec_.row);
+      store_row(a_, a_.ptr[dst_ + x_], value_, pad_, at, spec_.row,
+                spec_.op == ElementwiseOp::copy ? RowStore::halves : RowStore::whole);
     });
     a_.add(src_, a_.ptr[a_.args() + offsetof(ElementwiseArgs, a_row_bytes)]);
     if (binary_) a_.add(second_, a_.ptr[a_.args() + offsetof(ElementwiseArgs, b_row_bytes)]);

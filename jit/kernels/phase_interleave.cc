@@ -67,7 +67,7 @@ void PhaseInterleave::load_phase(const Vec& to, int phase) {
 
 void PhaseInterleave::store(const Vec& v, int number, int at) {
   store_row(a_, a_.ptr[dst_ + x_dst_ + number * a_.vector_bytes()], v, pad_,
-            at == kAnywhere ? at : at + number * a_.lanes(), s_.dst);
+            at == kAnywhere ? at : at + number * a_.lanes(), s_.dst, RowStore::halves);
 }
 
 void PhaseInterleave::step(int at) { s_.stride == 2 ? step_of_two(at) : step_of_many(at); }

@@ -31,6 +31,7 @@ class PhaseSplit {
   Gp src_ = a_.gp("src"), row_ = a_.gp("src row"), dst_ = a_.gp("dst"), x_src_ = a_.gp("x src"),
      x_dst_ = a_.gp("x dst");
   Gp row_offset_ = a_.gp("dst row");
+  Gp next_ = a_.gp("next src row");  // as far behind this one as this one is behind the one before
   Vec pad_ = a_.vec("pad");
   std::vector<Vec> gather_index_;
 };
@@ -79,6 +80,7 @@ void PhaseSplit::row() {
   Xbyak::Label exists, done;
   a_.xor_(x_src_, x_src_);
   a_.xor_(x_dst_, x_dst_);
+  a_.mov(next_, row_);
   a_.mov(row_, a_.ptr[table_]);
   a_.mov(dst_, kNoRow);
   a_.cmp(row_, dst_);
@@ -87,6 +89,8 @@ void PhaseSplit::row() {
   a_.jmp(done);
   a_.L(exists);
   a_.add(row_, src_);
+  a_.neg(next_);
+  a_.lea(next_, a_.ptr[next_ + row_ * 2]);
   int inside = s_.dst.w;
   for (int k : phases_) inside = std::min(inside, columns(k));
   walk_row(a_, s_.dst, a_.lanes(), 0, inside, {{x_src_, a_.vector_bytes() * s_.stride}, {x_dst_, a_.vector_bytes()}},
@@ -108,13 +112,14 @@ void PhaseSplit::store(int phase, const Vec& v, int at) {
   while (phases_[position] != phase) ++position;
   a_.mov(dst_, a_.ptr[dst_planes_ + static_cast<int>(position * sizeof(int64_t))]);
   a_.add(dst_, row_offset_);
-  store_row(a_, a_.ptr[dst_ + x_dst_], v, pad_, at, s_.dst);
+  store_row(a_, a_.ptr[dst_ + x_dst_], v, pad_, at, s_.dst, RowStore::halves);
 }
 
 void PhaseSplit::vector(int at) {
   Vec low = a_.vec("low"), high = a_.vec("high"), v = a_.vec("phase");
   if (at != kAnywhere && at >= columns(phases_.front())) return fill(at);  // later phases have no more columns
   if (s_.stride == 2) {
+    for (int bytes = 0; bytes < 2 * a_.vector_bytes(); bytes += 64) a_.prefetcht0(a_.ptr[next_ + x_src_ + bytes]);
     a_.load(low, a_.ptr[row_ + x_src_]);
     a_.load(high, a_.ptr[row_ + x_src_ + a_.vector_bytes()]);
   }

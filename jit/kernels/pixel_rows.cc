@@ -5,8 +5,13 @@
 namespace quadlane {
 namespace {
 
-// ymm without masked stores, which are microcode on several processors: 4, 2 and 1 pixels.
-void store_first_pixels_avx2(Assembler& a, Xbyak::RegExp to, const Vec& v, int count) {
+// Without masked stores, which are microcode on several processors and dear on others: 8, 4, 2 and 1 pixels.
+void store_first_pixels(Assembler& a, Xbyak::RegExp to, const Vec& v, int count) {
+  if (count & 8) {
+    a.store(a.ptr[to], v.ymm());
+    a.vextracti64x4(v.ymm(), v.zmm(), 1);
+    to = to + 32;
+  }
   if (count & 4) {
     a.vmovdqu(a.ptr[to], v.xmm());
     a.vextracti128(v.xmm(), v.ymm(), 1);
@@ -18,6 +23,12 @@ void store_first_pixels_avx2(Assembler& a, Xbyak::RegExp to, const Vec& v, int c
     to = to + 8;
   }
   if (count & 1) a.vmovd(a.ptr[to], v.xmm());
+}
+
+void store_whole(Assembler& a, const Xbyak::Address& to, const Vec& v, RowStore how) {
+  if (!a.avx512() || how == RowStore::whole) return a.store(to, v);
+  a.store(to, v.ymm());
+  a.vextracti64x4(a.ptr[to.getRegExp() + 32], v.zmm(), 1);
 }
 
 }  // namespace
@@ -81,14 +92,14 @@ void keep_lanes(Assembler& a, const Vec& v, const Vec& other, uint32_t bits) {
   a.blend(v, static_mask(a, bits), v, other);
 }
 
-void store_row(Assembler& a, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape& row) {
-  if (at == kAnywhere || at + a.lanes() <= row.w) return a.store(to, v);
+void store_row(Assembler& a, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape& row,
+               RowStore how) {
+  if (at == kAnywhere || at + a.lanes() <= row.w) return store_whole(a, to, v, how);
   keep_lanes(a, v, pad, lane_bits(a, 0, row.w - at));
   int stored = std::min(row.pitch() - at, a.lanes());
   if (stored <= 0) return;
-  if (stored == a.lanes()) return a.store(to, v);
-  if (!a.avx512()) return store_first_pixels_avx2(a, to.getRegExp(), v, stored);
-  a.store_masked(to, static_mask(a, lane_bits(a, 0, stored)), v);
+  if (stored == a.lanes()) return store_whole(a, to, v, how);
+  store_first_pixels(a, to.getRegExp(), v, stored);
 }
 
 void load_row_exact(Assembler& a, const Vec& to, const Xbyak::Address& from, int at, int w) {

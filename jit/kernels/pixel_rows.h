@@ -39,9 +39,13 @@ void walk_row(Assembler&, const RowShape&, int step, int loop_begin, int loop_en
 void walk_row(Assembler&, const RowShape&, int step, const std::vector<Advance>&,
               const std::function<void(int at)>& body);
 
+// How whole registers are stored: rows start anywhere, and 64 bytes across two cache lines are slower than two halves
+// where nothing but memory is waited for. Where shuffles are, halves cost one more.
+enum class RowStore : uint8_t { whole, halves };
 // Stores a vector of a result row that starts at pixel `at`: pixels, then padding, nothing behind the pitch.
 // `v` does not survive.
-void store_row(Assembler&, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape&);
+void store_row(Assembler&, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape&,
+               RowStore = RowStore::whole);
 // Loads a vector and touches no pixel behind the row's last one; lanes behind it are 0.
 void load_row_exact(Assembler&, const Vec& to, const Xbyak::Address& from, int at, int w);
 

@@ -92,6 +92,15 @@ const char* to_string(ResampleKind kind) {
   return "?";
 }
 
+const char* to_string(ResampleWindows windows) {
+  switch (windows) {
+    case ResampleWindows::none: return " w";
+    case ResampleWindows::narrow: return " windows w";
+    case ResampleWindows::wide: return " wide windows w";
+  }
+  return "?";
+}
+
 uint32_t bits_of(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
@@ -104,7 +113,7 @@ size_t lanes_of(const ResampleSpec& s) { return s.isa == Isa::avx512_vnni ? 16 :
 struct Window {
   int first = 0, last_first = 0, second = 0, last_second = 0;
 };
-Window window_of(std::span<const ResampleTap> taps) {
+Window window_of(const ResampleSpec& s, std::span<const ResampleTap> taps) {
   Window w{taps[0].first, taps[0].first, taps[0].second, taps[0].second};
   for (const ResampleTap& t : taps) {
     w.first = std::min(w.first, t.first);
@@ -112,6 +121,12 @@ Window window_of(std::span<const ResampleTap> taps) {
     w.second = std::min(w.second, t.second);
     w.last_second = std::max(w.last_second, t.second);
   }
+  if (s.isa != Isa::avx512_vnni) return w;
+  // One for both; a wide one ends with the row where it would reach behind it.
+  w.first = w.second = std::min(w.first, w.second);
+  w.last_first = w.last_second = std::max(w.last_first, w.last_second);
+  if (w.last_first - w.first >= kVectorPixels)
+    w.first = w.second = std::min(w.first, std::max(0, s.src_w - 2 * kVectorPixels));
   return w;
 }
 
@@ -125,7 +140,7 @@ std::unique_ptr<ResampleBody> make_resample_body(Assembler& a, const ResampleSpe
 }
 
 std::string describe(const ResampleSpec& s) {
-  return cat("resample_", to_string(s.kind), s.f32 ? "_f32" : "_u8", s.windows ? " windows w" : " w", s.src_w, "->",
+  return cat("resample_", to_string(s.kind), s.f32 ? "_f32" : "_u8", to_string(s.windows), s.src_w, "->",
              describe(s.dst), " ", to_string(s.isa));
 }
 
@@ -148,34 +163,36 @@ std::vector<ResampleRow> resample_rows(const ResampleSpec& s, std::span<const Re
   return rows;
 }
 
-bool fits_windows(const ResampleSpec& s, std::span<const ResampleTap> columns) {
-  if (is_2x(s)) return false;
-  size_t lanes = lanes_of(s);
+ResampleWindows fitting_windows(const ResampleSpec& s, std::span<const ResampleTap> columns) {
+  if (is_2x(s)) return ResampleWindows::none;
+  const size_t lanes = lanes_of(s);
+  int widest = 0;
   for (size_t x = 0; x < columns.size(); x += lanes) {
-    Window w = window_of(columns.subspan(x, std::min(lanes, columns.size() - x)));
-    if (w.last_first - w.first >= static_cast<int>(lanes) || w.last_second - w.second >= static_cast<int>(lanes))
-      return false;
+    Window w = window_of(s, columns.subspan(x, std::min(lanes, columns.size() - x)));
+    widest = std::max({widest, w.last_first - w.first + 1, w.last_second - w.second + 1});
   }
-  return true;
+  if (widest <= static_cast<int>(lanes)) return ResampleWindows::narrow;
+  const bool wide = s.isa == Isa::avx512_vnni && widest <= 2 * kVectorPixels;
+  return wide ? ResampleWindows::wide : ResampleWindows::none;
 }
 
 std::vector<std::byte> resample_columns(const ResampleSpec& s, std::span<const ResampleTap> taps) {
   size_t width = static_cast<size_t>((s.dst.w + kVectorPixels - 1) / kVectorPixels * kVectorPixels);
-  bool nearest = s.kind == ResampleKind::nearest;
+  const bool nearest = s.kind == ResampleKind::nearest, windows = s.windows != ResampleWindows::none;
   size_t lists = nearest ? 1 : s.f32 ? 4 : 3, lanes = lanes_of(s);
-  std::vector<uint32_t> table(width * (lists + (!s.windows ? 0 : nearest ? 1 : 2)), 0);
+  std::vector<uint32_t> table(width * (lists + (!windows ? 0 : nearest ? 1 : 2)), 0);
   auto entry = [&](size_t number, size_t x) -> uint32_t& { return table[number * width + x]; };
   Window window;
   for (size_t x = 0; x < taps.size(); ++x) {
     const ResampleTap& t = taps[x];
-    if (s.windows && x % lanes == 0) {
-      window = window_of(taps.subspan(x, std::min(lanes, taps.size() - x)));
+    if (windows && x % lanes == 0) {
+      window = window_of(s, taps.subspan(x, std::min(lanes, taps.size() - x)));
       entry(lists, x) = static_cast<uint32_t>(window.first * kPixelBytes);
       if (!nearest) entry(lists + 1, x) = static_cast<uint32_t>(window.second * kPixelBytes);
     }
-    entry(0, x) = static_cast<uint32_t>(s.windows ? t.first - window.first : t.first * kPixelBytes);
+    entry(0, x) = static_cast<uint32_t>(windows ? t.first - window.first : t.first * kPixelBytes);
     if (nearest) continue;
-    entry(1, x) = static_cast<uint32_t>(s.windows ? t.second - window.second : t.second * kPixelBytes);
+    entry(1, x) = static_cast<uint32_t>(windows ? t.second - window.second : t.second * kPixelBytes);
     uint32_t weight = weight_of(t.fraction);
     entry(2, x) = s.f32 ? bits_of(1 - t.fraction) : (2048 - weight) | weight << 16;
     if (s.f32) entry(3, x) = bits_of(t.fraction);

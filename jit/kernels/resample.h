@@ -15,11 +15,18 @@ enum class ResampleKind : uint8_t {
   linear_2x,   // half_pixel: (3 * near + far) / 4, the far column clamped to the image
 };
 
+// Table kernels: where the source pixels of a register of result pixels come from.
+enum class ResampleWindows : uint8_t {
+  none,    // anywhere: gathered
+  narrow,  // one register of source pixels, permuted; AVX2: one for the first columns and one for the second ones
+  wide,    // AVX-512: two neighbouring registers
+};
+
 struct ResampleSpec {
   Isa isa = Isa::avx2;
   ResampleKind kind = ResampleKind::nearest;
-  bool f32 = false;      // else u8 quads; nearest moves any pixels
-  bool windows = false;  // table kinds: see fits_windows()
+  bool f32 = false;                                 // else u8 quads; nearest moves any pixels
+  ResampleWindows windows = ResampleWindows::none;  // table kinds: see fitting_windows()
   int src_w = 1;
   RowShape dst;  // 2x: w = 2 * src_w
   auto operator<=>(const ResampleSpec&) const = default;
@@ -32,9 +39,9 @@ struct ResampleTap {
   int32_t first = 0, second = 0;
   float fraction = 0;
 };
-// Whether the source columns of any register of result pixels lie in one register of source pixels, as they do when
-// columns are not dropped: then windows are loaded and permuted, several times faster than gathering.
-bool fits_windows(const ResampleSpec&, std::span<const ResampleTap> columns);
+// The narrowest windows that hold the source columns of every register of result pixels. Narrow ones do where columns
+// are not dropped, wide ones down to half the width: several times faster than gathering.
+ResampleWindows fitting_windows(const ResampleSpec&, std::span<const ResampleTap> columns);
 
 // Tables of ResampleArgs; one tap for each result row, and one for each result column.
 std::vector<ResampleRow> resample_rows(const ResampleSpec&, std::span<const ResampleTap>, int src_pitch);

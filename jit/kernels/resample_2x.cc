@@ -40,9 +40,10 @@ class DoubleBody : public ResampleBody {
     a_.avx512() ? a_.vpermd(to.zmm(), to.zmm(), here(0)) : a_.vpermd(to.ymm(), to.ymm(), here(0));
   }
   void store(const Vec& low, const Vec& high, int at) {
-    store_row(a_, a_.ptr[r_.dst + r_.x_dst], low, r_.pad, at, s_.dst);
+    const RowStore how = s_.kind == ResampleKind::nearest_2x ? RowStore::halves : RowStore::whole;
+    store_row(a_, a_.ptr[r_.dst + r_.x_dst], low, r_.pad, at, s_.dst, how);
     store_row(a_, a_.ptr[r_.dst + r_.x_dst + a_.vector_bytes()], high, r_.pad, at == kAnywhere ? at : at + a_.lanes(),
-              s_.dst);
+              s_.dst, how);
   }
 
   Assembler& a_;

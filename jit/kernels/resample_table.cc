@@ -25,33 +25,46 @@ class TableBody : public ResampleBody {
     if (at != kAnywhere && at >= s_.dst.w)
       a_.copy(result, r_.pad);
     else
-      make(result);
-    store_row(a_, a_.ptr[r_.dst + r_.x_dst], result, r_.pad, at, s_.dst);
+      make_in_window(result);
+    store_row(a_, a_.ptr[r_.dst + r_.x_dst], result, r_.pad, at, s_.dst,
+              s_.kind == ResampleKind::nearest ? RowStore::halves : RowStore::whole);
   }
 
  protected:
   virtual void make(const Vec& result) = 0;
+  void make_in_window(const Vec& result) {
+    if (one_window()) a_.movsxd(window_, a_.dword[r_.columns + first_window() * list_bytes_]);
+    make(result);
+  }
   Xbyak::Address list(int number) { return a_.ptr[r_.columns + number * list_bytes_]; }
+  int first_window() const { return s_.kind == ResampleKind::nearest ? 1 : s_.f32 ? 4 : 3; }
+  bool one_window() const { return a_.avx512() && s_.windows != ResampleWindows::none; }
   // to = the row's pixels at first[x] (column 0) or second[x] (column 1). The table's entries behind w are 0: every
   // lane reads something.
   void fetch(const Vec& to, const Gp& row, int column) {
-    if (!s_.windows) {
+    if (s_.windows == ResampleWindows::none) {
       Vec index = a_.vec("index");
       a_.load(index, list(column));
       return gather(a_, to, row, 0, index, lane_bits(a_, 0, a_.lanes()));
     }
-    Gp window = a_.gp("window");
-    int begins = (s_.kind == ResampleKind::nearest ? 1 : s_.f32 ? 4 : 3) + column;
-    a_.movsxd(window, a_.dword[r_.columns + begins * list_bytes_]);
+    if (one_window()) {
+      Vec index = a_.vec("index");
+      a_.load(index, list(column));
+      if (s_.windows == ResampleWindows::narrow) return a_.vpermd(to.zmm(), index.zmm(), pixels(row, 0));
+      a_.load(to, pixels(row, 0));
+      return a_.vpermt2d(to, index, pixels(row, 1));
+    }
+    a_.movsxd(window_, a_.dword[r_.columns + (first_window() + column) * list_bytes_]);
     a_.load(to, list(column));
-    Xbyak::Address pixels = a_.ptr[row + window];
-    a_.avx512() ? a_.vpermd(to.zmm(), to.zmm(), pixels) : a_.vpermd(to.ymm(), to.ymm(), pixels);
+    a_.vpermd(to.ymm(), to.ymm(), pixels(row, 0));
   }
+  Xbyak::Address pixels(const Gp& row, int part) { return a_.ptr[row + window_ + part * a_.vector_bytes()]; }
 
   Assembler& a_;
   const ResampleSpec& s_;
   ResampleRegisters r_;
   int list_bytes_;
+  Gp window_ = a_.gp("window");  // where it begins, in bytes
 };
 
 class NearestTable final : public TableBody {
@@ -72,12 +85,36 @@ class LinearF32 final : public TableBody {
 
  private:
   void make(const Vec& result) override {
+    if (one_window()) return rows_first(result);
     Vec lower = a_.vec("second row");
     horizontal(result, r_.first);
     horizontal(lower, r_.second);
     a_.vmulps(result, result, w_first_);
     a_.vmulps(lower, lower, w_second_);
     a_.vaddps(result, result, lower);
+  }
+  // The window's pixels of both rows are weighted before they are spread.
+  void rows_first(const Vec& result) {
+    const int parts = s_.windows == ResampleWindows::wide ? 2 : 1;
+    std::vector<Vec> weighted = a_.vecs("weighted rows", parts);
+    for (int i = 0; i < parts; ++i) {
+      const Vec& v = weighted[static_cast<size_t>(i)];
+      a_.vmulps(v, w_first_, pixels(r_.first, i));
+      a_.vfmadd231ps(v, w_second_, pixels(r_.second, i));
+    }
+    Vec right = a_.vec("right"), index = a_.vec("index");
+    for (int column = 0; column < 2; ++column) {
+      const Vec& to = column == 0 ? result : right;
+      a_.load(index, list(column));
+      if (parts == 1) {
+        a_.vpermd(to.zmm(), index.zmm(), weighted[0].zmm());
+        continue;
+      }
+      a_.copy(to, weighted[0]);
+      a_.vpermt2d(to, index, weighted[1]);
+    }
+    a_.vmulps(result, result, list(2));
+    a_.vfmadd231ps(result, right, list(3));
   }
   void horizontal(const Vec& to, const Gp& row) {
     Vec right = a_.vec("right");
@@ -93,7 +130,13 @@ class LinearF32 final : public TableBody {
 class LinearU8 final : public TableBody {
  public:
   using TableBody::TableBody;
-  void load_constants() override { a_.zero(zero_); }
+  void load_constants() override {
+    a_.zero(zero_);
+    if (!a_.avx512()) return;
+    half_ = a_.vecs("half", 2);
+    a_.vpbroadcastd(half_[0], a_.constant_dword((1u << 21) - 1));
+    a_.vpbroadcastd(half_[1], a_.constant_dword(1));
+  }
   void begin_row() override {
     a_.vpbroadcastd(w_first_, a_.ptr[r_.entry + offsetof(ResampleRow, w_first)]);
     a_.vpbroadcastd(w_second_, a_.ptr[r_.entry + offsetof(ResampleRow, w_second)]);
@@ -129,6 +172,13 @@ class LinearU8 final : public TableBody {
     }
   }
   void round(const Vec& sum, const Vec& scratch) {
+    if (a_.avx512()) {
+      Mask odd = a_.mask("odd");
+      a_.vptestmd(odd.k(), sum, a_.constant_lanes(1u << 22));
+      a_.vpaddd(sum, sum, half_[0]);
+      a_.vpaddd(sum | odd.k(), sum, half_[1]);
+      return a_.vpsrld(sum, sum, 22);
+    }
     a_.vpsrld(scratch, sum, 22);
     a_.bit_and(scratch, scratch, a_.constant_lanes(1));
     a_.vpaddd(sum, sum, scratch);
@@ -136,6 +186,7 @@ class LinearU8 final : public TableBody {
     a_.vpsrld(sum, sum, 22);
   }
   Vec w_first_ = a_.vec("w_first"), w_second_ = a_.vec("w_second"), zero_ = a_.vec("zero");
+  std::vector<Vec> half_;  // AVX-512: one less than half, and the one that a tie of an odd result lacks
 };
 
 }  // namespace

@@ -179,9 +179,10 @@ void resize_agrees(Isa isa, const NamedMode& mode, bool linear, int64_t h, int64
   ResampleKind kind = linear    ? doubles ? ResampleKind::linear_2x : ResampleKind::linear
                       : doubles ? ResampleKind::nearest_2x
                                 : ResampleKind::nearest;
-  ResampleSpec spec{isa, kind, false, false, static_cast<int>(w), {static_cast<int>(out_w), dst.geometry.gap}};
+  ResampleSpec spec{
+      isa, kind, false, ResampleWindows::none, static_cast<int>(w), {static_cast<int>(out_w), dst.geometry.gap}};
   auto column_taps = taps_of(columns_axis, mode.mode, linear);
-  spec.windows = fits_windows(spec, column_taps);
+  spec.windows = fitting_windows(spec, column_taps);
   auto code = generate(spec);
   ASSERT_TRUE(code.ok()) << code.error().text();
   auto rows = resample_rows(spec, taps_of(rows_axis, mode.mode, linear), src.geometry.pitch);

@@ -78,10 +78,10 @@ void trial(Isa isa, Kind kind, bool f32, Rng& rng) {
   int dst_h = doubles ? 2 * h : pick(rng, 1, 5), dst_w = doubles ? 2 * w : pick(rng, 1, 70);
   Planes src(random_geometry(rng, h, w), planes, rng), dst(random_geometry(rng, dst_h, dst_w), planes, rng);
   if (f32) fill_floats(src.bytes, rng, -5, 5);
-  ResampleSpec spec{isa, kind, f32, false, w, {dst_w, dst.geometry.gap}};
+  ResampleSpec spec{isa, kind, f32, ResampleWindows::none, w, {dst_w, dst.geometry.gap}};
   auto row_taps = doubles ? doubled(h, linear) : random_taps(h, dst_h, rng);
   auto column_taps = doubles ? doubled(w, linear) : rng() % 2 ? random_taps(w, dst_w, rng) : scaled_taps(w, dst_w);
-  spec.windows = fits_windows(spec, column_taps);
+  spec.windows = fitting_windows(spec, column_taps);
   auto code = generate(spec, poisoned());
   ASSERT_TRUE(code.ok()) << code.error().text();
   auto rows = resample_rows(spec, row_taps, src.geometry.pitch);
@@ -135,19 +135,22 @@ TEST(Resample, LinearF32ByTable) { all_trials(Kind::linear, true, 24); }
 TEST(Resample, LinearF32Doubled) { all_trials(Kind::linear_2x, true, 25); }
 
 TEST(Resample, WindowsFitWhatDropsNoColumns) {
+  auto windows = [](Isa isa, int in, int out) {
+    return fitting_windows(ResampleSpec{isa, Kind::linear, false, ResampleWindows::none, in, {out, 0}},
+                           scaled_taps(in, out));
+  };
   for (Isa isa : kGeneratedIsas)
     for (int in = 1; in < 40; ++in) {
-      for (int out = in; out < 90; out += 7)
-        EXPECT_TRUE(fits_windows(ResampleSpec{isa, Kind::linear, false, false, in, {out, 0}}, scaled_taps(in, out)));
-      if (in < 8) continue;
-      EXPECT_FALSE(
-          fits_windows(ResampleSpec{isa, Kind::linear, false, false, 3 * in, {in, 0}}, scaled_taps(3 * in, in)));
+      for (int out = in; out < 90; out += 7) EXPECT_NE(windows(isa, in, out), ResampleWindows::none);
+      if (in >= 16) EXPECT_EQ(windows(isa, 3 * in, in), ResampleWindows::none);
     }
+  EXPECT_EQ(windows(Isa::avx512_vnni, 60, 30), ResampleWindows::wide);
+  EXPECT_EQ(windows(Isa::avx512_vnni, 30, 60), ResampleWindows::narrow);
 }
 
 TEST(Resample, RefusesWhatCannotBe) {
-  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::linear_2x, false, false, 8, {15, 0}}).ok());
-  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::nearest, false, false, 0, {15, 0}}).ok());
+  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::linear_2x, false, ResampleWindows::none, 8, {15, 0}}).ok());
+  EXPECT_FALSE(generate(ResampleSpec{Isa::avx2, Kind::nearest, false, ResampleWindows::none, 0, {15, 0}}).ok());
 }
 
 }  // namespace

@@ -304,6 +304,7 @@ void add_shifts_and_compares(Handlers& h) {
   QL_COMPARE(D, int32_t, uint32_t);
   QL_COMPARE(Q, int64_t, uint64_t);
   h[ZYDIS_MNEMONIC_VPTESTMW] = test_bits<uint16_t>;
+  h[ZYDIS_MNEMONIC_VPTESTMD] = test_bits<uint32_t>;
   h[ZYDIS_MNEMONIC_VCMPPS] = compare<float, -1>;
   h[ZYDIS_MNEMONIC_VPACKUSDW] = pack<int32_t, uint16_t>;
   h[ZYDIS_MNEMONIC_VPACKSSDW] = pack<int32_t, int16_t>;
