@@ -36,7 +36,7 @@ class DepthwiseCase {
     const int reach = shape.kernel / 2;
     geometry_ = make_geometry(1, shape.size, shape.size, reach, reach, reach).value();
     spec_.isa = isa;
-    spec_.v_clamp_hi = false;
+    spec_.rounding = {.bounded = true, .whole_range = true, .no_zero = true};  // as in front of or behind a ReLU
     const int s = shape.stride;
     for (int py = 0; py < s; ++py)
       for (int px = 0; px < s; ++px) {

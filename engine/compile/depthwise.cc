@@ -97,7 +97,9 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   spec.clamp_lo = op.lo != nullptr;
   spec.clamp_hi = op.hi != nullptr;
   spec.residual = residual != nullptr;
-  spec.v_clamp_hi = conversion_needs_clamp(op);
+  const ConvEpilogue epilogue = epilogue_of(op);
+  spec.rounding = rounding_facts(0, epilogue.v_lo, epilogue.v_hi, epilogue.out_zero);
+  spec.rounding.bounded = !conversion_needs_clamp(op);
 
   struct Block {
     size_t weights;
@@ -144,7 +146,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
     s->dst_pads = a.pads(out);
     if (residual_planes) s->residual_planes = a.planes(*residual_planes);
     s->lanes = lanes;
-    s->epilogue = epilogue_of(op);
+    s->epilogue = epilogue;
     s->pv = 1;
     s->band_tiles = s->dst.vectors();  // every block reads planes of its own
     for (uint32_t i = 0; i < blocks.size(); ++i) {

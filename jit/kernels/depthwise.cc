@@ -32,6 +32,7 @@ class Depthwise {
   void load_tap(const Vec& to, const DepthwiseTap&, int pixels);
   std::vector<uint32_t> row_order(const DepthwiseGroup&) const;
   void epilogue();
+  void round();
   void residual();
   Address block(int at) { return a_.ptr[weights_ + at]; }
   bool same_lanes() const { return s_.lanes == std::array<int, 4>{0, 1, 2, 3}; }
@@ -49,6 +50,9 @@ class Depthwise {
   std::map<int, Vec> order_;      // row_order by the number of distinct taps
   std::vector<Vec> resident_;     // AVX-512: the groups' weights, as far as there are registers
   std::vector<Vec> mult_, bias_;  // where registers are left; loads are what there is most of
+  // The epilogue's constants: AVX-512 has registers for them (its residual reads them where they are), AVX2 a frame.
+  std::vector<QuadRounding> rounding_;
+  std::vector<Gp> constants_;
 };
 
 void Depthwise::generate() {
@@ -81,6 +85,14 @@ void Depthwise::generate() {
       a_.load(order, a_.constant_vector(row_order(g)));
       order_.emplace(g.distinct, std::move(order));
     }
+  if (a_.avx512()) {
+    Gp from = a_.gp("epilogue");
+    a_.load_arg(from, offsetof(ConvArgs, epilogue));
+    auto field = [&](size_t offset) { return a_.ptr[from + static_cast<int>(offset)]; };
+    rounding_.emplace_back(a_, field(offsetof(ConvEpilogue, v_lo)), field(offsetof(ConvEpilogue, v_hi)),
+                           field(offsetof(ConvEpilogue, out_zero)), s_.rounding);
+    if (s_.residual) constants_.push_back(std::move(from));
+  }
   // Left free: a group's weights, the even bytes of its taps, and what loose taps come through.
   int temporaries = 2;
   for (const DepthwiseGroup& g : groups_) temporaries = std::max(temporaries, g.row ? 2 : 3);
@@ -205,15 +217,36 @@ void Depthwise::residual() {
   a_.load(work_[0], a_.ptr[residual_[0] + x_]);
   for (int i = 0; i < kGroups; ++i) {
     const Vec& r = work_[1];
+    auto constant = [&](Name name, size_t field) {
+      return a_.avx512() ? a_.ptr_b[constants_[0] + static_cast<int>(field)] : ConvConstants::at(a_, name);
+    };
     expand_quads(a_, r, work_[0], i);
-    a_.vpsubd(r, r, ConvConstants::at(a_, Name::residual_zero));
+    a_.vpsubd(r, r, constant(Name::residual_zero, offsetof(ConvEpilogue, residual_zero)));
     a_.vcvtdq2ps(r, r);
-    a_.vmulps(r, r, ConvConstants::at(a_, Name::residual_mult));
+    a_.vmulps(r, r, constant(Name::residual_mult, offsetof(ConvEpilogue, residual_mult)));
     a_.vaddps(acc_[static_cast<size_t>(i)], acc_[static_cast<size_t>(i)], r);
   }
 }
 
 // conv_epilogue.cc tells why saturating packs clamp.
+void Depthwise::round() {
+  if (a_.avx512()) return rounding_[0].finish(acc_);
+  for (const Vec& v : acc_) {
+    if (!s_.rounding.bounded) a_.vminps(v, v, ConvConstants::at(a_, Name::v_hi));
+    a_.vcvtps2dq(v, v);
+  }
+  a_.vpackssdw(acc_[0], acc_[0], acc_[1]);
+  a_.vpackssdw(acc_[2], acc_[2], acc_[3]);
+  if (!s_.rounding.no_zero) {
+    a_.vpaddsw(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_zero));
+    a_.vpaddsw(acc_[2], acc_[2], ConvConstants::at(a_, Name::out_zero));
+  }
+  a_.vpackuswb(acc_[0], acc_[0], acc_[2]);
+  if (s_.rounding.whole_range) return;
+  a_.vpmaxub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_lo));
+  a_.vpminub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_hi));
+}
+
 void Depthwise::epilogue() {
   a_.note("epilogue");
   for (const Vec& v : acc_) {
@@ -221,17 +254,7 @@ void Depthwise::epilogue() {
     mult_.empty() ? a_.vmulps(v, v, block(DepthwiseBlock::mult)) : a_.vmulps(v, v, mult_[0]);
   }
   if (s_.residual) residual();
-  for (const Vec& v : acc_) {
-    if (s_.v_clamp_hi) a_.vminps(v, v, ConvConstants::at(a_, Name::v_hi));
-    a_.vcvtps2dq(v, v);
-  }
-  a_.vpackssdw(acc_[0], acc_[0], acc_[1]);
-  a_.vpackssdw(acc_[2], acc_[2], acc_[3]);
-  a_.vpaddsw(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_zero));
-  a_.vpaddsw(acc_[2], acc_[2], ConvConstants::at(a_, Name::out_zero));
-  a_.vpackuswb(acc_[0], acc_[0], acc_[2]);
-  a_.vpmaxub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_lo));
-  a_.vpminub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_hi));
+  round();
   a_.load_lanes(pixels_, a_.ptr[lanes_]);
   a_.blend(acc_[0], pixels_, acc_[0], pad_);
   a_.store(a_.ptr[dst_ + x_], acc_[0]);
@@ -245,8 +268,8 @@ std::string describe(const DepthwiseSpec& s) {
   conv.taps = s.taps;
   conv.clamp_lo = s.clamp_lo, conv.clamp_hi = s.clamp_hi;
   conv.residual = s.residual ? ConvResidual::u8 : ConvResidual::none;
-  conv.v_clamp_hi = s.v_clamp_hi;
-  std::string text = "depthwise " + describe(conv);
+  conv.v_clamp_hi = !s.rounding.bounded;
+  std::string text = cat("depthwise ", describe(conv), describe(s.rounding));
   if (s.lanes != std::array<int, 4>{0, 1, 2, 3}) text += cat(" lanes", s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]);
   return text;
 }
@@ -269,6 +292,7 @@ Status check(const DepthwiseSpec& s) {
 Result<MachineCode> generate(const DepthwiseSpec& spec, const GenerateOptions& options) {
   if (Status status = check(spec); !status.ok()) return std::move(status).context(describe(spec)).error();
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) {
+    if (a.avx512()) return Depthwise(a, spec).generate();
     Gp caller_stack = a.gp("caller's stack");
     a.enter_frame(caller_stack, ConvConstants::bytes(a));
     ConvConstants::emit(a, DType::u8, offsetof(ConvArgs, epilogue));

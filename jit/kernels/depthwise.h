@@ -26,6 +26,7 @@
 #include "engine/base/abi/conv.h"
 #include "engine/base/cpu.h"
 #include "engine/base/status.h"
+#include "jit/kernels/quads.h"
 #include "jit/machine_code.h"
 
 namespace quadlane {
@@ -38,7 +39,7 @@ struct DepthwiseSpec {
   std::array<int, 4> lanes = {0, 1, 2, 3};  // byte of the source's quad that each byte of the result reads
   bool clamp_lo = false, clamp_hi = false;  // of the source
   bool residual = false;                    // u8
-  bool v_clamp_hi = true;                   // v may reach 2^31: the upper clamp must come before the conversion
+  RoundingFacts rounding{};
   auto operator<=>(const DepthwiseSpec&) const = default;
 };
 std::string describe(const DepthwiseSpec&);

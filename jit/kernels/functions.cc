@@ -32,6 +32,7 @@ class Functions {
   void round(const Vec& to, const Vec& from, uint8_t mode);
 
   void exp_parts(const Vec& v, const Vec& n, const Vec& p);
+  void power_of_two(const Vec& n, const Vec& temp);
   void exp_bounded(const Vec& v, const Vec& n, const Vec& p);
   void expm1_of_negative(const Vec& v, const Vec& n, const Vec& p);
   void odd_rational(const Vec& v, float bound, std::span<const float> p, std::span<const float> q);
@@ -87,9 +88,19 @@ void Functions::exp_bounded(const Vec& v, const Vec& n, const Vec& p) {
   exp_parts(v, n, p);
   a_.vfmadd213ps(p, v, real(1));
   a_.vfmadd213ps(p, v, real(1));
+  if (a_.avx512()) return a_.vscalefps(p, p, n);
   a_.vcvtps2dq(n, n);
   a_.vpslld(n, n, 23);  // times 2^n: into the exponent
   a_.vpaddd(p, p, n);
+}
+
+// n = 2^n, temp = 1
+void Functions::power_of_two(const Vec& n, const Vec& temp) {
+  set(temp, 1);
+  if (a_.avx512()) return a_.vscalefps(n, temp, n);
+  a_.vcvtps2dq(n, n);
+  a_.vpslld(n, n, 23);
+  a_.vpaddd(n, n, temp);
 }
 
 // p = exp(v) - 1 for v <= 0, without cancellation near 0: 2^n (r + r^2 q) + (2^n - 1).
@@ -99,10 +110,8 @@ void Functions::expm1_of_negative(const Vec& v, const Vec& n, const Vec& p) {
   exp_parts(v, n, p);
   a_.vmulps(p, p, v);
   a_.vfmadd213ps(p, v, v);
-  a_.vcvtps2dq(n, n);
-  a_.vpslld(n, n, 23);
-  a_.vpaddd(n, n, real(1));  // 2^n
-  a_.vsubps(v, n, real(1));
+  power_of_two(n, v);
+  a_.vsubps(v, n, v);
   a_.vfmadd213ps(p, n, v);
 }
 
@@ -133,13 +142,14 @@ void Functions::swish(const Vec& v) {
   a_.vmulps(v, v, t(2));
 }
 
-// 2 * 2^(n-1), so that the largest results are reached and overflow gives infinity; the exponent of the lowest n is 0,
-// which makes results below 2^-126 zero and never denormal.
+// AVX2: 2 * 2^(n-1), so that the largest results are reached and overflow gives infinity; the exponent of the lowest n
+// is 0, which makes results below 2^-126 zero and never denormal.
 void Functions::exp(const Vec& v) {
-  clamp(v, t(0), -87.3f, 89.0f);
+  clamp(v, t(0), a_.avx512() ? -104.0f : -87.3f, 89.0f);
   exp_parts(v, t(0), t(1));
   a_.vfmadd213ps(t(1), v, real(1));
   a_.vfmadd213ps(t(1), v, real(1));
+  if (a_.avx512()) return a_.vscalefps(v, t(1), t(0));
   a_.vcvtps2dq(t(0), t(0));
   a_.vpslld(t(0), t(0), 23);
   a_.vpaddd(t(0), t(0), real(0.5f));

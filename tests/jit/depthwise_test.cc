@@ -37,7 +37,7 @@ DepthwiseSpec random_spec(Isa isa, Rng& rng, int pitch, int reach) {
   s.clamp_lo = pick(rng, 0, 2) == 0;
   s.clamp_hi = pick(rng, 0, 3) == 0;
   s.residual = pick(rng, 0, 2) == 0;
-  s.v_clamp_hi = pick(rng, 0, 1) != 0;
+  s.rounding.bounded = pick(rng, 0, 1) != 0;
   return s;
 }
 
@@ -64,14 +64,20 @@ Problem random_problem(Isa isa, Rng& rng) {
   for (size_t j = 0; j < 4; ++j) {
     p.channels.bias[j] = pick(rng, -100000, 100000);
     p.channels.mult[j] = scale * std::uniform_real_distribution<float>(0.3f, 2.0f)(rng);
-    if (p.spec.v_clamp_hi && pick(rng, 0, 9) == 0) p.channels.mult[j] = 1e9f;
+    if (!p.spec.rounding.bounded && pick(rng, 0, 9) == 0) p.channels.mult[j] = 1e9f;
     p.channels.clamp_lo[j] = static_cast<uint8_t>(pick(rng, 0, 200));
     p.channels.clamp_hi[j] = static_cast<uint8_t>(pick(rng, p.channels.clamp_lo[j], 255));
   }
-  p.epilogue.out_zero = pick(rng, 0, 255);
-  const int lo = pick(rng, 0, p.epilogue.out_zero), hi = pick(rng, p.epilogue.out_zero, 255);
+  p.epilogue.out_zero = pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
+  const bool whole = pick(rng, 0, 2) == 0;
+  const int lo = whole ? 0 : pick(rng, 0, p.epilogue.out_zero), hi = whole ? 255 : pick(rng, p.epilogue.out_zero, 255);
   p.epilogue.v_lo = static_cast<float>(lo - p.epilogue.out_zero);
   p.epilogue.v_hi = static_cast<float>(hi - p.epilogue.out_zero);
+  if (pick(rng, 0, 1)) {
+    const bool bounded = p.spec.rounding.bounded;
+    p.spec.rounding = rounding_facts(0, p.epilogue.v_lo, p.epilogue.v_hi, p.epilogue.out_zero);
+    p.spec.rounding.bounded = bounded;
+  }
   p.epilogue.residual_mult = std::uniform_real_distribution<float>(0.1f, 1.2f)(rng);
   p.epilogue.residual_zero = pick(rng, 0, 255);
   return p;
@@ -173,7 +179,7 @@ TEST(Depthwise, InstructionsForAnOutput) {
     const Geometry g = make_geometry(1, 32, 31, 1, 1, 1).value();
     DepthwiseSpec s;
     s.isa = isa;
-    s.v_clamp_hi = false;
+    s.rounding.bounded = true;
     s.taps = {{}};
     for (int y = -1; y <= 1; ++y)
       for (int x = -1; x <= 1; ++x) s.taps[0].push_back((y * g.pitch + x) * kPixelBytes);

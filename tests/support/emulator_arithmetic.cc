@@ -339,6 +339,10 @@ void add_floats(Handlers& h) {
   h[ZYDIS_MNEMONIC_##op##231PS] = ternary<float, [](float d, float a, float b) { return std::fma(sign a, b, d); }>
   QL_FMA(VFMADD, +);
   QL_FMA(VFNMADD, -);
+  h[ZYDIS_MNEMONIC_VSCALEFPS] = binary<float, [](float a, float b) {
+    return std::isnan(a) || std::isnan(b) ? a + b
+                                          : std::ldexp(a, static_cast<int>(std::floor(std::clamp(b, -400.0f, 400.0f))));
+  }>;
   h[ZYDIS_MNEMONIC_VADDPD] = binary<double, QL_FN(a + b)>;
   h[ZYDIS_MNEMONIC_VCVTPS2PD] = convert<float, double, [](float a) { return static_cast<double>(a); }>;
   h[ZYDIS_MNEMONIC_VSQRTPS] = unary<float, [](float a) { return std::sqrt(a); }>;
