@@ -10,9 +10,6 @@
 namespace quadlane::compile {
 namespace {
 
-// What the two families' models must differ by: each is good for some per cent.
-constexpr double kClearlyFaster = 0.97;
-
 std::vector<std::byte> pack(const ConvOperands& op, const ConvSpec& spec, const std::vector<PlanarValue>& phases,
                             const std::vector<ConvSection>& sections, const BlockPlanes& planes, int64_t first) {
   auto weight = [&](int o, int s, int64_t plane, int tap, int channel) {
@@ -92,11 +89,13 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   ConvExtent extent{extent_outputs, dst.vectors(),
                     planes_for(op, phases, sections, 0, std::min(op.outputs, extent_outputs)).counts()};
   QL_TRY(ConvSchedule schedule, l.tuner.choose(spec, extent, src, dst));
-  const OconvProblem transposed{phases, sections, 1, 1, padding_is_zero(op)};
   if (oconv_refusal(l, op, sections, op.outputs).ok()) {
-    QL_TRY(OconvSchedule lanes, oconv_schedule(l, e, op, transposed, out, residual != nullptr));
-    if (lanes.cycles < kClearlyFaster * schedule.cycles)
-      return emit_oconv(l, e, std::move(info), op, transposed, lanes, out, residual);
+    const OconvProblem problem{phases, sections, 1, 1, 1, 1, padding_is_zero(op)};
+    const OconvSpec lanes = oconv_spec(l, e, op, problem, out, residual != nullptr);
+    QL_TRY(std::optional<OconvSchedule> faster,
+           l.tuner.choose_lanes(spec, extent, schedule, lanes, oconv_extent(problem, op.outputs, src, dst), problem, src,
+                                dst));
+    if (faster) return emit_oconv(l, e, std::move(info), op, problem, *faster, out, residual);
   }
   schedule.apply(spec);
   if (spec.no > run::ConvStep::kMaxOutputs)

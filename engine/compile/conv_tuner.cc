@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/compile/oconv_tiling.h"
 #include "jit/kernel_cache.h"
 
 namespace quadlane::compile {
@@ -44,15 +45,28 @@ int64_t conv_band_tiles(const CpuInfo& cpu, const ConvExtent& extent, const Conv
 // A convolution step on planes of zeros, and the share of its image that is timed.
 struct ConvTuner::Trial {
   CodeMemory code;
-  run::ConvStep step;
+  std::unique_ptr<run::Step> step;
   int parts = 1;
+  double outputs_share = 1;  // of the convolution's outputs that the step computes
 
+  // For the whole image and all outputs.
   double seconds(const run::RunContext& ctx) const {
     const double start = thread_seconds();
-    step.run(ctx, parts / 2, parts);
-    return thread_seconds() - start;
+    step->run(ctx, parts / 2, parts);
+    return (thread_seconds() - start) * parts / outputs_share;
   }
 };
+
+namespace {
+
+// `count` planes one behind the other from `bytes` on.
+std::vector<int64_t> plane_list(const Geometry& g, int64_t bytes, int64_t count) {
+  std::vector<int64_t> planes;
+  for (int64_t i = 0; i < count; ++i) planes.push_back(bytes + i * g.plane_bytes() + g.origin * kPixelBytes);
+  return planes;
+}
+
+}  // namespace
 
 Status ConvTuner::reserve(run::AlignedBytes& memory, size_t bytes) {
   if (memory.data() && memory.size() >= bytes) return {};
@@ -85,13 +99,13 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
   }
   QL_TRY(auto loaded, cache.load());
   trial.code = std::move(loaded.memory);
-  run::ConvStep& s = trial.step;
+  auto step = std::make_unique<run::ConvStep>();
+  run::ConvStep& s = *step;
   s.src = src;
   s.dst = dst;
   s.src.n = s.dst.n = 1;
-  for (int64_t i = 0; i < sources; ++i) s.src_planes.push_back(i * src.plane_bytes() + src.origin * kPixelBytes);
-  for (int64_t i = 0; i < results * blocks; ++i)
-    s.dst_planes.push_back(sources * src.plane_bytes() + i * dst.plane_bytes() + dst.origin * kPixelBytes);
+  s.src_planes = plane_list(src, 0, sources);
+  s.dst_planes = plane_list(dst, sources * src.plane_bytes(), results * blocks);
   s.dst_pads.assign(s.dst_planes.size(), 0);
   s.lanes = lanes;
   s.pv = spec.pv;
@@ -106,18 +120,79 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
       block.kernels[static_cast<size_t>(dst.vectors() % spec.pv - 1)] = loaded.entries[kernels[1]];
     s.blocks.push_back(std::move(block));
   }
+  trial.step = std::move(step);
   trial.parts = std::max(1, static_cast<int>(schedule.cycles / kTrialCycles));
+  trial.outputs_share = static_cast<double>(blocks * spec.no) / static_cast<double>(extent.outputs);
   return trial;
+}
+
+Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSchedule& schedule,
+                                            const OconvExtent& extent, const OconvProblem& problem,
+                                            const Geometry& src, const Geometry& dst) {
+  QL_TRY(OconvTiling tiling, oconv_tiling(problem, schedule, src, dst));
+  OconvSpec spec = base;
+  spec.residual = ConvResidual::none;
+  spec.outputs = schedule.vectors * kVectorPixels;
+  const int64_t sources = sum(extent.section_planes), blocks = std::max<int64_t>(1, extent.outputs / spec.outputs);
+  const int64_t results = spec.dst == DType::u8 ? spec.outputs / 4 : spec.outputs;
+  int64_t dwords = 0;
+  for (size_t i = 0; i < spec.taps.size(); ++i)
+    dwords += extent.section_planes[i] * static_cast<int64_t>(spec.taps[i].size()) * spec.outputs;
+  const auto block_bytes = static_cast<size_t>(4 * dwords), bounds = block_bytes * static_cast<size_t>(blocks);
+  QL_CHECK_OK(reserve(arena_, static_cast<size_t>(sources * src.plane_bytes() + results * blocks * dst.plane_bytes())));
+  QL_CHECK_OK(reserve(weights_, bounds + static_cast<size_t>(std::max<int64_t>(sources, 64)) * 64 + 4096));
+
+  Trial trial;
+  KernelCache cache;
+  std::vector<size_t> kernels;
+  for (const OconvTiling::Kind& kind : tiling.distinct) {
+    kind.apply(spec);
+    QL_TRY(size_t index, cache.find_or_generate(describe(spec), [&] { return generate(spec); }));
+    kernels.push_back(index);
+  }
+  QL_TRY(auto loaded, cache.load());
+  trial.code = std::move(loaded.memory);
+  auto step = std::make_unique<run::OconvStep>();
+  run::OconvStep& s = *step;
+  tiling.apply(s, problem, src, dst);
+  s.src.n = s.dst.n = 1;
+  s.src_planes = plane_list(src, 0, sources);
+  s.dst_planes = plane_list(dst, sources * src.plane_bytes(), results * blocks);
+  s.dst_pads.assign(s.dst_planes.size(), 0);
+  s.band_rows = oconv_band_rows(problem, tiling, src, cpu_);
+  for (int64_t b = 0; b < blocks; ++b) {
+    run::OconvStep::Block block{block_bytes * static_cast<size_t>(b), bounds, bounds, bounds, bounds, bounds, {}, 0,
+                                static_cast<uint32_t>(b * results), {}};
+    std::copy(extent.section_planes.begin(), extent.section_planes.end(), block.section_planes);
+    for (size_t index : kernels) block.kernels.push_back(loaded.entries[index]);
+    s.blocks.push_back(std::move(block));
+  }
+  trial.step = std::move(step);
+  trial.parts = std::clamp(static_cast<int>(schedule.cycles / kTrialCycles), 1,
+                           static_cast<int>(tiling.kinds.size() / tiling.first_columns.size()));
+  trial.outputs_share = static_cast<double>(blocks * spec.outputs) / static_cast<double>(extent.outputs);
+  return trial;
+}
+
+std::vector<double> ConvTuner::time(const std::vector<Trial>& trials) const {
+  const run::RunContext ctx{arena_.data(), weights_.data(), {}, {}};
+  std::vector<double> best(trials.size(), 1e9);
+  for (int r = 0; r < kRepetitions; ++r)
+    for (size_t i = 0; i < trials.size(); ++i) best[i] = std::min(best[i], trials[i].seconds(ctx));
+  return best;
+}
+
+// Trials run on whole planes; of very large ones the model alone decides.
+static bool too_large(const Geometry& src, const Geometry& dst) {
+  constexpr int64_t kMostPlaneBytes = int64_t{64} << 20;
+  return src.plane_bytes() > kMostPlaneBytes || dst.plane_bytes() > kMostPlaneBytes;
 }
 
 Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
                                        const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
-  // Trials run on whole planes; of very large ones the model alone decides.
-  constexpr int64_t kMostPlaneBytes = int64_t{64} << 20;
-  const bool large = src.plane_bytes() > kMostPlaneBytes || dst.plane_bytes() > kMostPlaneBytes;
-  if (!timing_ || large || ranked.size() == 1) return ranked[0];
+  if (!timing_ || too_large(src, dst) || ranked.size() == 1) return ranked[0];
   const std::string key = problem_key(spec, extent, src, dst);
   if (auto it = chosen_.find(key); it != chosen_.end()) return it->second;
 
@@ -127,17 +202,36 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
     QL_TRY(Trial trial, prepare(spec, candidate, extent, src, dst));
     trials.push_back(std::move(trial));
   }
-  const run::RunContext ctx{arena_.data(), weights_.data(), {}, {}};
-  std::vector<double> best(trials.size(), 1e9);
-  for (int r = 0; r < kRepetitions; ++r)
-    for (size_t i = 0; i < trials.size(); ++i) {
-      // Shares differ by whole tiles between candidates: time for the whole image counts.
-      const double whole = trials[i].seconds(ctx) * trials[i].parts;
-      const double padded = static_cast<double>(std::max<int64_t>(1, extent.outputs / ranked[i].no) * ranked[i].no);
-      best[i] = std::min(best[i], whole * static_cast<double>(extent.outputs) / padded);
-    }
+  const std::vector<double> best = time(trials);
   const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
   return chosen_[key] = ranked[winner];
+}
+
+Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spec, const ConvExtent& extent,
+                                                             const ConvSchedule& chosen, const OconvSpec& lanes,
+                                                             const OconvExtent& lanes_extent,
+                                                             const OconvProblem& problem, const Geometry& src,
+                                                             const Geometry& dst) {
+  std::vector<OconvSchedule> ranked = oconv_schedules(lanes, lanes_extent, cpu_);
+  // The two families' models are good for some per cent each.
+  constexpr double kSurely = 0.97, kPerhaps = 1.2;
+  if (ranked.empty() || ranked[0].cycles > kPerhaps * chosen.cycles) return std::optional<OconvSchedule>();
+  if (!timing_ || too_large(src, dst))
+    return ranked[0].cycles < kSurely * chosen.cycles ? std::optional(ranked[0]) : std::nullopt;
+  const std::string key = problem_key(spec, extent, src, dst);
+  if (auto it = chosen_lanes_.find(key); it != chosen_lanes_.end()) return it->second;
+
+  ranked.resize(std::min(ranked.size(), kCandidates / 2));
+  std::vector<Trial> trials;
+  QL_TRY(Trial flat, prepare(spec, chosen, extent, src, dst));
+  trials.push_back(std::move(flat));
+  for (const OconvSchedule& candidate : ranked) {
+    QL_TRY(Trial trial, prepare(lanes, candidate, lanes_extent, problem, src, dst));
+    trials.push_back(std::move(trial));
+  }
+  const std::vector<double> best = time(trials);
+  const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
+  return chosen_lanes_[key] = winner == 0 ? std::nullopt : std::optional(ranked[winner - 1]);
 }
 
 }  // namespace quadlane::compile

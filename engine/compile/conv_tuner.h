@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "engine/base/cpu.h"
@@ -9,8 +10,11 @@
 #include "engine/run/conv_step.h"
 #include "engine/run/plan.h"
 #include "jit/kernels/conv.h"
+#include "jit/kernels/oconv.h"
 
 namespace quadlane::compile {
+
+struct OconvProblem;
 
 // Tiles of a band: the pixels a band reads should stay in half of L2 while every block of outputs reads them.
 int64_t conv_band_tiles(const CpuInfo&, const ConvExtent&, const ConvSpec&);
@@ -23,17 +27,26 @@ class ConvTuner {
 
   // The schedule for a convolution from planes of `src` to planes of `dst`.
   Result<ConvSchedule> choose(const ConvSpec&, const ConvExtent&, const Geometry& src, const Geometry& dst);
+  // The same convolution with outputs in the lanes: the schedule where that is faster than `chosen`, else nothing.
+  Result<std::optional<OconvSchedule>> choose_lanes(const ConvSpec&, const ConvExtent&, const ConvSchedule& chosen,
+                                                    const OconvSpec&, const OconvExtent&, const OconvProblem&,
+                                                    const Geometry& src, const Geometry& dst);
 
  private:
   struct Trial;
   Result<Trial> prepare(const ConvSpec&, const ConvSchedule&, const ConvExtent&, const Geometry& src,
                         const Geometry& dst);
+  Result<Trial> prepare(const OconvSpec&, const OconvSchedule&, const OconvExtent&, const OconvProblem&,
+                        const Geometry& src, const Geometry& dst);
+  // Seconds for one image of each, the best of several rounds.
+  std::vector<double> time(const std::vector<Trial>&) const;
   Status reserve(run::AlignedBytes&, size_t bytes);
 
   const CpuInfo& cpu_;
   const bool timing_;
   run::AlignedBytes arena_, weights_;
   std::map<std::string, ConvSchedule> chosen_;
+  std::map<std::string, std::optional<OconvSchedule>> chosen_lanes_;
 };
 
 }  // namespace quadlane::compile

@@ -109,6 +109,16 @@ std::vector<ConvSection> whole_section(const ConvAttrs& a) {
   return {section};
 }
 
+// All taps of a transposed convolution, as OconvProblem counts them.
+std::vector<ConvSection> transposed_section(const ConvAttrs& a) {
+  ConvSection section{0, 0, {}};
+  for (int64_t i = 0; i < a.kernel[0]; ++i)
+    for (int64_t j = 0; j < a.kernel[1]; ++j)
+      section.taps.push_back({static_cast<int>(i), static_cast<int>(j), a.pad_begin(0) - i * a.dilations[0],
+                              a.pad_begin(1) - j * a.dilations[1]});
+  return {section};
+}
+
 // The taps of output phase (ry, rx) of a transposed convolution.
 std::vector<ConvTap> transposed_taps(const ConvAttrs& a, int64_t ry, int64_t rx) {
   std::vector<ConvTap> taps;
@@ -238,12 +248,33 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     if (depthwise) return emit_depthwise(l, e, info, op, phases, sections, out, added);
     if (!direct) return emit_conv(l, e, info, op, phases, sections, out, added);
     const OconvProblem problem{phases, sections, static_cast<int>(attrs.strides[0]), static_cast<int>(attrs.strides[1]),
-                               padding_is_zero(op)};
+                               1, 1, padding_is_zero(op)};
     QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, added != nullptr));
     return emit_oconv(l, e, info, op, problem, schedule, out, added);
   });
   return Verdict{};
 }
+
+namespace {
+
+// A transposed convolution whose kernels write all phases of the result.
+Verdict lower_transposed_direct(Lowering& l, const Node& node, const ConvOperands& op, OconvProblem problem,
+                                double macs) {
+  const Shape& shape = l.shape(node.output());
+  const PlanarValue out =
+      l.layouts.fresh(l.dtype(node.output()), l.layouts.add(shape[0], shape[2], shape[3]), shape[1]);
+  l.define(node.output(), out);
+  run::StepInfo info = make_info(node);
+  info.int8 = op.is_u8();
+  info.gmac = info.gmac_executed = macs * 1e-9;  // every input pixel meets every tap
+  l.emit([=, &l](Emitter& e) -> Status {
+    QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, false));
+    return emit_oconv(l, e, info, op, problem, schedule, out, nullptr);
+  });
+  return Verdict{};
+}
+
+}  // namespace
 
 Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
   const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
@@ -263,7 +294,14 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
       taps.push_back(transposed_taps(attrs, ry, rx));
       for (const ConvTap& tap : taps.back()) reach.cover(tap.dy, tap.dx, in[2], in[3], oh, ow);
     }
-  const PlanarValue x = padded_source(l, node.name, *x_planes, op, reach);
+  const std::vector<ConvSection> whole = transposed_section(attrs);
+  const bool direct = oconv_refusal(l, op, whole, out_shape[1]).ok();
+  const PlanarValue x = direct && padding_is_zero(op) ? *x_planes : padded_source(l, node.name, *x_planes, op, reach);
+  if (direct) {
+    OconvProblem problem{{x}, whole, 1, 1, static_cast<int>(sh), static_cast<int>(sw), padding_is_zero(op)};
+    add_weight_parts(op, problem.sections, problem.sources);
+    return lower_transposed_direct(l, node, op, std::move(problem), macs(out_shape, op.w->shape(), in[2] * in[3]));
+  }
   LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
   l.layouts.same_pitch(phase_layout, x.layout);
   PlanarValue out =

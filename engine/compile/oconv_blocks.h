@@ -1,24 +1,17 @@
 // Convolutions on the kernels of jit/kernels/oconv.h: output channels in the lanes.
 #pragma once
 
-#include "engine/compile/conv_operands.h"
-#include "jit/kernels/oconv.h"
+#include "engine/compile/oconv_tiling.h"
 
 namespace quadlane::compile {
-
-// A convolution as these kernels see it: taps at their rows and columns in the input, whose stride is a step.
-struct OconvProblem {
-  std::vector<PlanarValue> sources;  // of each section; all of one geometry
-  std::vector<ConvSection> sections;
-  int stride_y = 1, stride_x = 1;
-  // Taps in the padding are left out: what they read is worth 0. Else the padding must hold what the network means.
-  bool skips_padding = false;
-};
 
 // Whether padding contributes nothing: every channel's zero point is 0 and no clamp lifts it.
 bool padding_is_zero(const ConvOperands&);
 // Why these kernels do not compute it, or ok: other instruction sets, groups, few outputs, run-time scales, many taps.
 Status oconv_refusal(const Lowering&, const ConvOperands&, const std::vector<ConvSection>&, int64_t outputs);
+// The spec without tile and outputs.
+OconvSpec oconv_spec(const Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&, const PlanarValue& out,
+                     bool residual);
 // The best schedule for it by the model.
 Result<OconvSchedule> oconv_schedule(const Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&,
                                      const PlanarValue& out, bool residual);

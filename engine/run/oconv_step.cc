@@ -19,7 +19,7 @@ void OconvStep::run_band(const RunContext& ctx, int64_t image, const Block& bloc
   args.dst_planes = dst_planes.data() + block.first_dst;
   args.residual_planes = residual_planes.empty() ? nullptr : residual_planes.data() + block.first_dst;
   args.epilogue = &epilogue;
-  args.src_step = src_row * tile_rows;
+  args.src_step = src_row * tile_rows / up_y;
   args.dst_step = dst_row * tile_rows;
   std::copy(std::begin(block.section_planes), std::end(block.section_planes), args.section_planes);
   const size_t segments = first_columns.size();
@@ -29,7 +29,7 @@ void OconvStep::run_band(const RunContext& ctx, int64_t image, const Block& bloc
       args.tiles = 1;
       while (t + args.tiles < end && kind(t + args.tiles) == kind(t)) ++args.tiles;
       const int64_t column = first_columns[s];
-      args.src = ctx.arena + image * src.image_bytes() + t * args.src_step + column * stride_x * kPixelBytes;
+      args.src = ctx.arena + image * src.image_bytes() + t * args.src_step + column * stride_x / up_x * kPixelBytes;
       args.dst = ctx.arena + image * dst.image_bytes() + t * args.dst_step + column * kPixelBytes;
       args.residual = args.dst;
       ctx.call(block.kernels[kind(t)], &args);

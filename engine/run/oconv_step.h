@@ -21,7 +21,8 @@ class OconvStep final : public Step {
   std::vector<int64_t> src_planes, dst_planes, residual_planes;  // arena offsets of pixel (0, 0) of image 0
   std::vector<uint32_t> dst_pads;
   ConvEpilogue epilogue;
-  int stride_y = 1, stride_x = 1;  // input pixels between two output pixels
+  // Output pixel (y, x) lies at input pixel (y * stride_y / up_y, x * stride_x / up_x); tiles begin at multiples of up.
+  int stride_y = 1, stride_x = 1, up_y = 1, up_x = 1;
   // The output is cut into rows of `tile_rows` pixels (the last may have fewer) and these segments of columns:
   int tile_rows = 1;
   std::vector<int> first_columns;

@@ -43,7 +43,9 @@ std::vector<std::byte> pack(const OconvSpec& spec, const std::vector<int64_t>& s
 std::string describe(const OconvSpec& s) {
   auto type = [](DType t) { return t == DType::u8 ? "u8" : "f32"; };
   std::string text = cat("oconv ", type(s.src), type(s.dst), " ", to_string(s.isa), " ", s.rows, "x", s.columns, " o",
-                         s.outputs, " step", s.src_pixel, ",", s.src_row, ",", s.dst_row, " taps");
+                         s.outputs, " step", s.src_pixel, ",", s.src_row, ",", s.dst_row);
+  if (s.up_y > 1 || s.up_x > 1) text += cat(" up", s.up_y, "x", s.up_x);
+  text += " taps";
   for (size_t i = 0; i < s.taps.size(); ++i) text += cat(i ? "+" : "[", s.taps[i].size());
   text += cat(":", hash_taps(s.taps), "]");
   if (s.clamp_lo) text += " lo";
@@ -61,6 +63,7 @@ Status check(const OconvSpec& s) {
     return unsupported("no kernel with outputs in the lanes for instruction set ", to_string(s.isa));
   if (!is(DType::u8, DType::u8) && !is(DType::u8, DType::f32) && !is(DType::f32, DType::f32))
     return unsupported("no convolution kernel from ", to_string(s.src), " to ", to_string(s.dst));
+  if (s.up_y < 1 || s.up_x < 1) return invalid_argument(s.up_y, " x ", s.up_x, " pixels of the result for one");
   if (s.rows < 1 || s.columns < 1 || s.pixels() > kMaxPixels || s.outputs < 1)
     return invalid_argument("a tile of ", s.rows, " x ", s.columns, " pixels x ", s.outputs, " outputs");
   if (s.taps.empty() || s.taps.size() > size_t{kMaxConvSections})

@@ -8,9 +8,10 @@
 //        ...      |               |               |       pixel[p]:   4 bytes of a plane, broadcast
 //        p = np-1 | acc[np-1][0]  | ...           |       weights[v]: 16 outputs, loaded once a tap and plane
 //
-// The pixels of a tile may be any rectangle: strides are steps between broadcasts, no lane is lost at the end of a row,
-// and a tap that reads padding is left out for just the pixels that would read it. So small maps, where a quarter of the
-// flattened lanes and a fifth of the products are padding, run here; outputs want to be many and a multiple of 16.
+// The pixels of a tile may be any rectangle: strides are steps between broadcasts, transposed convolutions read one tap
+// for every second pixel, no lane is lost at the end of a row, and a tap that reads padding is left out for just the
+// pixels that would read it. So small maps, where a quarter of the flattened lanes and a fifth of the products are
+// padding, run here; outputs want to be many and a multiple of 16.
 //
 // Four pixels' accumulators become 16 bytes of each of four quad planes without a shuffle:
 //     vpackssdw, vpaddsw, vpackuswb   [p0 p1 p2 p3 of outputs 0-3 | of outputs 4-7 | of 8-11 | of 12-15]
@@ -34,7 +35,10 @@ struct OconvSpec {
   DType src = DType::u8, dst = DType::u8;  // u8 -> u8, u8 -> f32, f32 -> f32
   int rows = 1, columns = 1;               // pixels of the tile
   int outputs = 16;                        // of the block
-  int64_t src_pixel = kPixelBytes, src_row = 0, dst_row = 0;  // steps in bytes between the tile's pixels
+  // Pixel (r, c) of the tile lies at r / up_y * src_row + c / up_x * src_pixel bytes in the source, whole divisions, and
+  // at r * dst_row + c * 4 bytes in the result.
+  int64_t src_pixel = kPixelBytes, src_row = 0, dst_row = 0;
+  int up_y = 1, up_x = 1;
   std::vector<std::vector<OconvTap>> taps;                    // one list for each section
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
@@ -71,7 +75,8 @@ struct OconvSchedule {
 struct OconvExtent {
   int64_t outputs = 0, h = 0, w = 0;
   std::vector<int64_t> section_planes;
-  double inside = 1;  // share of the taps' reads that are not left out
+  int up_y = 1, up_x = 1;  // as in the spec: tiles begin at their multiples
+  double read = 1;         // share of the taps that a pixel reads
 };
 // Candidates, best first by the model; the spec's tile is ignored, its taps count. Empty where check() refuses all.
 std::vector<OconvSchedule> oconv_schedules(const OconvSpec&, const OconvExtent&, const CpuInfo&);

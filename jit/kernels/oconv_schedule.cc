@@ -15,21 +15,26 @@ std::vector<Part> equal_parts(int64_t whole, int64_t most) {
   const int64_t parts = (whole + most - 1) / most, small = whole / parts, large = whole % parts;
   return {{small + 1, large}, {small, parts - large}};
 }
+// The largest of them when they begin at multiples of `up`.
+int64_t largest_part(int64_t whole, int64_t most, int64_t up) {
+  const int64_t steps = (whole + up - 1) / up, parts = (whole + most - 1) / most;
+  return std::min(whole, (steps + parts - 1) / parts * up);
+}
 // Whole parts of `size`, then what is left.
 std::vector<Part> whole_parts(int64_t whole, int64_t size) { return {{size, whole / size}, {whole % size, 1}}; }
 
 // Cycles of one tile of `pixels` pixels x `vectors` vectors of outputs.
 double tile_cycles(const OconvSpec& s, const OconvExtent& extent, double pixels, double vectors, double dot_rate) {
-  const double dots = pixels * vectors, clamps = pixels * (s.clamp_lo + s.clamp_hi);
-  const double units = (dots + 0.5 * clamps) / dot_rate, loads = (pixels + vectors) / 2,
-               decode = (dots + pixels + clamps + vectors) / 6;
+  const double read = pixels * extent.read, dots = read * vectors, clamps = read * (s.clamp_lo + s.clamp_hi);
+  const double units = (dots + 0.5 * clamps) / dot_rate, loads = (read + vectors) / 2,
+               decode = (dots + read + clamps + vectors) / 6;
   const double slowest = std::max({units, loads, decode});
-  constexpr double kLatency = 4.5;  // every accumulator takes one dot a tap
-  const double tap = std::max(kLatency, slowest) + 0.1 * (units + loads + decode - slowest);
-  double cycles = 25 + dots * (s.dst == DType::u8 ? 2.5 : 6);
+  constexpr double kLatency = 4.5;  // an accumulator takes one dot a tap it reads
+  const double tap = std::max(kLatency * extent.read, slowest) + 0.1 * (units + loads + decode - slowest);
+  double cycles = 25 + pixels * vectors * (s.dst == DType::u8 ? 2.5 : 6);
   for (size_t i = 0; i < s.taps.size(); ++i) {
     const auto planes = static_cast<double>(extent.section_planes[i]);
-    cycles += planes * (static_cast<double>(s.taps[i].size()) * extent.inside * tap + 2);
+    cycles += planes * (static_cast<double>(s.taps[i].size()) * tap + 2);
   }
   return cycles;
 }
@@ -41,11 +46,12 @@ std::vector<OconvSchedule> oconv_schedules(const OconvSpec& base, const OconvExt
   std::vector<OconvSchedule> candidates;
   for (int vectors = 1; vectors <= 4; ++vectors) {
     if (vectors > 1 && kVectorPixels * (vectors - 1) >= extent.outputs) break;
-    for (int most = 1; most <= 30; ++most) {
+    for (int most = extent.up_x; most <= 30; most += extent.up_x) {
       OconvSchedule c;
       c.vectors = vectors;
-      c.columns = static_cast<int>(equal_parts(extent.w, most)[0].size - (extent.w % ((extent.w + most - 1) / most) == 0));
-      c.rows = std::max(1, std::min<int>(most / c.columns, static_cast<int>(extent.h)));
+      c.columns = static_cast<int>(largest_part(extent.w, most, extent.up_x));
+      const int64_t rows = std::min<int64_t>(most / c.columns, extent.h) / extent.up_y * extent.up_y;
+      c.rows = static_cast<int>(std::max<int64_t>(extent.up_y, rows));
       OconvSpec spec = base;
       spec.rows = c.rows, spec.columns = c.columns, spec.outputs = kVectorPixels * vectors;
       if (!check(spec).ok() || std::find(candidates.begin(), candidates.end(), c) != candidates.end()) continue;

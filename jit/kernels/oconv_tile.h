@@ -15,7 +15,8 @@ struct OconvTile {
 
   Vec& at(int pixel, int vector) { return acc[static_cast<size_t>(pixel * spec.vectors() + vector)]; }
   int src_offset(int pixel) const {
-    return static_cast<int>(pixel / spec.columns * spec.src_row + pixel % spec.columns * spec.src_pixel);
+    const int row = pixel / spec.columns / spec.up_y, column = pixel % spec.columns / spec.up_x;
+    return static_cast<int>(row * spec.src_row + column * spec.src_pixel);
   }
 };
 

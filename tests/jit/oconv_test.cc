@@ -31,14 +31,16 @@ struct Problem {
     if (pick(rng, 0, 2) == 0) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
     if (spec.dst == DType::f32) spec.act = static_cast<Activation>(pick(rng, 0, 6));
     spec.v_clamp_hi = pick(rng, 0, 1);
+    if (pick(rng, 0, 4) == 0) spec.up_y = pick(rng, 1, 2), spec.up_x = pick(rng, 1, 2);
     do {
       spec.columns = pick(rng, 1, pick(rng, 1, 30));
-      spec.rows = pick(rng, 1, std::max(1, 32 / spec.columns));
-    } while (spec.pixels() * spec.vectors() > 26);
+      spec.rows = spec.up_y * pick(rng, 1, std::max(1, 32 / spec.columns));
+    } while (spec.pixels() > 32 || spec.pixels() * spec.vectors() > 26);
     stride_y = pick(rng, 1, 3), stride_x = pick(rng, 1, 3), tiles = pick(rng, 1, 3);
     const int kh = pick(rng, 1, 3), kw = pick(rng, 1, 3), sections = pick(rng, 0, 3) ? 1 : 2;
     const int ow = spec.columns + pick(rng, 0, 5), oh = spec.rows * tiles + pick(rng, 0, 2);
-    x0 = pick(rng, 0, ow - spec.columns), y0 = pick(rng, 0, oh - spec.rows * tiles);
+    x0 = pick(rng, 0, (ow - spec.columns) / spec.up_x) * spec.up_x;
+    y0 = pick(rng, 0, (oh - spec.rows * tiles) / spec.up_y) * spec.up_y;
     dst_geometry = make_geometry(1, oh, ow, pick(rng, 0, 1), pick(rng, 0, 1), pick(rng, 0, 1)).value();
     src_geometry = make_geometry(1, oh * stride_y, ow * stride_x, kw, kh, kh).value();
     spec.src_pixel = stride_x * kPixelBytes;
@@ -58,6 +60,10 @@ struct Problem {
     }
   }
 
+  // Bytes from a source plane's first pixel to the one where output pixel (y, x) lies.
+  int64_t source_of(int y, int x) const {
+    return (int64_t{y / spec.up_y} * stride_y * src_geometry.pitch + x / spec.up_x * stride_x) * kPixelBytes;
+  }
   int dst_planes() const { return spec.dst == DType::u8 ? (spec.outputs + 3) / 4 : spec.outputs; }
 
   Rng& rng;
@@ -150,7 +156,7 @@ void check_problem(Problem& p) {
   for (int y = 0; y < s.rows * p.tiles; ++y)
     for (int x = 0; x < s.columns; ++x)
       for (int o = 0; o < p.dst_planes() * (s.dst == DType::u8 ? 4 : 1); ++o) {
-        const int64_t from = ((p.y0 + y) * int64_t{p.stride_y} * p.src_geometry.pitch + (p.x0 + x) * p.stride_x) * 4;
+        const int64_t from = p.source_of(p.y0 + y, p.x0 + x);
         const int64_t to = dst.offsets[static_cast<size_t>(s.dst == DType::u8 ? o / 4 : o)] +
                            ((p.y0 + y) * int64_t{p.dst_geometry.pitch} + p.x0 + x) * 4;
         if (o >= s.outputs) {
@@ -200,7 +206,7 @@ void check_problem(Problem& p) {
       }
 
   OconvArgs args{};
-  args.src = src.base() + (p.y0 * int64_t{p.stride_y} * p.src_geometry.pitch + p.x0 * p.stride_x) * 4;
+  args.src = src.base() + p.source_of(p.y0, p.x0);
   args.src_planes = src.offsets.data();
   args.weights = weights.data();
   args.bias = u8 ? static_cast<const void*>(bias_s32.data()) : bias_f32.data();
@@ -215,7 +221,7 @@ void check_problem(Problem& p) {
   args.residual_planes = residual.offsets.data();
   args.epilogue = &e;
   args.tiles = p.tiles;
-  args.src_step = s.src_row * s.rows;
+  args.src_step = s.src_row * s.rows / s.up_y;
   args.dst_step = s.dst_row * s.rows;
   std::copy(p.section_planes.begin(), p.section_planes.end(), args.section_planes);
   auto code = generate(s, testing::poisoned());
