@@ -1,4 +1,4 @@
-// One convolution in Quadlane, compiled and launched as in a network, timed without the edges of its little graph.
+// One layer in Quadlane, compiled and launched as in a network, timed without the edges of its little graph.
 #pragma once
 
 #include <string>
@@ -13,11 +13,15 @@ namespace quadlane::bench {
 class LayerCase {
  public:
   static Result<LayerCase> make(const peers::ConvLayer&, const ModelOptions& = {});
+  static Result<LayerCase> make(Graph, const ModelOptions& = {});
 
-  // Seconds of the convolution and of what its strides and first-layer forms cost beside it; reading the caller's
+  // Seconds of the layer and of what strides and first-layer forms cost beside a convolution; reading the caller's
   // tensor and writing it back is what neighbouring layers spare each other, and does not count.
   Result<double> run();
+  // The same after `sweep`, which is called when the input lies in its planes, and may push it out of the caches.
+  Result<double> run_cold(const std::function<void()>& sweep);
   std::string kernel() const;  // of the steps that count
+  const Model& model() const { return *model_; }
 
  private:
   std::unique_ptr<Model> model_;

@@ -39,14 +39,19 @@ std::string node_text(const Graph& graph, const Node& node, const PrintOptions& 
   std::string s = cat(join(node.outputs, ", ", [&](ValueId id) { return typed_text(graph, id); }), " = ", node.op, "(",
                       join(node.inputs, ", ", [&](ValueId id) { return value_text(graph, id); }), ")");
   if (node.outputs.empty() || node.name != graph.at(node.outputs[0]).name) s += " name=" + quote(node.name);
+  return s + attributes_text(node, options);
+}
+
+}  // namespace
+
+std::string attributes_text(const Node& node, const PrintOptions& options) {
+  std::string s;
   for (const auto& [name, value] : node.attrs)
     // "name" is the node's own; an attribute called so is quoted.
     s += cat(" ", name == "name" ? quote(name) : name_text(name), "=",
              std::visit(AttrText{options.max_elements}, value));
   return s;
 }
-
-}  // namespace
 
 std::string print(const Graph& graph, const PrintOptions& options) {
   std::string s = cat("graph ", quote(graph.name), "\n");

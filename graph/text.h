@@ -2,7 +2,7 @@
 //
 //   graph "unet"                                                   # from here to the end of the line: a comment
 //   input %image: f32[1,1,192,192]
-//   const %w: f32[16,1,3,3] = 0x3f80... | zeros | iota | random(seed) | {1, 2, 3}
+//   const %w: f32[16,1,3,3] = 0x3f80... | zeros | iota | fill(value) | random(seed) | {1, 2, 3}
 //   %y: f32[1,16,192,192] = Conv(%image, %w, _) name="stem" pads=[1,1,1,1] strides=[1,1]
 //   %a: f32[1,8,4,4], %b: f32[1,8,4,4] = Split(%y) axis=1 num_outputs=2
 //   output %y
@@ -23,6 +23,7 @@ struct PrintOptions {
   int64_t max_elements = 16;
 };
 std::string print(const Graph&, const PrintOptions& = {});
+std::string attributes_text(const Node&, const PrintOptions& = {});  // " pads=[1,1,1,1] strides=[1,1]"
 // Types after ':' are optional for nodes: inference supplies them; when given they must agree.
 Result<Graph> parse_graph(std::string_view text, const OpTable&);
 }  // namespace quadlane

@@ -215,13 +215,26 @@ Result<Tensor> parse_elements(TextCursor& cursor, const TensorType& type) {
     });
     return tensor;
   }
+  if (cursor.eat_word("fill")) {
+    QL_CHECK_OK(cursor.expect('('));
+    QL_TRY(std::string value, cursor.number());
+    QL_CHECK_OK(cursor.expect(')'));
+    Status status = visit_elements(type.dtype, data, [&]<class T>(T* out) -> Status {
+      T element{};
+      QL_CHECK_OK(parse_element(value, element));
+      std::fill_n(out, type.count(), element);
+      return {};
+    });
+    if (!status.ok()) return std::move(status).error();
+    return tensor;
+  }
   if (cursor.eat_word("hash")) return invalid_argument("only a hash of the ", type.count(), " elements was printed");
   if (cursor.peek('{')) {
     Status status = visit_elements(type.dtype, data, [&](auto* out) { return parse_list(cursor, type, out); });
     if (!status.ok()) return std::move(status).error();
     return tensor;
   }
-  if (!cursor.peek('0')) return cursor.error("elements: {...}, 0x..., zeros, iota or random(seed)");
+  if (!cursor.peek('0')) return cursor.error("elements: {...}, 0x..., zeros, iota, fill(value) or random(seed)");
   QL_TRY(std::string digits, cursor.word());
   if (!digits.starts_with("0x")) return invalid_argument("expected 0x and hexadecimal digits, found '", digits, "'");
   QL_CHECK_OK(parse_hex(std::string_view(digits).substr(2), tensor));

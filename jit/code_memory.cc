@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -47,7 +46,8 @@ Status CodeMemory::seal(const CodeMemoryOptions& options) {
     return make_error(Code::unsupported, "no executable memory for ", bytes_, " bytes of code: ", std::strerror(errno));
   staged_.clear();
   staged_.shrink_to_fit();
-  return options.perf_map ? write_perf_map() : ok_status();
+  for (const auto& listener : options.listeners) QL_CHECK_OK(tell(*listener));
+  return {};
 }
 
 bool CodeMemory::map_dual() {
@@ -88,14 +88,11 @@ KernelFn CodeMemory::entry(size_t offset) const {
   return reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(base_) + offset);
 }
 
-// perf's protocol for generated code: "start size name" in hex, one line a symbol, in a file named after the process.
-Status CodeMemory::write_perf_map() const {
-  std::string path = cat("/tmp/perf-", getpid(), ".map");
-  std::FILE* file = std::fopen(path.c_str(), "a");
-  if (!file) return make_error(Code::io, "cannot write '", path, "': ", std::strerror(errno));
-  for (const Symbol& s : symbols_)
-    std::fprintf(file, "%zx %zx %s\n", reinterpret_cast<uintptr_t>(base_) + s.offset, s.size, s.name.c_str());
-  std::fclose(file);
+Status CodeMemory::tell(CodeListener& listener) const {
+  for (const Symbol& s : symbols_) {
+    const auto* code = static_cast<const uint8_t*>(base_) + s.offset;
+    QL_CHECK_OK(listener.code_loaded(s.name, code, {code, s.size}));
+  }
   return {};
 }
 

@@ -11,13 +11,14 @@
 
 #include "engine/base/abi/conv.h"
 #include "engine/base/status.h"
+#include "jit/code_listener.h"
 #include "jit/machine_code.h"
 
 namespace quadlane {
 
 struct CodeMemoryOptions {
   bool dual_mapping = true;  // false goes straight to the second way
-  bool perf_map = false;     // append the symbols to the map file that `perf report` reads for generated code
+  std::vector<std::shared_ptr<CodeListener>> listeners;
 };
 
 class CodeMemory {
@@ -47,7 +48,7 @@ class CodeMemory {
   };
   bool map_dual();
   bool map_then_protect();
-  Status write_perf_map() const;
+  Status tell(CodeListener&) const;
 
   std::vector<uint8_t> staged_;
   std::vector<Symbol> symbols_;

@@ -83,7 +83,8 @@ Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
     compile_options.isa = *options.isa;
   }
   compile_options.tune = options.tune;
-  compile_options.perf_map = options.perf_map;
+  compile_options.code_listeners = options.code_listeners;
+  compile_options.schedule_filter = options.schedule_filter;
   compile_options.max_arena_bytes = options.max_arena_bytes;
   compile_options.siblings = options.siblings;
   Model model;

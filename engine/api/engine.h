@@ -14,8 +14,10 @@
 #include <string>
 
 #include "engine/base/cpu.h"
+#include "engine/compile/conv_tuner.h"
 #include "engine/run/stream.h"
 #include "graph/passes/pass.h"
+#include "jit/code_listener.h"
 #include "loader/onnx_model.h"
 
 namespace quadlane {
@@ -24,10 +26,12 @@ struct ModelOptions {
   std::optional<Isa> isa;  // the best the machine runs, or this one when the machine runs it
   bool tune = true;        // choose schedules by timing them; false: by the model alone
   std::set<std::string> disabled_passes;
-  bool perf_map = false;  // write a map so that `perf` shows kernels by name
-  LoadOptions load;       // shapes of symbolic dimensions, limits
+  std::vector<std::shared_ptr<CodeListener>> code_listeners;  // profilers, told where each kernel lies
+  compile::ScheduleFilter schedule_filter;                    // for experiments with the tiling of convolutions
+  LoadOptions load;                                           // shapes of symbolic dimensions, limits
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
-  // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of them.
+  // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of
+  // them.
   std::vector<std::shared_ptr<const run::Plan>> siblings;
   // Called with "load" and then after every pass that ran.
   std::function<void(const char* pass, const Graph&)> after_pass;

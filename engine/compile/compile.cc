@@ -5,6 +5,7 @@
 
 #include "engine/compile/lowering.h"
 #include "graph/tail.h"
+#include "graph/text_node.h"
 
 namespace quadlane::compile {
 namespace {
@@ -64,12 +65,16 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   auto start = std::chrono::steady_clock::now();
   Isa isa = options.generate_only ? options.isa : std::min(options.isa, options.cpu.best_isa());
   Lowering lowering(graph, ops, options.cpu, isa, options.tune);
+  lowering.tuner.set_filter(options.schedule_filter);
   QL_CHECK_OK(lowering.run());
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
   for (Emit& emit : lowering.emits()) QL_CHECK_OK(emit(emitter));
+  std::map<std::string, std::string> problems;
+  for (NodeId id : graph.order()) problems[graph.at(id).name] = node_alone_text(graph, graph.at(id));
+  emitter.set_problems(problems);
   CodeMemoryOptions memory;
-  memory.perf_map = options.perf_map;
+  memory.listeners = options.code_listeners;
   QL_TRY(Emitter::Output out, emitter.finish(memory));
 
   if (out.arena_bytes > options.max_arena_bytes)

@@ -4,8 +4,10 @@
 #include <memory>
 
 #include "engine/base/cpu.h"
+#include "engine/compile/conv_tuner.h"
 #include "engine/run/plan.h"
 #include "graph/op_table.h"
+#include "jit/code_listener.h"
 
 namespace quadlane::compile {
 
@@ -14,7 +16,8 @@ struct CompileOptions {
   Isa isa = Isa::avx512_vnni;  // lowered to what `cpu` runs unless `generate_only`
   bool generate_only = false;  // code for an instruction set this machine may lack: to look at or to emulate
   bool tune = true;            // false: schedules by the model alone
-  bool perf_map = false;
+  std::vector<std::shared_ptr<CodeListener>> code_listeners;
+  ScheduleFilter schedule_filter;
   int64_t max_channels = 1 << 16;             // of a tensor of rank 4
   int64_t max_pixels = int64_t{1} << 28;      // of one channel of it
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a plan that needs more is refused

@@ -191,6 +191,7 @@ static bool too_large(const Geometry& src, const Geometry& dst) {
 Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
                                        const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
+  if (filter_) filter_(spec, ranked);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
   if (!timing_ || too_large(src, dst) || ranked.size() == 1) return ranked[0];
   const std::string key = problem_key(spec, extent, src, dst);

@@ -1,6 +1,7 @@
 // Chooses how a convolution is tiled: by the model's ranking, or by timing the best few candidates on this machine.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,11 +20,16 @@ struct OconvProblem;
 // Tiles of a band: the pixels a band reads should stay in half of L2 while every block of outputs reads them.
 int64_t conv_band_tiles(const CpuInfo&, const ConvExtent&, const ConvSpec&);
 
+// Sees the candidates for a convolution, best first by the model, and may leave only some, or put others in their
+// place.
+using ScheduleFilter = std::function<void(const ConvSpec&, std::vector<ConvSchedule>&)>;
+
 // One tuner serves a compilation: equal problems are timed once, memory is kept from one to the next.
 class ConvTuner {
  public:
   // Without `timing` the model's first candidate is taken.
   ConvTuner(const CpuInfo& cpu, bool timing) : cpu_(cpu), timing_(timing) {}
+  void set_filter(ScheduleFilter filter) { filter_ = std::move(filter); }
 
   // The schedule for a convolution from planes of `src` to planes of `dst`.
   Result<ConvSchedule> choose(const ConvSpec&, const ConvExtent&, const Geometry& src, const Geometry& dst);
@@ -44,6 +50,7 @@ class ConvTuner {
 
   const CpuInfo& cpu_;
   const bool timing_;
+  ScheduleFilter filter_;
   run::AlignedBytes arena_, weights_;
   std::map<std::string, ConvSchedule> chosen_;
   std::map<std::string, std::optional<OconvSchedule>> chosen_lanes_;

@@ -41,12 +41,4 @@ void note_conv_work(run::StepInfo& info, const ConvSpec& spec, std::span<const B
   info.bytes_filled = filled;
 }
 
-std::string conv_problem(const Node& node, DType type, const Shape& x, const Shape& y, const ConvAttrs& a) {
-  auto pair = [](const std::vector<int64_t>& v) { return cat(v[0], "x", v[1]); };
-  return cat(node.op.find("Transpose") != std::string::npos ? "deconv " : "conv ", to_string(type), " ", x[0], "x",
-             x[1], "x", x[2], "x", x[3], " -> ", y[1], "x", y[2], "x", y[3], " k", pair(a.kernel), " s",
-             pair(a.strides), " d", pair(a.dilations), " p", a.pads[0], ",", a.pads[1], ",", a.pads[2], ",", a.pads[3],
-             " g", a.group);
-}
-
 }  // namespace quadlane::compile

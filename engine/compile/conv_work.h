@@ -3,13 +3,11 @@
 #pragma once
 
 #include <span>
-#include <string>
+#include <vector>
 
 #include "engine/base/geometry.h"
 #include "engine/run/step.h"
-#include "graph/graph.h"
 #include "jit/kernels/conv.h"
-#include "ops/conv_attrs.h"
 
 namespace quadlane::compile {
 
@@ -22,8 +20,5 @@ struct BlockWork {
 };
 void note_conv_work(run::StepInfo&, const ConvSpec&, std::span<const BlockWork>, const Geometry& src,
                     const Geometry& dst, int64_t band_tiles, int64_t l1_bytes);
-
-// "conv u8 1x96x56x56 -> 24x56x56 k3x3 s1x1 d1x1 p1,1,1,1 g1": what a node computes; bench/kernel reads it back.
-std::string conv_problem(const Node&, DType, const Shape& x, const Shape& y, const ConvAttrs&);
 
 }  // namespace quadlane::compile

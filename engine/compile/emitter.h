@@ -79,6 +79,8 @@ class Emitter {
 
   // Appends a step. Buffers live from the first step that touches them to the last.
   void step(run::StepInfo info, std::vector<BufferId> touched, StepRecipe recipe);
+  // Sets the problem of every step so far from the node it is named after.
+  void set_problems(const std::map<std::string, std::string>& of_nodes);
 
   struct Output {
     std::vector<std::unique_ptr<const run::Step>> steps;

@@ -15,7 +15,6 @@
 #include <cmath>
 
 #include "engine/compile/conv_blocks.h"
-#include "engine/compile/conv_work.h"
 #include "engine/compile/depthwise.h"
 #include "engine/compile/fold_columns.h"
 #include "engine/compile/lowering.h"
@@ -241,7 +240,6 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
 
   run::StepInfo info = make_info(node);
   info.int8 = op.is_u8();
-  info.problem = conv_problem(node, x_planes->dtype, in, out_shape, attrs);
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
   l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) -> Status {  // op points to them
     const PlanarValue* added = residual ? &*residual : nullptr;
@@ -313,7 +311,6 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     run::StepInfo info = make_info(node);
     info.name += cat(".phase", i);
     info.int8 = op.is_u8();
-    info.problem = conv_problem(node, x.dtype, in, out_shape, attrs);
     const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
     info.gmac = real / static_cast<double>(taps.size());
     info.gmac_executed =

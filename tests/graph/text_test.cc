@@ -200,7 +200,7 @@ TEST(Text, ErrorsNameLineAndBothValues) {
       {"const %c: u8[2] = 0x012", "line 1: constant 'c': found 3 hexadecimal digits, u8[2] has 4"},
       {"const %c: u8[1] = 0x0g", "line 1: constant 'c': '0g' is not hexadecimal"},
       {"const %c: u8[1] = ones",
-       "line 1: constant 'c': expected elements: {...}, 0x..., zeros, iota or random(seed), found 'ones'"},
+       "line 1: constant 'c': expected elements: {...}, 0x..., zeros, iota, fill(value) or random(seed), found 'ones'"},
       {"const %c: u8[2000000000] = zeros",
        "line 1: constant 'c': u8[2000000000] has more than 134217728 elements, the limit of the text form"},
       {"const %c: u8[99999999999999999999] = zeros", "line 1: '99999999999999999999' does not fit in 64 bits"},

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "tools/code/vtune.h"
 #include "tools/io/file.h"
 
 namespace quadlane::tools {
@@ -19,6 +20,12 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
   app.add_option("--batch", batch, "images in one request: replaces the outermost extent of every input")
       ->check(CLI::Range(1, 65536));
   app.add_option("--disable", disabled, "name of a graph pass to leave out; repeatable")->take_all();
+  app.add_flag("--perf-map", perf_map, "let `perf report` show kernels by name (/tmp/perf-PID.map)")
+      ->group("Profilers");
+  app.add_option("--jit-dump", jit_dump, "folder for jit-PID.dump, from which `perf inject --jit` annotates kernels")
+      ->group("Profilers");
+  app.add_option("--vtune-jit", vtune, "VTune's JIT collector library, to show kernels by name there")
+      ->group("Profilers");
 }
 
 Result<ModelOptions> ModelArgs::options() const {
@@ -42,6 +49,14 @@ Result<ModelOptions> ModelArgs::options() const {
     options.load.symbols[text.substr(0, split)] = extent[0];
   }
   options.load.batch = batch;
+  auto listen = [&](Result<std::shared_ptr<CodeListener>> made) -> Status {
+    QL_TRY(auto listener, std::move(made));
+    options.code_listeners.push_back(std::move(listener));
+    return {};
+  };
+  if (perf_map) QL_CHECK_OK(listen(make_perf_map()));
+  if (!jit_dump.empty()) QL_CHECK_OK(listen(make_jit_dump(jit_dump)));
+  if (!vtune.empty()) QL_CHECK_OK(listen(make_vtune_listener(vtune)));
   return options;
 }
 

@@ -18,6 +18,8 @@ struct ModelArgs {
   std::vector<std::string> dims;    // NAME=224
   int64_t batch = 0;                // 0: as the model says
   std::vector<std::string> disabled;
+  bool perf_map = false;
+  std::string jit_dump, vtune;
 
   // MODEL as the first argument, or --model with `path` as its default.
   void add_to(CLI::App&, bool positional = true);

@@ -26,12 +26,13 @@ std::vector<run::TensorInfo> input_infos(const Graph& graph) {
   return infos;
 }
 
-Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args) {
+Result<Profile> profile_for(const Graph& graph, const std::string& path, const PrecisionArgs& args, bool& random) {
   if (!args.calib.empty()) {
     QL_TRY(CalibrationSource source, find_calibration(args.calib, graph, picture_reader(path, args.prep)));
     return calibrate(graph, source);
   }
   if (!args.own_samples) {
+    random = true;
     std::fprintf(stderr, "note: '%s' is calibrated on random normal data: good for measuring speed, not for results\n",
                  path.c_str());
     return random_profile(graph);
@@ -63,7 +64,8 @@ void PrecisionArgs::add_to(CLI::App& app) {
   app.add_option("--prep", prep, "how images become inputs; default: MODEL.prep.json, or what the model itself says");
 }
 
-Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs) {
+Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs,
+                         bool* random_calibration) {
   QL_TRY(ModelOptions options, model_args.options());
   QL_TRY(OnnxModel file, OnnxModel::read(model_args.path, options.load));
   bind_inputs(file.inputs(), inputs, options.load);
@@ -75,7 +77,9 @@ Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args,
   if (quantized || args.precision == "f32") return Model::from_graph(std::move(graph), options);
 
   QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), {.disabled = options.disabled_passes}));
-  QL_TRY(Profile profile, profile_for(graph, model_args.path, args));
+  bool random = false;
+  QL_TRY(Profile profile, profile_for(graph, model_args.path, args, random));
+  if (random_calibration) *random_calibration = random;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile));
   return Model::from_graph(std::move(int8), options);
 }

@@ -27,6 +27,8 @@ Result<Profile> random_profile(const Graph& simplified);
 // An fp32 model with precision int8 is quantized by the calibration inputs, or else by random normal ones, which is
 // good for measuring speed only and told on stderr. A quantized model cannot be turned back into fp32: an error.
 // `inputs`: tensors for the model's inputs, whose shapes it takes where the options give none; may be empty.
-Result<Model> load_model(const ModelArgs&, const PrecisionArgs&, std::span<const Tensor> inputs = {});
+// `random_calibration`: set to whether that happened.
+Result<Model> load_model(const ModelArgs&, const PrecisionArgs&, std::span<const Tensor> inputs = {},
+                         bool* random_calibration = nullptr);
 
 }  // namespace quadlane::tools

@@ -1,6 +1,5 @@
 #include "tools/measure/machine.h"
 
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,10 +117,11 @@ Host describe_host() {
   return host;
 }
 
-size_t peak_memory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<size_t>(usage.ru_maxrss) * 1024;
+size_t resident_memory() {
+  std::istringstream sizes(first_line("/proc/self/statm"));  // in pages: all, resident, ...
+  size_t all = 0, resident = 0;
+  sizes >> all >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace quadlane::measure

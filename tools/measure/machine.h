@@ -35,7 +35,7 @@ struct Host {
 };
 Host describe_host();
 
-// Peak resident memory of this process, in bytes.
-size_t peak_memory();
+// Memory of this process that is resident just now, in bytes.
+size_t resident_memory();
 
 }  // namespace quadlane::measure

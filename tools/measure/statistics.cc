@@ -31,6 +31,25 @@ double variation(const std::vector<double>& values) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1)) / middle;
 }
 
+double confidence95(const std::vector<double>& values) {
+  if (values.size() < 2) return 0;
+  // The 97.5 % quantile of Student's distribution by Cornish and Fisher's expansion: within 1 % from 3 degrees on.
+  const double n = static_cast<double>(values.size() - 1), z = 1.959964;
+  const double t = z + (z * z * z + z) / (4 * n) + (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * n * n);
+  return t * variation(values) * mean(values) / std::sqrt(n + 1);
+}
+
+double rank_test(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() < 4 || b.size() < 4) return 1;
+  double wins = 0;
+  for (double x : a)
+    for (double y : b) wins += x > y ? 1 : x == y ? 0.5 : 0;
+  const double na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());
+  const double deviation = std::sqrt(na * nb * (na + nb + 1) / 12);
+  const double z = std::max(0.0, std::abs(wins - na * nb / 2) - 0.5) / deviation;  // corrected for continuity
+  return std::erfc(z / std::sqrt(2.0));
+}
+
 double geometric_mean(const std::vector<double>& values) {
   std::vector<double> logs;
   for (double v : values) logs.push_back(std::log(v));

@@ -17,7 +17,13 @@ Spread spread(const std::vector<double>& values);
 double mean(const std::vector<double>& values);
 // Standard deviation over mean; 0 for fewer than two values.
 double variation(const std::vector<double>& values);
+// Half the width of the 95 % confidence interval of the mean, by Student's distribution; 0 for fewer than two values.
+double confidence95(const std::vector<double>& values);
 // exp(mean(log x)) of positive values.
 double geometric_mean(const std::vector<double>& values);
+
+// The chance of ranks at least as uneven as these if both sets came from one distribution: Mann-Whitney's test with the
+// normal approximation and ties counted half, two-sided. 1 for sets of fewer than four values.
+double rank_test(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace quadlane::measure

@@ -16,6 +16,7 @@ struct Verb {
 Verb add_run(CLI::App& root);
 Verb add_quantize(CLI::App& root);
 Verb add_bench(CLI::App& root);
+Verb add_profile(CLI::App& root);
 Verb add_inspect(CLI::App& root);
 Verb add_verify(CLI::App& root);
 Verb add_segment(CLI::App& root);

@@ -1,0 +1,186 @@
+// One kernel by itself, from a line of a profile:
+//
+//   kernel "conv u8u8 avx512_vnni pv3 no8 ... r3 wr pf256 | ql.Conv(u8[1,48,96,96], ...) pads=[1,1,1,1]"
+//   kernel LINE [--schedule "pv2 no12 r2 wr pf256"]... [--sweep] [--isa NAME] [--seconds S]
+//
+// times the node behind the last bar, with the schedule that stands before it, with others, or with every candidate of
+// the model: hot (its data where the run before left them) and cold (all caches swept in between).
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+
+#include "bench/layer_case.h"
+#include "graph/text_node.h"
+#include "jit/peak.h"
+#include "ops/table.h"
+#include "tools/cli/table.h"
+#include "tools/measure/statistics.h"
+
+namespace quadlane::bench {
+namespace {
+
+using measure::Spread;
+using tools::fixed;
+
+struct Args {
+  std::string line, isa;
+  std::vector<std::string> schedules;
+  bool sweep = false;
+  double seconds = 0.3;
+};
+
+// "... pv3 no8 ... r3 wr pf256 ..." -> a schedule; words that are none are passed over.
+std::optional<ConvSchedule> schedule_in(const std::string& text) {
+  ConvSchedule schedule;
+  bool pv = false, no = false;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    auto number = [&](const char* prefix) -> std::optional<int> {
+      const size_t n = std::strlen(prefix);
+      if (word.compare(0, n, prefix) != 0 || word.size() == n) return {};
+      if (word.find_first_not_of("0123456789", n) != std::string::npos) return {};
+      return std::atoi(word.c_str() + n);
+    };
+    if (auto v = number("pv")) schedule.pv = *v, pv = true;
+    if (auto v = number("no")) schedule.no = *v, no = true;
+    if (auto v = number("r")) schedule.pass_registers = *v;
+    if (auto v = number("pf")) schedule.prefetch = *v;
+    if (word == "wr") schedule.weight_registers = true;
+  }
+  return pv && no ? std::optional(schedule) : std::nullopt;
+}
+
+std::string text_of(const ConvSchedule& s) {
+  return cat("pv", s.pv, " no", s.no, " r", s.pass_registers, s.weight_registers ? " wr" : "",
+             s.prefetch ? cat(" pf", s.prefetch) : "");
+}
+
+// More bytes than any cache holds, written once before each cold run.
+class Sweeper {
+ public:
+  Sweeper() : bytes_(std::min<size_t>(size_t{2} * detect_cpu().l3_bytes, size_t{256} << 20) + (size_t{8} << 20)) {}
+  void sweep() {
+    ++value_;
+    std::memset(bytes_.data(), value_, bytes_.size());
+  }
+
+ private:
+  std::vector<char> bytes_;
+  char value_ = 0;
+};
+
+struct Timing {
+  std::string schedule, kernel;
+  Spread hot, cold;  // microseconds
+};
+
+Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::string schedule, double seconds) {
+  constexpr int kRounds = 9, kColdRuns = 7;
+  QL_TRY(LayerCase layer, LayerCase::make(graph, options));
+  QL_TRY(double once, layer.run());
+  QL_TRY(once, layer.run());
+  std::vector<double> hot, cold;
+  const int runs = std::max(1, static_cast<int>(seconds / kRounds / std::max(once, 1e-7)));
+  for (int round = 0; round < kRounds; ++round) {
+    double sum = 0;
+    for (int i = 0; i < runs; ++i) {
+      QL_TRY(double t, layer.run());
+      sum += t;
+    }
+    hot.push_back(1e6 * sum / runs);
+  }
+  Sweeper sweeper;
+  for (int i = 0; i < kColdRuns; ++i) {
+    QL_TRY(double t, layer.run_cold([&] { sweeper.sweep(); }));
+    cold.push_back(1e6 * t);
+  }
+  return Timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold)};
+}
+
+void print(const std::vector<Timing>& all, double gmac, double peak) {
+  tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", ""});
+  double most = 0;
+  for (const Timing& t : all) most = std::max(most, t.hot.median);
+  for (const Timing& t : all) {
+    const double rate = gmac / t.hot.median * 1e6;
+    table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
+               fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
+               std::string(static_cast<size_t>(40 * t.hot.median / most), '#')});
+  }
+  std::printf("%s\n", table.text().c_str());
+}
+
+Status time_kernel(const Args& args) {
+  const size_t bar = args.line.rfind(" | ");
+  const std::string node = bar == std::string::npos ? args.line : args.line.substr(bar + 3);
+  QL_TRY(Graph graph, parse_node_alone(node, op_table()).context("the node of the line"));
+  ModelOptions options;
+  if (!args.isa.empty()) {
+    QL_TRY(options.isa, parse_isa(args.isa));
+  }
+  std::vector<std::optional<ConvSchedule>> wanted;
+  if (args.sweep) {
+    options.tune = false;
+    options.schedule_filter = [&](const ConvSpec&, std::vector<ConvSchedule>& ranked) {
+      wanted.assign(ranked.begin(), ranked.end());
+    };
+    QL_TRY(LayerCase all, LayerCase::make(graph, options));
+  }
+  for (const std::string& text : args.schedules) {
+    const auto schedule = schedule_in(text);
+    if (!schedule) return invalid_argument("--schedule '", text, "' is not like 'pv3 no8 r3 wr pf256'");
+    wanted.push_back(schedule);
+  }
+  if (wanted.empty()) wanted.push_back(bar == std::string::npos ? std::nullopt : schedule_in(args.line.substr(0, bar)));
+
+  std::vector<Timing> timings;
+  double gmac = 0;
+  bool int8 = false;
+  Isa isa = detect_cpu().best_isa();
+  for (const auto& schedule : wanted) {
+    options.tune = !schedule;
+    options.schedule_filter = {};
+    if (schedule)
+      options.schedule_filter = [&](const ConvSpec&, std::vector<ConvSchedule>& ranked) {
+        ranked.assign(1, *schedule);
+      };
+    auto timing = time_case(graph, options, schedule ? text_of(*schedule) : "chosen by timing", args.seconds);
+    if (!timing.ok()) {
+      std::printf("%s: %s\n", schedule ? text_of(*schedule).c_str() : "", timing.error().text().c_str());
+      continue;
+    }
+    if (timings.empty()) {
+      QL_TRY(Model model, Model::from_graph(graph, options));
+      gmac = model.gmac_executed();
+      for (const auto& step : model.plan().steps) int8 |= step->info.int8;
+      isa = model.isa();
+    }
+    timings.push_back(*timing);
+  }
+  if (timings.empty()) return unsupported("no schedule of these runs");
+  double peak = 0;
+  if (isa != Isa::reference) {
+    QL_TRY(peak, measure_peak_gmacs(isa, int8 ? DType::u8 : DType::f32));
+  }
+  std::printf("%s\n%s; peak %s GMAC/s\n", node.c_str(), timings[0].kernel.c_str(), fixed(peak, 1).c_str());
+  print(timings, gmac, peak);
+  return {};
+}
+
+}  // namespace
+}  // namespace quadlane::bench
+
+int main(int argc, char** argv) {
+  quadlane::bench::Args args;
+  CLI::App app("One kernel by itself, hot and cold, with any schedule.", "kernel");
+  app.add_option("LINE", args.line, "a kernel's line of `quadlane profile`, or the node alone")->required();
+  app.add_option("--schedule", args.schedules, "time this tiling of a convolution; repeatable")->take_all();
+  app.add_flag("--sweep", args.sweep, "time every tiling that the model ranks");
+  app.add_option("--isa", args.isa, "avx2 or avx512_vnni; default: the best this machine runs");
+  app.add_option("--seconds", args.seconds, "for each schedule")->check(CLI::Range(0.001, 100.0));
+  CLI11_PARSE(app, argc, argv);
+  const quadlane::Status done = quadlane::bench::time_kernel(args);
+  if (!done.ok()) std::fprintf(stderr, "kernel: %s\n", done.error().text().c_str());
+  return done.ok() ? 0 : 1;
+}

@@ -1,0 +1,100 @@
+// quadlane bench: scenarios, what its results hold, profilers that listen.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "graph/text.h"
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tests/tools/command.h"
+
+namespace quadlane::tools {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string net(const Scratch& scratch) {
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,8,16,16]
+const %w: f32[16,8,3,3] = random(1)
+%a: f32[1,16,16,16] = Conv(%image, %w) name="first" pads=[1,1,1,1]
+output %a
+)",
+                           op_table());
+  EXPECT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
+  return scratch.path("net.onnx");
+}
+
+Json bench(const Scratch& scratch, const std::string& more) {
+  CommandResult r =
+      quadlane(scratch, cat("bench ", net(scratch), " --no-tune --json ", scratch.path("b.json"), " ", more));
+  EXPECT_EQ(r.code, 0) << r.err;
+  return r.code == 0 ? Json::parse(*read_file(scratch.path("b.json"))) : Json();
+}
+
+TEST(Bench, PercentilesAreOrderedForEveryStream) {
+  Scratch scratch;
+  const Json json = bench(scratch, "--seconds 0.1 --streams 2");
+  ASSERT_EQ(json["latency_ms_of_streams"].size(), 2u);
+  for (const Json& p : json["latency_ms_of_streams"]) {
+    EXPECT_LE(p["min"], p["median"]);
+    EXPECT_LE(p["median"], p["p90"]);
+    EXPECT_LE(p["p90"], p["p95"]);
+    EXPECT_LE(p["p95"], p["p99"]);
+    EXPECT_LE(p["p99"], p["max"]);
+  }
+  EXPECT_EQ(json["model_sha256"].get<std::string>().size(), 64u);
+  EXPECT_GT(json["peak_memory_bytes"], 1000000);
+  EXPECT_TRUE(json["warnings"].is_array());
+  EXPECT_FALSE(json["host"]["build"].get<std::string>().empty());
+}
+
+TEST(Bench, Scenarios) {
+  Scratch scratch;
+  EXPECT_EQ(bench(scratch, "--seconds 0.05 --streams 2 --scenario single")["streams"], 1);
+  EXPECT_GE(bench(scratch, "--seconds 0.05 --streams 2 --scenario multi")["requests"], 5);
+  EXPECT_GE(bench(scratch, "--seconds 0.05 --streams 2 --scenario offline")["requests"], 10);
+  const Json served = bench(scratch, "--seconds 0.3 --scenario server --rate 200 --latency-bound 1000");
+  EXPECT_EQ(served["arrivals_per_s"], 200);
+  EXPECT_TRUE(served["bound_kept"]);
+  EXPECT_NEAR(served["requests"].get<double>(), 60, 30);
+  const Json hopeless = bench(scratch, "--seconds 0.1 --scenario server --latency-bound 0.001");
+  EXPECT_FALSE(hopeless["bound_kept"]);
+  EXPECT_NE(hopeless["warnings"].dump().find("latency bound"), std::string::npos);
+}
+
+TEST(Bench, RandomCalibrationIsAWarning) {
+  Scratch scratch;
+  EXPECT_NE(bench(scratch, "--seconds 0.05 --precision int8")["warnings"].dump().find("random"), std::string::npos);
+}
+
+TEST(Profilers, PerfSeesKernelsByName) {
+  Scratch scratch;
+  const std::string data = scratch.path("perf.data");
+  const std::string record = cat("perf record -q -k mono -e cpu-clock -o ", data, " ");
+  if (run_shell(scratch, record + "true").code != 0) GTEST_SKIP() << "perf is not installed, or may not record";
+  CommandResult r = run_shell(scratch, cat(record, QUADLANE_COMMAND " bench ", net(scratch),
+                                           " --seconds 0.5 --no-tune --perf-map --jit-dump ", scratch.path(".")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  if (detect_cpu().best_isa() == Isa::reference) GTEST_SKIP() << "no generated code on this machine";
+  CommandResult by_map = run_shell(scratch, cat("perf report -i ", data, " --stdio --sort symbol"));
+  EXPECT_NE(by_map.out.find("conv f32f32"), std::string::npos) << by_map.out << by_map.err;
+  CommandResult inject = run_shell(scratch, cat("perf inject --jit -i ", data, " -o ", scratch.path("jit.data")));
+  ASSERT_EQ(inject.code, 0) << inject.err;
+  CommandResult by_dump = run_shell(scratch, cat("perf report -i ", scratch.path("jit.data"), " --stdio --sort dso,symbol"));
+  EXPECT_NE(by_dump.out.find("jitted-"), std::string::npos) << by_dump.out << by_dump.err;
+  EXPECT_NE(by_dump.out.find("conv f32f32"), std::string::npos);
+}
+
+TEST(Profilers, ALibraryThatIsNoneIsAnError) {
+  Scratch scratch;
+  CommandResult missing = quadlane(scratch, cat("bench ", net(scratch), " --vtune-jit ", scratch.path("none.so")));
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.err.find("INTEL_JIT_PROFILER64"), std::string::npos) << missing.err;
+  CommandResult other = quadlane(scratch, cat("bench ", net(scratch), " --vtune-jit libz.so.1"));
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.err.find("NotifyEvent"), std::string::npos) << other.err;
+}
+
+}  // namespace
+}  // namespace quadlane::tools

@@ -1,0 +1,185 @@
+// quadlane profile, its files, and listings of generated code.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "graph/text.h"
+#include "jit/kernels/conv.h"
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tests/tools/command.h"
+#include "tools/cli/nearest.h"
+#include "tools/code/disassembly.h"
+
+namespace quadlane::tools {
+namespace {
+
+using Json = nlohmann::json;
+
+// 5 channels are two quads, 6 outputs are two quads; 3x3 on 8x8, then a pool.
+std::string pooled_net(const Scratch& scratch) {
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,5,8,8]
+const %w1: f32[6,5,3,3] = random(1)
+const %w2: f32[4,6,1,1] = random(2)
+%a: f32[1,6,8,8] = Conv(%image, %w1) name="wide" pads=[1,1,1,1]
+%b: f32[1,6,8,8] = Relu(%a)
+%c: f32[1,6,4,4] = MaxPool(%b) name="pool" kernel_shape=[2,2] strides=[2,2]
+%scores: f32[1,4,4,4] = Conv(%c, %w2) name="head"
+output %scores
+)",
+                           op_table());
+  EXPECT_TRUE(graph.ok()) << graph.error().text();
+  EXPECT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
+  return scratch.path("net.onnx");
+}
+
+Json profile(const Scratch& scratch, const std::string& more) {
+  CommandResult r = quadlane(scratch, cat("profile ", pooled_net(scratch), " --seconds 0.05 --no-tune --json ",
+                                          scratch.path("p.json"), " ", more));
+  EXPECT_EQ(r.code, 0) << r.err;
+  return r.code == 0 ? Json::parse(*read_file(scratch.path("p.json"))) : Json();
+}
+
+const Json* layer(const Json& profile, const std::string& name) {
+  for (const Json& l : profile["layers"])
+    if (l["name"] == name) return &l;
+  return nullptr;
+}
+
+TEST(Profile, LayersExplainARun) {
+  Scratch scratch;
+  const Json json = profile(scratch, "--precision int8");
+  double share = 0;
+  for (const Json& l : json["layers"]) {
+    for (const char* key : {"name", "op", "kernel", "ms", "gmac", "percent_of_peak", "bytes_read", "bytes_written",
+                            "note", "bound", "wasted_lanes"})
+      EXPECT_TRUE(l.contains(key)) << key;
+    share += l["share"].get<double>();
+  }
+  EXPECT_NEAR(share, 1, 1e-9);
+  EXPECT_GT(json["explained"].get<double>(), 0);
+  EXPECT_GT(json["runs"].get<int>(), 4);
+  EXPECT_FALSE(json["memory"]["slots"].empty());
+}
+
+TEST(Profile, BytesAreThoseCountedByHand) {
+  Scratch scratch;
+  const Json int8 = profile(scratch, "--precision int8");
+  if (detect_cpu().best_isa() != Isa::avx512_vnni) GTEST_SKIP() << "packed weights have another size without VNNI";
+  // Two quads of 8x8 pixels of 4 bytes; weights of 2 quads x 9 taps x 6 outputs x 4 bytes.
+  ASSERT_TRUE(layer(int8, "wide"));
+  EXPECT_EQ((*layer(int8, "wide"))["bytes_read"], 2 * 8 * 8 * 4 + 2 * 9 * 6 * 4);
+  EXPECT_EQ((*layer(int8, "wide"))["bytes_written"], 2 * 8 * 8 * 4);
+  ASSERT_TRUE(layer(int8, "pool"));
+  EXPECT_EQ((*layer(int8, "pool"))["bytes_read"], 2 * 8 * 8 * 4);
+  EXPECT_EQ((*layer(int8, "pool"))["bytes_written"], 2 * 4 * 4 * 4);
+  // fp32: a plane for each channel, weights of 5 planes x 9 taps x 6 outputs x 4 bytes.
+  const Json f32 = profile(scratch, "--precision f32");
+  ASSERT_TRUE(layer(f32, "wide"));
+  EXPECT_EQ((*layer(f32, "wide"))["bytes_read"], 5 * 8 * 8 * 4 + 5 * 9 * 6 * 4);
+  EXPECT_EQ((*layer(f32, "wide"))["bytes_written"], 6 * 8 * 8 * 4);
+}
+
+TEST(Profile, TraceHasATrackForEachThread) {
+  Scratch scratch;
+  const Json json = profile(scratch, cat("--streams 2 --threads 2 --trace ", scratch.path("t.json")));
+  const Json trace = Json::parse(*read_file(scratch.path("t.json")));
+  std::set<int> tracks, named;
+  for (const Json& event : trace["traceEvents"]) {
+    (event["ph"] == "M" ? named : tracks).insert(event["tid"].get<int>());
+    if (event["ph"] != "X") continue;
+    EXPECT_GE(event["dur"].get<double>(), 0);
+    EXPECT_GE(event["ts"].get<double>(), 0);
+  }
+  EXPECT_EQ(named.size(), 4u);
+  EXPECT_GE(tracks.size(), 2u);
+  EXPECT_LE(tracks.size(), 4u);
+}
+
+TEST(Profile, PageDrawsItselfInABrowser) {
+  Scratch scratch;
+  const Json json = profile(scratch, cat("--html ", scratch.path("p.html")));
+  const std::string page = *read_file(scratch.path("p.html"));
+  EXPECT_EQ(page.find("http"), page.find("http://www.w3.org"));  // names a namespace, loads nothing
+  if (run_shell(scratch, "command -v chromium").code != 0) GTEST_SKIP() << "chromium is not installed";
+  CommandResult dom = run_shell(scratch, cat("timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom "
+                                             "--user-data-dir=",
+                                             scratch.path("browser"), " file://", scratch.path("p.html")));
+  ASSERT_EQ(dom.code, 0) << dom.err;
+  EXPECT_NE(dom.out.find(cat("data-ready=\"", json["layers"].size(), "\"")), std::string::npos)
+      << "the script stopped before its end";
+  for (const char* part : {"<circle", "<rect", "wide", "int8 peak"})
+    EXPECT_NE(dom.out.find(part), std::string::npos) << part;
+}
+
+TEST(Profile, OutputsThatCannotBeWrittenFailBeforeTheMeasurement) {
+  Scratch scratch;
+  for (const char* option : {"--json", "--html", "--trace"}) {
+    CommandResult r = quadlane(scratch, cat("profile ", pooled_net(scratch), " --seconds 60 ", option, " ",
+                                            scratch.path("no/such/folder/x")));
+    EXPECT_EQ(r.code, 1) << option;
+    EXPECT_NE(r.err.find("no/such/folder"), std::string::npos) << r.err;
+  }
+}
+
+TEST(Listing, ShowsLoopsNotesAndCosts) {
+  Scratch scratch;
+  CommandResult r = quadlane(scratch, cat("inspect ", pooled_net(scratch), " --asm wide"));
+  ASSERT_EQ(r.code, 0) << r.err;
+  if (r.out.find("without a disassembler") != std::string::npos) GTEST_SKIP() << "built without Zydis";
+  for (const char* part : {"dots", "loads", "stores", "an iteration", "bound by", "; epilogue"})
+    EXPECT_NE(r.out.find(part), std::string::npos) << part << "\n" << r.out;
+}
+
+TEST(Listing, AnUnknownLayerSuggestsTheNearest) {
+  Scratch scratch;
+  CommandResult r = quadlane(scratch, cat("inspect ", pooled_net(scratch), " --asm wyde"));
+  EXPECT_EQ(r.code, 1);
+  EXPECT_NE(r.err.find("'wide'"), std::string::npos) << r.err;
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  const std::string names[] = {"/down.0/conv1/Conv", "/down.0/conv2/Conv", "head"};
+  EXPECT_TRUE(known_name("step", "head", names).ok());
+  EXPECT_NE(known_name("step", "conv2", names).error().text().find("/down.0/conv2/Conv"), std::string::npos);
+}
+
+// A tile of 2 vectors x 8 outputs: 16 dots a tap, 2 loads of pixels and 8 of weights.
+TEST(Listing, CountsTheWorkOfATap) {
+  ConvSpec spec;
+  spec.pv = 2;
+  spec.no = 8;
+  spec.pass_registers = 2;
+  spec.weight_registers = true;
+  spec.taps = {{-4, 0, 4}};
+  const MachineCode code = generate(spec).value();
+  const run::Kernel kernel{code.name, reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(code.bytes.data())),
+                           code.bytes.size(), code.instruction_bytes};
+  const std::vector<Instruction> instructions = disassemble(kernel);
+  if (instructions.empty()) GTEST_SKIP() << "built without Zydis";
+  const std::vector<Loop> loops = find_loops(instructions);
+  const auto hot = hot_loop(loops);
+  ASSERT_TRUE(hot);
+  EXPECT_EQ(hot->mix.dots % (3 * 16), 0);
+  EXPECT_EQ(hot->mix.stores, 0);
+  EXPECT_GE(hot->mix.loads * 16, hot->mix.dots * 10);  // and one for the list of planes
+  EXPECT_GE(hot->depth, 1);
+}
+
+TEST(Listing, PressureNamesWhatIsFullFirst) {
+  MachineRates rates;
+  rates.clock = 4;
+  rates.loads = 8;  // two a cycle
+  rates.stores = 4;
+  rates.vector_ops = 16;
+  rates.instructions = 24;
+  const Pressure loads = pressure({8, 4, 12, 2, 30}, rates, 8);
+  EXPECT_DOUBLE_EQ(loads.cycles(), 6);
+  EXPECT_STREQ(loads.bottleneck(), "loads");
+  const Pressure dots = pressure({24, 4, 12, 2, 40}, rates, 8);
+  EXPECT_DOUBLE_EQ(dots.cycles(), 12);
+  EXPECT_STREQ(dots.bottleneck(), "dots");
+}
+
+}  // namespace
+}  // namespace quadlane::tools

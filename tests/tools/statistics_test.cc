@@ -1,0 +1,48 @@
+#include "tools/measure/statistics.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace quadlane::measure {
+namespace {
+
+TEST(Statistics, Quantiles) {
+  const std::vector<double> values = {4, 1, 3, 2};
+  EXPECT_DOUBLE_EQ(median(values), 2.5);
+  EXPECT_DOUBLE_EQ(quantile(values, 0), 1);
+  EXPECT_DOUBLE_EQ(quantile(values, 1), 4);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.9), 3.7);
+  EXPECT_TRUE(std::isnan(median({})));
+}
+
+TEST(Statistics, SpreadAndMeans) {
+  EXPECT_DOUBLE_EQ(variation({9, 10, 11}), 0.1);
+  EXPECT_DOUBLE_EQ(variation({5}), 0);
+  EXPECT_NEAR(geometric_mean({1, 4, 16}), 4, 1e-12);
+}
+
+// Student's quantiles for 9 and 4 degrees of freedom are 2.262 and 2.776.
+TEST(Statistics, ConfidenceOfAMean) {
+  const std::vector<double> ten = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, five = {1, 2, 3, 4, 5};
+  EXPECT_NEAR(confidence95(ten), 2.262 * 3.0277 / std::sqrt(10), 0.01);
+  EXPECT_NEAR(confidence95(five), 2.776 * 1.5811 / std::sqrt(5), 0.03);
+}
+
+TEST(Statistics, RankTestTellsSetsApart) {
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal(100, 1);
+  std::vector<double> a, b, slower;
+  for (int i = 0; i < 40; ++i) {
+    a.push_back(normal(random));
+    b.push_back(normal(random));
+    slower.push_back(normal(random) + 2);
+  }
+  EXPECT_GT(rank_test(a, b), 0.05);
+  EXPECT_LT(rank_test(a, slower), 1e-6);
+  EXPECT_DOUBLE_EQ(rank_test({1, 2}, {3, 4}), 1);
+}
+
+}  // namespace
+}  // namespace quadlane::measure

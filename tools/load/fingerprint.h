@@ -1,0 +1,15 @@
+// Where figures come from: the machine, the build and the model, for every JSON result.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/base/status.h"
+
+namespace quadlane::tools {
+
+nlohmann::ordered_json host_json();
+// Of the file's bytes.
+Result<std::string> model_sha256(const std::string& path);
+
+}  // namespace quadlane::tools

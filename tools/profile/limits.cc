@@ -1,0 +1,59 @@
+#include "tools/profile/limits.h"
+
+#include <algorithm>
+
+#include "jit/peak.h"
+
+namespace quadlane::tools {
+
+int Machine::macs_per_dot(bool int8) const {
+  const int lanes = isa == Isa::avx512_vnni ? 16 : 8;
+  return !int8 ? lanes : isa == Isa::avx512_vnni ? 4 * lanes : 2 * lanes;
+}
+
+Result<Machine> measure_machine(Isa isa) {
+  Machine machine;
+  machine.isa = isa;
+  machine.cpu = detect_cpu();
+  machine.copy = measure::measure_copy(machine.cpu);
+  if (isa == Isa::reference) return machine;
+  QL_TRY(machine.peak_int8, measure_peak_gmacs(isa, DType::u8));
+  QL_TRY(machine.peak_f32, measure_peak_gmacs(isa, DType::f32));
+  QL_TRY(machine.rates, measure_rates(isa));
+  return machine;
+}
+
+double Limits::most() const { return std::max({dots, l1, l2, l3, memory}); }
+
+const char* Limits::bound(double measured_ms) const {
+  const double largest = most();
+  if (largest < measured_ms / 2) return "overhead";
+  if (largest == dots) return "dots";
+  if (largest == l1) return "L1";
+  if (largest == l2) return "L2";
+  return largest == l3 ? "L3" : "memory";
+}
+
+Limits limits_of(const run::StepInfo& info, const std::optional<Mix>& hot_loop, const Machine& m, size_t plan_bytes,
+                 int cores) {
+  Limits t;
+  const double share = 1.0 / cores;
+  const double gmac = std::max(info.gmac_lanes, info.gmac_executed), peak = m.peak(info.int8);
+  if (peak > 0) t.dots = 1e3 * gmac / peak * share;
+  const double read = static_cast<double>(info.bytes_read), written = static_cast<double>(info.bytes_written);
+  const double vector_bytes = m.isa == Isa::avx512_vnni ? 64 : 32;
+  auto ms = [&](double amount, double per_ns) { return per_ns > 0 ? 1e-6 * amount / per_ns * share : 0; };
+  if (hot_loop && hot_loop->dots > 0 && gmac > 0) {
+    const double rounds = gmac * 1e9 / m.macs_per_dot(info.int8) / hot_loop->dots;
+    t.l1 = std::max(ms(rounds * hot_loop->loads, m.rates.loads), ms(rounds * hot_loop->stores, m.rates.stores));
+  } else {
+    t.l1 = std::max(ms(read / vector_bytes, m.rates.loads), ms(written / vector_bytes, m.rates.stores));
+  }
+  const double once = read + written, filled = info.bytes_filled ? static_cast<double>(info.bytes_filled) : once;
+  if (once > m.cpu.l1d_bytes) t.l2 = ms(filled, m.copy.l2);
+  if (once > m.cpu.l2_bytes) t.l3 = ms(once, m.copy.l3);
+  if (once > m.cpu.l2_bytes && static_cast<double>(plan_bytes) > m.cpu.l3_bytes) t.memory = ms(once, m.copy.memory);
+  return t;
+}
+
+}  // namespace quadlane::tools

@@ -1,0 +1,41 @@
+// What limits a step: how long each resource of the core is busy with it, by rates measured in the same process.
+#pragma once
+
+#include "engine/api/engine.h"
+#include "jit/rates.h"
+#include "tools/code/disassembly.h"
+#include "tools/measure/machine.h"
+
+namespace quadlane::tools {
+
+// Of one core.
+struct Machine {
+  Isa isa = Isa::reference;
+  CpuInfo cpu;
+  double peak_int8 = 0, peak_f32 = 0;  // GMAC/s
+  MachineRates rates;
+  measure::CopySpeed copy;
+
+  double peak(bool int8) const { return int8 ? peak_int8 : peak_f32; }
+  int macs_per_dot(bool int8) const;
+};
+Result<Machine> measure_machine(Isa);
+
+// Milliseconds that each takes if it alone mattered; 0: not asked for.
+struct Limits {
+  double dots = 0, l1 = 0, l2 = 0, l3 = 0, memory = 0;
+
+  double most() const;
+  // The name of the largest, or "overhead" where more than half of the measured time is explained by none.
+  const char* bound(double measured_ms) const;
+};
+
+// `plan_bytes`: what one inference keeps in memory, arena and weights; `cores`: threads that share the step.
+//   dots    every multiply-accumulate, wasted lanes too, at the measured peak
+//   L1      loads and stores of the kernel's hot loop, as often as its dots ask for; without dots, of every byte once
+//   L2      what is fetched again and again from behind L1
+//   L3, memory   every byte once, where the step's data do not fit in the level before
+Limits limits_of(const run::StepInfo&, const std::optional<Mix>& hot_loop, const Machine&, size_t plan_bytes,
+                 int cores);
+
+}  // namespace quadlane::tools

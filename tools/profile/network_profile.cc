@@ -1,0 +1,148 @@
+#include "tools/profile/network_profile.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "tools/cli/listing.h"
+#include "tools/cli/progress.h"
+
+namespace quadlane::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr size_t kMostRuns = 5000, kLeastRuns = 5, kTracedRuns = 3;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct Recording {
+  Lane lane;
+  std::unique_ptr<StepTimes> times, traced;
+  std::vector<double> plain;  // seconds
+};
+
+Result<double> timed_run(run::Stream& stream, const Lane& lane, std::span<const View> inputs, StepTimes* times) {
+  const Clock::time_point start = Clock::now();
+  QL_CHECK_OK(stream.run(inputs, lane.outputs.views(), times));
+  return seconds_since(start);
+}
+
+Status record(run::Stream& stream, Recording& r, double seconds, Progress* progress) {
+  const std::vector<View> inputs = views_of(r.lane.inputs);
+  for (int i = 0; i < 2; ++i) QL_CHECK_OK(stream.run(inputs, r.lane.outputs.views()));
+  const Clock::time_point start = Clock::now();
+  while (r.plain.size() < kMostRuns && (seconds_since(start) < seconds || r.plain.size() < kLeastRuns)) {
+    QL_TRY(double plain, timed_run(stream, r.lane, inputs, nullptr));
+    r.plain.push_back(plain);
+    QL_TRY(double instrumented, timed_run(stream, r.lane, inputs, r.times.get()));
+    r.times->run_done(instrumented);
+    if (progress) progress->set(static_cast<int64_t>(seconds_since(start)));
+  }
+  for (size_t i = 0; i < kTracedRuns; ++i) QL_CHECK_OK(timed_run(stream, r.lane, inputs, r.traced.get()));
+  return {};
+}
+
+// Some further runs under the counters, on the calling thread.
+Status count(run::Stream& stream, const Lane& lane, NetworkProfile& profile) {
+  constexpr int kRuns = 5;
+  measure::Counters counters;
+  const std::vector<View> inputs = views_of(lane.inputs);
+  for (int i = 0; i < kRuns; ++i) {
+    counters.start();
+    QL_CHECK_OK(stream.run(inputs, lane.outputs.views()));
+    counters.stop();
+  }
+  profile.counters = counters.values();
+  for (auto& value : profile.counters)
+    if (value.count) *value.count /= kRuns;
+  profile.counters_remark = counters.remark();
+  return {};
+}
+
+std::optional<Mix> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
+  for (const run::Kernel* kernel : kernels_of(plan, info))
+    if (auto loop = hot_loop(find_loops(disassemble(*kernel)))) return loop->mix;
+  return {};
+}
+
+void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<Recording>& recordings) {
+  const run::Plan& plan = model.plan();
+  const size_t plan_bytes = plan.arena_bytes + plan.weights.size();
+  double sum = 0;
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    LayerProfile layer{&plan.steps[s]->info};
+    std::vector<double> seconds;
+    for (const Recording& r : recordings)
+      seconds.insert(seconds.end(), r.times->of_step(s).begin(), r.times->of_step(s).end());
+    const measure::Spread spread = measure::spread(seconds);
+    layer.ms = {spread.median * 1e3, spread.min * 1e3, spread.max * 1e3};
+    sum += layer.ms.median;
+    layer.hot_loop = hot_loop_of(plan, *layer.info);
+    layer.limits = limits_of(*layer.info, layer.hot_loop, profile.machine, plan_bytes, profile.settings.threads);
+    layer.bound = layer.info->reference ? "overhead" : layer.limits.bound(layer.ms.median);
+    profile.layers.push_back(layer);
+  }
+  double cumulative = 0;
+  for (LayerProfile& layer : profile.layers) {
+    layer.share = layer.ms.median / sum;
+    layer.cumulative = cumulative += layer.share;
+  }
+}
+
+void fill_totals(NetworkProfile& profile, const std::vector<Recording>& recordings) {
+  std::vector<double> plain, instrumented, explained;
+  for (const Recording& r : recordings) {
+    plain.insert(plain.end(), r.plain.begin(), r.plain.end());
+    const std::vector<double>& runs = r.times->of_runs();
+    instrumented.insert(instrumented.end(), runs.begin(), runs.end());
+    for (size_t i = 0; i < runs.size(); ++i) {
+      double steps = 0;
+      for (size_t s = 0; s < profile.layers.size(); ++s) steps += r.times->of_step(s)[i];
+      explained.push_back(steps / runs[i]);
+    }
+    profile.parts.push_back(r.traced->parts());
+  }
+  profile.plain_ms = 1e3 * measure::median(plain);
+  profile.instrumented_ms = 1e3 * measure::median(instrumented);
+  profile.explained = measure::median(explained);
+  profile.runs = recordings[0].plain.size();
+}
+
+}  // namespace
+
+double NetworkProfile::percent_of_peak(const LayerProfile& layer) const {
+  const double peak = machine.peak(layer.info->int8) * settings.threads;
+  return peak > 0 ? 100 * layer.gmac_per_s() / peak : 0;
+}
+
+Result<NetworkProfile> profile_network(const Workload& workload, double seconds) {
+  NetworkProfile profile;
+  profile.settings = workload.settings;
+  profile.cores = workload.cores();
+  QL_TRY(profile.machine, measure_machine(workload.model.isa()));
+  QL_TRY(StreamGroup group, StreamGroup::open(workload.model, workload.settings));
+  std::vector<Recording> recordings;
+  for (int i = 0; i < group.size(); ++i) {
+    QL_TRY(Lane lane, Lane::make(workload.model, workload.given, i + 1));
+    const size_t steps = workload.model.plan().steps.size();
+    const int threads = workload.settings.threads;
+    recordings.push_back({std::move(lane),
+                          std::make_unique<StepTimes>(steps, kMostRuns, 0, threads),
+                          std::make_unique<StepTimes>(steps, 0, kTracedRuns, threads),
+                          {}});
+    recordings.back().plain.reserve(kMostRuns);
+  }
+  {
+    Progress progress("profiling", static_cast<int64_t>(seconds), "s");
+    QL_CHECK_OK(group.run([&](int i, run::Stream& stream) {
+      return record(stream, recordings[static_cast<size_t>(i)], seconds, i == 0 ? &progress : nullptr);
+    }));
+  }
+  QL_CHECK_OK(group.run([&](int i, run::Stream& stream) -> Status {
+    return i == 0 ? count(stream, recordings[0].lane, profile) : Status();
+  }));
+  fill_layers(profile, workload.model, recordings);
+  fill_totals(profile, recordings);
+  return profile;
+}
+
+}  // namespace quadlane::tools
