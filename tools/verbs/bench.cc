@@ -77,7 +77,7 @@ Json report(const BenchArgs& args, const Workload& w, const LoadFigures& f, cons
                {"other_load", f.others},
                {"arena_bytes", f.arena_bytes},
                {"weight_bytes", model.plan().weights.size()},
-               {"peak_memory_bytes", f.peak_memory},
+               {"resident_bytes", f.resident_bytes},
                {"fallbacks", fallback_report(model, f)},
                {"warnings", warnings},
                {"host", host_json()}};
@@ -113,7 +113,7 @@ std::string csv(const Json& json) {
                "peak_gmac_per_s",
                "percent_of_peak",
                "arena_bytes",
-               "peak_memory_bytes",
+               "resident_bytes",
                "cpu",
                "warnings"});
   auto text = [&](const char* key) { return json[key].is_string() ? json[key].get<std::string>() : json[key].dump(); };
@@ -143,7 +143,7 @@ std::string csv(const Json& json) {
              text("peak_gmac_per_s"),
              text("percent_of_peak"),
              text("arena_bytes"),
-             text("peak_memory_bytes"),
+             text("resident_bytes"),
              json["host"]["cpu"].get<std::string>(),
              warnings});
   return table.csv();
@@ -169,9 +169,9 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f) {
   std::printf("work             %10.3f GMAC a request, %.3f executed\n", model.gmac(), model.gmac_executed());
   std::printf("rate             %10.1f GMAC/s, %s %% of the measured peak of %.1f\n", f.gmac_per_s,
               fixed(f.percent_of_peak, 1).c_str(), f.peak_gmac_per_s);
-  std::printf("memory           %10.1f MB arena a stream, %.1f weights, %.1f the process at most\n",
+  std::printf("memory           %10.1f MB arena a stream, %.1f weights, %.1f resident\n",
               static_cast<double>(f.arena_bytes) * 1e-6, static_cast<double>(model.plan().weights.size()) * 1e-6,
-              static_cast<double>(f.peak_memory) * 1e-6);
+              static_cast<double>(f.resident_bytes) * 1e-6);
   std::printf("machine          %10.2f GHz, copying %.0f GB/s in L1, %.0f L2, %.0f L3, %.0f memory\n", f.clock_after,
               f.copy.l1, f.copy.l2, f.copy.l3, f.copy.memory);
 }
