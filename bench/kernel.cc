@@ -10,11 +10,11 @@
 #include <cstring>
 #include <sstream>
 
-#include "bench/layer_case.h"
 #include "graph/text_node.h"
 #include "jit/peak.h"
 #include "ops/table.h"
 #include "tools/cli/table.h"
+#include "tools/compare/layer_case.h"
 #include "tools/measure/statistics.h"
 
 namespace quadlane::bench {
@@ -22,6 +22,7 @@ namespace {
 
 using measure::Spread;
 using tools::fixed;
+using tools::LayerCase;
 
 struct Args {
   std::string line, isa;

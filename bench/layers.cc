@@ -8,17 +8,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "bench/layer_case.h"
 #include "bench/network_files.h"
+#include "engine/api/engine.h"
 #include "jit/peak.h"
 #include "tools/cli/table.h"
+#include "tools/compare/layer_pair.h"
 #include "tools/io/file.h"
 #include "tools/measure/statistics.h"
-#include "tools/peers/onednn.h"
 
 namespace quadlane::bench {
 namespace {
@@ -35,69 +34,24 @@ struct Args {
   int rounds = 9;
 };
 
-struct Row {
+struct Row : tools::LayerPair {
   std::string network;
-  peers::CountedLayer layer;
-  std::string kernel, peer = "-";
-  Spread ours, theirs;  // microseconds
-  double speedup() const { return theirs.median / ours.median; }
 };
-
-// Microseconds of a run: the mean of as many as fit into `budget` seconds.
-Result<double> time_round(const std::function<Result<double>()>& run, double budget) {
-  double sum = 0;
-  int count = 0;
-  do {
-    QL_TRY(double seconds, run());
-    sum += seconds;
-    ++count;
-  } while (sum < budget);
-  return 1e6 * sum / count;
-}
-
-double seconds_of(peers::OneDnnConv& conv) {
-  const auto start = std::chrono::steady_clock::now();
-  (void)conv.run();  // make() has run it
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-Result<Row> measure_layer(const std::string& network, const peers::CountedLayer& layer,
-                          const Result<peers::OneDnn>& peer, const Args& args) {
-  Row row{network, layer};
-  QL_TRY(LayerCase ours, LayerCase::make(layer.layer));
-  row.kernel = ours.kernel();
-  std::optional<peers::OneDnnConv> theirs;
-  if (peer.ok()) {
-    QL_TRY(theirs, peers::OneDnnConv::make(*peer, layer.layer));
-    row.peer = theirs->implementation();
-  }
-  const double budget = args.quick ? 0.002 : 0.008;
-  std::vector<double> our_times, their_times;
-  for (int round = -1; round < args.rounds; ++round) {  // the first does not count
-    QL_TRY(double a, time_round([&] { return ours.run(); }, budget));
-    if (round >= 0) our_times.push_back(a);
-    if (!theirs) continue;
-    QL_TRY(double b, time_round([&]() -> Result<double> { return seconds_of(*theirs); }, budget));
-    if (round >= 0) their_times.push_back(b);
-  }
-  row.ours = measure::spread(our_times);
-  row.theirs = measure::spread(their_times);
-  return row;
-}
 
 std::string range(const Spread& s) { return cat(fixed(s.min, 1), " to ", fixed(s.max, 1)); }
 
 std::vector<std::string> cells(const Row& row, double peak) {
-  const double rate = row.layer.layer.gmac() / row.ours.median * 1e6;
+  const Spread ours = row.ours(), theirs = row.theirs();
+  const double rate = row.layer.layer.gmac() / ours.median * 1e6;
   return {cat(row.layer.layer.text(), row.layer.count > 1 ? cat("  x", row.layer.count) : ""),
           fixed(row.layer.layer.gmac() * 1000, 1),
-          fixed(row.ours.median, 1),
-          range(row.ours),
+          fixed(ours.median, 1),
+          range(ours),
           fixed(100 * rate / peak, 1),
-          fixed(row.theirs.median, 1),
-          range(row.theirs),
+          fixed(theirs.median, 1),
+          range(theirs),
           fixed(row.speedup(), 2),
-          row.peer};
+          row.implementation};
 }
 
 nlohmann::ordered_json json_of(const Row& row, double peak) {
@@ -111,10 +65,10 @@ nlohmann::ordered_json json_of(const Row& row, double peak) {
           {"count", row.layer.count},
           {"gmac", layer.gmac()},
           {"kernel", row.kernel},
-          {"quadlane_us", spread(row.ours)},
-          {"percent_of_peak", 100 * layer.gmac() / row.ours.median * 1e6 / peak},
-          {"onednn_us", spread(row.theirs)},
-          {"onednn_implementation", row.peer},
+          {"quadlane_us", spread(row.ours())},
+          {"percent_of_peak", 100 * layer.gmac() / row.ours().median * 1e6 / peak},
+          {"onednn_us", spread(row.theirs())},
+          {"onednn_implementation", row.implementation},
           {"speedup", row.speedup()}};
 }
 
@@ -175,11 +129,11 @@ Status compare_layers(const Args& args) {
   const auto layers = collect(args);
   for (const auto& [network, layer] : layers) {
     if (isatty(2)) std::fprintf(stderr, "\r%zu/%zu layers ", rows.size(), layers.size());
-    auto row = measure_layer(network, layer, peer, args);
-    if (row.ok())
-      rows.push_back(*row);
+    auto pair = tools::time_layer_pair(layer, peer.ok() ? &*peer : nullptr, args.rounds, args.quick ? 0.002 : 0.008);
+    if (pair.ok())
+      rows.push_back({*std::move(pair), network});
     else
-      std::printf("%s is left out: %s\n", layer.layer.text().c_str(), row.error().text().c_str());
+      std::printf("%s is left out: %s\n", layer.layer.text().c_str(), pair.error().text().c_str());
   }
   if (isatty(2)) std::fprintf(stderr, "\r                    \r");
   QL_TRY(double after, measure_peak_gmacs(isa, type));

@@ -2,6 +2,7 @@
 // sum of the network's convolutions alone as primitives of oneDNN.
 //
 //   networks [--only NAME] [--quick] [--rounds N] [--models DIR] [--ort LIBRARY] [--json F]
+//   networks --scale [--only NAME]     int8 over image size, batch, threads and streams (bench/scale.h)
 //
 // Quadlane's int8 is the fp32 file quantized as `quadlane quantize --for quadlane` does, on random inputs (a time, no
 // results). ONNX Runtime's int8 is the .qdq.onnx beside the model, or what `--for any` writes. Every timed run follows
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/network_files.h"
+#include "bench/scale.h"
 #include "graph/quant/quantize.h"
 #include "jit/peak.h"
 #include "loader/save.h"
@@ -33,7 +35,7 @@ using tools::fixed;
 
 struct Args {
   std::string only, models, ort, json;
-  bool quick = false;
+  bool quick = false, scale = false;
   int rounds = 11;
 };
 
@@ -264,6 +266,10 @@ Status compare_networks(const Args& args) {
   const Engines engines{peers::Ort::open(args.ort), peers::OneDnn::open()};
   if (!engines.ort.ok()) std::printf("%s\n", engines.ort.error().text().c_str());
   if (!engines.onednn.ok()) std::printf("%s\n", engines.onednn.error().text().c_str());
+  if (args.scale) {
+    QL_TRY(std::string path, files.fp32(args.only.empty() ? "showcase" : args.only));
+    return print_scale(path, engines.ort.ok() ? &*engines.ort : nullptr, args.quick);
+  }
   const Isa isa = detect_cpu().best_isa();
   std::vector<Figures> all;
   std::vector<double> peaks_int8, peaks_f32;
@@ -315,6 +321,7 @@ int main(int argc, char** argv) {
   CLI::App app("Whole networks in Quadlane, ONNX Runtime and oneDNN, one thread, side by side.", "networks");
   app.add_option("--only", args.only, "networks whose name contains this");
   app.add_flag("--quick", args.quick, "three rounds: to see that it works");
+  app.add_flag("--scale", args.scale, "one network over image size, batch, threads and streams (--only: its name)");
   auto* rounds = app.add_option("--rounds", args.rounds, "timed runs of each engine")->check(CLI::Range(1, 10000));
   app.add_option("--models", args.models, "folder of the dense networks: NAME.onnx and NAME.qdq.onnx");
   app.add_option("--ort", args.ort, "path of libonnxruntime.so.1; default: what tools/setup --peers installs");

@@ -1,4 +1,5 @@
-// The `quadlane` command. Exit code 0: done; 1: it failed, with one line on stderr; 2: the command line is wrong.
+// The `quadlane` command. Exit code 0: done; 1: it failed, with one line on stderr; 2: the command line is wrong;
+// 3: `compare --fail-over` found a regression.
 #include <algorithm>
 #include <cstdio>
 #include <new>
@@ -27,7 +28,7 @@ int dispatch(const std::vector<Verb>& verbs) {
     if (status.ok()) return std::fflush(stdout) == 0 ? 0 : 1;
     std::fflush(stdout);
     std::fprintf(stderr, "quadlane: %s\n", status.error().text().c_str());
-    return 1;
+    return verb.exit_code ? *verb.exit_code : 1;
   }
   return 2;
 }
@@ -40,8 +41,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", QUADLANE_VERSION);
   app.require_subcommand(1);
   std::vector<Verb> verbs = {tools::add_run(app),     tools::add_quantize(app), tools::add_bench(app),
-                             tools::add_profile(app), tools::add_inspect(app),  tools::add_verify(app),
-                             tools::add_segment(app)};
+                             tools::add_profile(app), tools::add_compare(app),  tools::add_inspect(app),
+                             tools::add_verify(app),  tools::add_segment(app)};
   try {
     auto is_named = [&](const Verb& verb) { return verb.app->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), is_named))

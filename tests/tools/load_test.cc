@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/cpu.h"
 #include "graph/text.h"
 #include "loader/save.h"
 #include "ops/table.h"

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "engine/base/cpu.h"
 #include "graph/text.h"
 #include "jit/kernels/conv.h"
 #include "loader/save.h"

@@ -1,6 +1,6 @@
-#include "bench/layer_case.h"
+#include "tools/compare/layer_case.h"
 
-namespace quadlane::bench {
+namespace quadlane::tools {
 namespace {
 
 // Reading the caller's tensor into planes and writing the result out.
@@ -31,10 +31,10 @@ Result<LayerCase> LayerCase::make(Graph graph, const ModelOptions& options) {
   QL_TRY(run::Stream stream, c.model_->open_stream());
   c.stream_ = std::make_unique<run::Stream>(std::move(stream));
   for (const run::TensorInfo& info : c.model_->inputs()) {
-    QL_TRY(Tensor tensor, tools::random_tensor(info.type, 1));
+    QL_TRY(Tensor tensor, random_tensor(info.type, 1));
     c.inputs_.push_back(std::move(tensor));
   }
-  QL_TRY(c.outputs_, tools::Outputs::allocate(c.model_->outputs()));
+  QL_TRY(c.outputs_, Outputs::allocate(c.model_->outputs()));
   for (const auto& step : c.model_->plan().steps) c.counts_.push_back(!is_edge(step->info));
   return c;
 }
@@ -43,7 +43,7 @@ Result<double> LayerCase::run() { return run_cold({}); }
 
 Result<double> LayerCase::run_cold(const std::function<void()>& sweep) {
   Clocked clock(counts_, sweep);
-  QL_CHECK_OK(stream_->run(tools::views_of(inputs_), outputs_.views(), &clock));
+  QL_CHECK_OK(stream_->run(views_of(inputs_), outputs_.views(), &clock));
   return clock.sum;
 }
 
@@ -54,4 +54,4 @@ std::string LayerCase::kernel() const {
   return text;
 }
 
-}  // namespace quadlane::bench
+}  // namespace quadlane::tools

@@ -8,7 +8,7 @@
 #include "tools/cli/tensors.h"
 #include "tools/peers/conv_layer.h"
 
-namespace quadlane::bench {
+namespace quadlane::tools {
 
 class LayerCase {
  public:
@@ -27,8 +27,8 @@ class LayerCase {
   std::unique_ptr<Model> model_;
   std::unique_ptr<run::Stream> stream_;
   std::vector<Tensor> inputs_;
-  tools::Outputs outputs_;
+  Outputs outputs_;
   std::vector<char> counts_;  // for each step
 };
 
-}  // namespace quadlane::bench
+}  // namespace quadlane::tools

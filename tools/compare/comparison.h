@@ -1,0 +1,36 @@
+// Engines side by side on one model: times in turn, how sure a difference is, how far the outputs lie apart.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "tools/compare/contender.h"
+#include "tools/compare/layer_pair.h"
+
+namespace quadlane::tools {
+
+struct Difference {  // of the outputs from the first engine's
+  double largest = 0, sqnr_db = 0;
+  double labels_changed = 0;  // share of pixels whose largest channel is another one; of outputs [N,C,H,W] with C > 1
+};
+
+struct Comparison {
+  std::string model;
+  double images = 1;               // in a request
+  std::vector<Contender> engines;  // the first is ours
+  std::vector<LayerPair> layers;   // beside oneDNN; empty when not asked for
+  std::string onednn_version;
+  std::vector<std::string> remarks;  // engines left out, and why
+};
+
+// Timed runs of all engines in turn, each behind an untimed one of its own, for so many seconds; at least five rounds.
+Status run_in_turn(Comparison&, double seconds);
+Result<Difference> difference(const Contender& reference, const Contender& other);
+
+std::string comparison_table(const Comparison&);
+nlohmann::ordered_json comparison_json(const Comparison&);
+std::string comparison_page(const nlohmann::ordered_json&);
+
+// A regression of the first engine: it is slower than another one by more than this share, and surely so (p < 0.01).
+Status check_regression(const Comparison&, double share);
+
+}  // namespace quadlane::tools

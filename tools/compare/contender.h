@@ -1,0 +1,31 @@
+// An engine with a model loaded, ready to be run in turn with others on the same inputs.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tools/cli/workload.h"
+#include "tools/peers/ort.h"
+
+namespace quadlane::tools {
+
+struct Contender {
+  std::string name, detail;  // "ONNX Runtime 1.30.0", "any.onnx"
+  double load_ms = 0, first_ms = 0;
+  int64_t memory_bytes = 0;  // resident memory that loading added
+  std::function<Status()> run;
+  std::vector<Tensor> outputs;  // of the first run
+  std::vector<double> ms;       // of the timed runs
+};
+
+Result<Contender> our_contender(const Workload&, double load_ms, int64_t memory_bytes);
+
+// What ONNX Runtime is given: `model` itself where it runs in the precision asked for; or, of an fp32 model for int8,
+// the form that `quantize --for any` writes, in a temporary file that is removed again.
+Result<Contender> ort_contender(const peers::Ort&, const WorkloadArgs&, const Workload&);
+
+// OpenVINO by its C interface: `library` is a libopenvino_c.so. It is given what ONNX Runtime is given.
+Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs&, const Workload&);
+
+}  // namespace quadlane::tools

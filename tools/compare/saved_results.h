@@ -1,0 +1,29 @@
+// Two JSON results of bench, profile or compare, an older and a newer one.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/base/status.h"
+
+namespace quadlane::tools {
+
+struct SavedChange {
+  std::string what;  // "latency_ms.median", "layer '/stem/Conv'", "ONNX Runtime 1.30.0"
+  double before = 0, after = 0;
+  bool more_is_better = false;
+  bool counts = false;  // a regression of it fails a check; the others are shown only
+  double p = 1;         // the chance that only noise made the difference; 1 where the results do not tell
+
+  // How much worse, as a share: positive is worse.
+  double worse() const { return more_is_better ? before / after - 1 : after / before - 1; }
+};
+
+Result<std::vector<SavedChange>> compare_saved(const nlohmann::json& before, const nlohmann::json& after);
+std::string changes_table(const std::vector<SavedChange>&);
+// An error for the first that counts and is worse by more than this share, unless noise explains it (p >= 0.01 where
+// the results tell).
+Status check_changes(const std::vector<SavedChange>&, double share);
+
+}  // namespace quadlane::tools

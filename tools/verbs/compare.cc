@@ -1,0 +1,174 @@
+// quadlane compare: one model in several engines, in turn on the same inputs; or two saved results.
+//
+//   compare MODEL --with ort --with onednn          engines in this process
+//   compare MODEL --build OTHER/quadlane            another build of this command
+//   compare MODEL --also OTHER_MODEL                another file in this engine: another plan, another quantization
+//   compare OLDER.json NEWER.json                   results of bench, profile or compare
+//
+// Exit code 3: --fail-over is given and a regression is larger.
+#include <chrono>
+#include <memory>
+
+#include "tools/compare/comparison.h"
+#include "tools/compare/other_build.h"
+#include "tools/compare/saved_results.h"
+#include "tools/io/file.h"
+#include "tools/measure/machine.h"
+#include "tools/verbs/verb.h"
+
+namespace quadlane::tools {
+namespace {
+
+constexpr int kRegression = 3;
+
+struct CompareArgs {
+  WorkloadArgs workload;
+  std::vector<std::string> with, also;
+  std::string newer, build, ort, openvino, onednn, fail_over, json, html;
+  int rounds = 7;
+};
+
+// "5%" or "5" -> 0.05; negative when not given.
+Result<double> fail_over_share(const std::string& text) {
+  if (text.empty()) return -1.0;
+  char* end = nullptr;
+  const double percent = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || (*end && std::string(end) != "%") || !(percent >= 0))
+    return invalid_argument("--fail-over '", text, "' is no share like 5%");
+  return percent / 100;
+}
+
+Result<nlohmann::json> read_json(const std::string& path) {
+  QL_TRY(std::string text, read_file(path));
+  auto json = nlohmann::json::parse(text, nullptr, false);
+  if (json.is_discarded()) return invalid_argument("'", path, "' is no JSON");
+  return json;
+}
+
+Status compare_files(const CompareArgs& args, double share, int& exit_code) {
+  QL_TRY(nlohmann::json before, read_json(args.workload.model.path));
+  QL_TRY(nlohmann::json after, read_json(args.newer));
+  QL_TRY(std::vector<SavedChange> changes, compare_saved(before, after));
+  std::fputs(changes_table(changes).c_str(), stdout);
+  if (share < 0) return {};
+  exit_code = kRegression;
+  return check_changes(changes, share);
+}
+
+struct Loaded {
+  Workload workload;
+  double ms;
+  int64_t bytes;
+};
+Result<Loaded> load_timed(const WorkloadArgs& args) {
+  const int64_t before = static_cast<int64_t>(measure::resident_memory());
+  const auto start = std::chrono::steady_clock::now();
+  QL_TRY(Workload workload, prepare(args));
+  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return Loaded{std::move(workload), ms, static_cast<int64_t>(measure::resident_memory()) - before};
+}
+
+bool wants(const CompareArgs& args, const char* engine) {
+  return std::find(args.with.begin(), args.with.end(), engine) != args.with.end();
+}
+
+// Kept alive while their contenders run.
+struct Engines {
+  std::vector<Loaded> models;
+  std::optional<peers::Ort> ort;
+};
+
+Status gather(const CompareArgs& args, Engines& engines, Comparison& comparison) {
+  QL_TRY(Loaded first, load_timed(args.workload));
+  engines.models.push_back(std::move(first));
+  for (const std::string& path : args.also) {
+    WorkloadArgs other = args.workload;
+    other.model.path = path;
+    QL_TRY(Loaded loaded, load_timed(other));
+    engines.models.push_back(std::move(loaded));
+  }
+  for (size_t i = 0; i < engines.models.size(); ++i) {
+    const Loaded& loaded = engines.models[i];
+    QL_TRY(Contender ours, our_contender(loaded.workload, loaded.ms, loaded.bytes));
+    if (i > 0) ours.detail = args.also[i - 1];
+    comparison.engines.push_back(std::move(ours));
+  }
+  const Workload& w = engines.models[0].workload;
+  comparison.images = static_cast<double>(w.images_per_request());
+  if (wants(args, "ort")) {
+    QL_TRY(engines.ort, peers::Ort::open(args.ort));
+    QL_TRY(Contender ort, ort_contender(*engines.ort, args.workload, w));
+    comparison.engines.push_back(std::move(ort));
+  }
+  if (wants(args, "openvino")) {
+    QL_TRY(Contender openvino, openvino_contender(args.openvino, args.workload, w));
+    comparison.engines.push_back(std::move(openvino));
+  }
+  return {};
+}
+
+Status gather_layers(const CompareArgs& args, const Workload& w, Comparison& comparison) {
+  QL_TRY(peers::OneDnn onednn, peers::OneDnn::open(args.onednn));
+  comparison.onednn_version = onednn.version();
+  QL_TRY(ModelOptions options, args.workload.model.options());
+  QL_TRY(Graph graph, load_simplified(args.workload.model.path, options));
+  for (const peers::CountedLayer& layer : peers::conv_layers(graph, w.model.is_int8() ? DType::u8 : DType::f32)) {
+    auto pair = time_layer_pair(layer, &onednn, args.rounds, 0.005);
+    if (pair.ok())
+      comparison.layers.push_back(*std::move(pair));
+    else
+      comparison.remarks.push_back(cat(layer.layer.text(), " is left out: ", pair.error().text()));
+  }
+  return {};
+}
+
+Status compare(const CompareArgs& args, int& exit_code) {
+  for (const std::string& path : {args.json, args.html})
+    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
+  QL_TRY(double share, fail_over_share(args.fail_over));
+  if (!args.newer.empty()) return compare_files(args, share, exit_code);
+  Comparison comparison;
+  comparison.model = args.workload.model.path;
+  Engines engines;
+  if (!args.build.empty()) {
+    QL_TRY(comparison.engines, builds_in_turn(args.build, args.workload, args.rounds, args.workload.seconds));
+  } else {
+    QL_CHECK_OK(gather(args, engines, comparison));
+    if (wants(args, "onednn")) QL_CHECK_OK(gather_layers(args, engines.models[0].workload, comparison));
+    QL_CHECK_OK(run_in_turn(comparison, args.workload.seconds));
+  }
+  std::fputs(comparison_table(comparison).c_str(), stdout);
+  const nlohmann::ordered_json json = comparison_json(comparison);
+  if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
+  if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, comparison_page(json)));
+  if (share < 0) return {};
+  exit_code = kRegression;
+  return check_regression(comparison, share);
+}
+
+}  // namespace
+
+Verb add_compare(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("compare", "Put engines, builds or saved results side by side");
+  auto args = std::make_shared<CompareArgs>();
+  args->workload.add_to(*app);
+  app->add_option("NEWER", args->newer,
+                  "a second result: MODEL and NEWER are then JSON files of bench, profile or compare");
+  app->add_option("--with", args->with, "ort, onednn (layer by layer) or openvino; repeatable")
+      ->check(CLI::IsMember({"ort", "onednn", "openvino"}))
+      ->take_all();
+  app->add_option("--also", args->also, "another model file in this engine; repeatable")->take_all();
+  app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
+      ->excludes("--with", "--also");
+  app->add_option("--ort", args->ort, "path of libonnxruntime.so.1; default: what tools/setup --peers installs");
+  app->add_option("--onednn", args->onednn, "path of libdnnl.so.2; default: the system's");
+  app->add_option("--openvino", args->openvino, "path of libopenvino_c.so");
+  app->add_option("--rounds", args->rounds, "for --build and layers: measurements of each")->check(CLI::Range(1, 1000));
+  app->add_option("--fail-over", args->fail_over, "exit with 3 when we are slower by more than this, as in 5%");
+  app->add_option("--json", args->json, "write the figures to this file");
+  app->add_option("--html", args->html, "write a page with plots to this file");
+  auto exit_code = std::make_shared<int>(1);
+  return {app, [args, exit_code] { return compare(*args, *exit_code); }, exit_code};
+}
+
+}  // namespace quadlane::tools
