@@ -12,6 +12,8 @@ namespace quadlane {
 
 struct CodeListener {
   virtual ~CodeListener() = default;
+  // Code in private pages of no file, because the profiler names addresses in files by the file.
+  virtual bool wants_private_pages() const { return false; }
   virtual Status code_loaded(const std::string& name, const void* address, std::span<const uint8_t> code) = 0;
 };
 

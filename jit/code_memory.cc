@@ -38,7 +38,9 @@ Status CodeMemory::seal(const CodeMemoryOptions& options) {
   if (staged_.empty()) return {};
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   bytes_ = (staged_.size() + page - 1) / page * page;
-  if (options.dual_mapping && map_dual())
+  bool dual = options.dual_mapping;
+  for (const auto& listener : options.listeners) dual &= !listener->wants_private_pages();
+  if (dual && map_dual())
     method_ = "dual mapping";
   else if (map_then_protect())
     method_ = "read-write, then read-execute";

@@ -16,6 +16,7 @@ struct CloseFile {
 class PerfMap final : public CodeListener {
  public:
   explicit PerfMap(std::FILE* file) : file_(file) {}
+  bool wants_private_pages() const override { return true; }
   Status code_loaded(const std::string& name, const void* address, std::span<const uint8_t> code) override {
     std::fprintf(file_.get(), "%zx %zx %s\n", reinterpret_cast<uintptr_t>(address), code.size(), name.c_str());
     if (std::fflush(file_.get()) == 0) return {};

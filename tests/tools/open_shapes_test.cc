@@ -122,7 +122,7 @@ TEST(Bench, WarnsOfFallbacks) {
   EXPECT_GT(json["fallbacks"]["share"], 0.5);
   EXPECT_NE(r.err.find("ql.Conv 'first'"), std::string::npos) << r.err;
   r = quadlane(scratch, arguments);
-  EXPECT_EQ(r.err.find("warning"), std::string::npos) << r.err;
+  EXPECT_EQ(r.err.find("no kernel exists for"), std::string::npos) << r.err;
   json = nlohmann::json::parse(*read_file(scratch.path("b.json")));
   EXPECT_EQ(json["fallbacks"]["steps"].size(), 0u);
   EXPECT_GT(json["cpu_ms"], 0);

@@ -18,11 +18,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-// 5 channels are two quads, 6 outputs are two quads; 3x3 on 8x8, then a pool.
+// 8 channels are two quads, 6 outputs are two quads; 3x3 on 8x8, then a pool.
 std::string pooled_net(const Scratch& scratch) {
   auto graph = parse_graph(R"(graph "net"
-input %image: f32[1,5,8,8]
-const %w1: f32[6,5,3,3] = random(1)
+input %image: f32[1,8,8,8]
+const %w1: f32[6,8,3,3] = random(1)
 const %w2: f32[4,6,1,1] = random(2)
 %a: f32[1,6,8,8] = Conv(%image, %w1) name="wide" pads=[1,1,1,1]
 %b: f32[1,6,8,8] = Relu(%a)
@@ -76,10 +76,10 @@ TEST(Profile, BytesAreThoseCountedByHand) {
   ASSERT_TRUE(layer(int8, "pool"));
   EXPECT_EQ((*layer(int8, "pool"))["bytes_read"], 2 * 8 * 8 * 4);
   EXPECT_EQ((*layer(int8, "pool"))["bytes_written"], 2 * 4 * 4 * 4);
-  // fp32: a plane for each channel, weights of 5 planes x 9 taps x 6 outputs x 4 bytes.
+  // fp32: a plane for each channel, weights of 8 planes x 9 taps x 6 outputs x 4 bytes.
   const Json f32 = profile(scratch, "--precision f32");
   ASSERT_TRUE(layer(f32, "wide"));
-  EXPECT_EQ((*layer(f32, "wide"))["bytes_read"], 5 * 8 * 8 * 4 + 5 * 9 * 6 * 4);
+  EXPECT_EQ((*layer(f32, "wide"))["bytes_read"], 8 * 8 * 8 * 4 + 8 * 9 * 6 * 4);
   EXPECT_EQ((*layer(f32, "wide"))["bytes_written"], 6 * 8 * 8 * 4);
 }
 

@@ -10,6 +10,7 @@
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
+#include "tools/cli/model_prep.h"
 #include "tools/measure/machine.h"
 #include "tools/peers/openvino.h"
 
@@ -78,7 +79,8 @@ Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w) {
   if (args.precision.calib.empty()) {
     QL_TRY(profile, random_profile(graph));
   } else {
-    QL_TRY(CalibrationSource source, find_calibration(args.precision.calib, graph));
+    QL_TRY(CalibrationSource source,
+           find_calibration(args.precision.calib, graph, picture_reader(path, args.precision.prep)));
     QL_TRY(profile, calibrate(graph, source));
   }
   QuantPolicy policy;

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -46,8 +47,8 @@ Result<std::vector<Contender>> builds_in_turn(const std::string& binary, const W
       const std::string program = build.detail.empty() ? std::string("/proc/self/exe") : binary;
       std::error_code none;
       const std::string real = std::filesystem::canonical(program, none);
-      const std::string command = cat(quoted(real), bench_arguments(args, seconds / rounds / 2), " --json ",
-                                      quoted(json_path), " >/dev/null 2>&1");
+      const std::string command = cat(quoted(real), bench_arguments(args, std::max(0.05, seconds / rounds / 2)),
+                                      " --json ", quoted(json_path), " >/dev/null 2>&1");
       if (std::system(command.c_str()) != 0) {
         failed = make_error(Code::io, "'", program, "' fails: ", command);
         break;

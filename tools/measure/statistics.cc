@@ -35,7 +35,8 @@ double confidence95(const std::vector<double>& values) {
   if (values.size() < 2) return 0;
   // The 97.5 % quantile of Student's distribution by Cornish and Fisher's expansion: within 1 % from 3 degrees on.
   const double n = static_cast<double>(values.size() - 1), z = 1.959964;
-  const double t = z + (z * z * z + z) / (4 * n) + (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * n * n);
+  const double t = z + (z * z * z + z) / (4 * n) + (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * n * n) +
+                   (3 * std::pow(z, 7) + 19 * std::pow(z, 5) + 17 * z * z * z - 15 * z) / (384 * n * n * n);
   return t * variation(values) * mean(values) / std::sqrt(n + 1);
 }
 
