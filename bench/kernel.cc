@@ -1,7 +1,7 @@
 // One kernel by itself, from a line of a profile:
 //
 //   kernel "conv u8u8 avx512_vnni pv3 no8 ... r3 wr pf256 | ql.Conv(u8[1,48,96,96], ...) pads=[1,1,1,1]"
-//   kernel LINE [--schedule "pv2 no12 r2 wr pf256"]... [--sweep] [--isa NAME] [--seconds S]
+//   kernel LINE [--schedule "pv2 no12 r2 wr pf256"|"1x14 o32"]... [--sweep] [--isa NAME] [--seconds S]
 //
 // times the node behind the last bar, with the schedule that stands before it, with others, or with every candidate of
 // the model: hot (its data where the run before left them) and cold (all caches swept in between).
@@ -31,30 +31,52 @@ struct Args {
   double seconds = 0.3;
 };
 
-// "... pv3 no8 ... r3 wr pf256 ..." -> a schedule; words that are none are passed over.
-std::optional<ConvSchedule> schedule_in(const std::string& text) {
-  ConvSchedule schedule;
-  bool pv = false, no = false;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    auto number = [&](const char* prefix) -> std::optional<int> {
-      const size_t n = std::strlen(prefix);
-      if (word.compare(0, n, prefix) != 0 || word.size() == n) return {};
-      if (word.find_first_not_of("0123456789", n) != std::string::npos) return {};
-      return std::atoi(word.c_str() + n);
-    };
-    if (auto v = number("pv")) schedule.pv = *v, pv = true;
-    if (auto v = number("no")) schedule.no = *v, no = true;
-    if (auto v = number("r")) schedule.pass_registers = *v;
-    if (auto v = number("pf")) schedule.prefetch = *v;
-    if (word == "wr") schedule.weight_registers = true;
+// How a convolution is tiled, in either family of kernels; neither: as the compiler chooses.
+struct Tiling {
+  std::optional<ConvSchedule> flat;
+  std::optional<OconvSchedule> lanes;
+
+  compile::ScheduleFilter filter() const {
+    compile::ScheduleFilter filter;
+    if (flat) filter.flat = [one = *flat](std::vector<ConvSchedule>& ranked) { ranked.assign(1, one); };
+    if (lanes) filter.lanes = [one = *lanes](std::vector<OconvSchedule>& ranked) { ranked.assign(1, one); };
+    return filter;
   }
-  return pv && no ? std::optional(schedule) : std::nullopt;
+  std::string text() const {
+    if (lanes) return cat(lanes->rows, "x", lanes->columns, " o", 16 * lanes->vectors);
+    if (!flat) return "as chosen";
+    return cat("pv", flat->pv, " no", flat->no, " r", flat->pass_registers, flat->weight_registers ? " wr" : "",
+               flat->prefetch ? cat(" pf", flat->prefetch) : "");
+  }
+};
+
+// The number behind a prefix that makes up the whole word.
+std::optional<int> number_behind(const char* prefix, const std::string& word) {
+  const size_t n = std::strlen(prefix);
+  if (word.compare(0, n, prefix) != 0 || word.size() == n) return {};
+  if (word.find_first_not_of("0123456789", n) != std::string::npos) return {};
+  return std::atoi(word.c_str() + n);
 }
 
-std::string text_of(const ConvSchedule& s) {
-  return cat("pv", s.pv, " no", s.no, " r", s.pass_registers, s.weight_registers ? " wr" : "",
-             s.prefetch ? cat(" pf", s.prefetch) : "");
+// "... pv3 no8 ... r3 wr pf256 ..." or "... 1x14 o32 ..."; words that are no part of it are passed over.
+std::optional<Tiling> tiling_in(const std::string& text) {
+  ConvSchedule flat;
+  OconvSchedule lanes;
+  int found_flat = 0, found_lanes = 0;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (auto v = number_behind("pv", word)) flat.pv = *v, ++found_flat;
+    if (auto v = number_behind("no", word)) flat.no = *v, ++found_flat;
+    if (auto v = number_behind("r", word)) flat.pass_registers = *v;
+    if (auto v = number_behind("pf", word)) flat.prefetch = *v;
+    if (word == "wr") flat.weight_registers = true;
+    if (auto v = number_behind("o", word)) lanes.vectors = (*v + 15) / 16, ++found_lanes;
+    int rows = 0, columns = 0, used = 0;
+    if (std::sscanf(word.c_str(), "%dx%d%n", &rows, &columns, &used) == 2 && static_cast<size_t>(used) == word.size())
+      lanes.rows = rows, lanes.columns = columns, ++found_lanes;
+  }
+  if (found_lanes == 2) return Tiling{{}, lanes};
+  return found_flat == 2 ? std::optional(Tiling{flat, {}}) : std::nullopt;
 }
 
 // More bytes than any cache holds, written once before each cold run.
@@ -100,14 +122,14 @@ Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::s
 }
 
 void print(const std::vector<Timing>& all, double gmac, double peak) {
-  tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", ""});
+  tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "", "kernels"});
   double most = 0;
   for (const Timing& t : all) most = std::max(most, t.hot.median);
   for (const Timing& t : all) {
     const double rate = gmac / t.hot.median * 1e6;
     table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
                fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
-               std::string(static_cast<size_t>(40 * t.hot.median / most), '#')});
+               std::string(static_cast<size_t>(40 * t.hot.median / most), '#'), t.kernel});
   }
   std::printf("%s\n", table.text().c_str());
 }
@@ -120,35 +142,37 @@ Status time_kernel(const Args& args) {
   if (!args.isa.empty()) {
     QL_TRY(options.isa, parse_isa(args.isa));
   }
-  std::vector<std::optional<ConvSchedule>> wanted;
+  std::vector<Tiling> wanted;
   if (args.sweep) {
     options.tune = false;
-    options.schedule_filter = [&](const ConvSpec&, std::vector<ConvSchedule>& ranked) {
-      wanted.assign(ranked.begin(), ranked.end());
+    options.schedule_filter.flat = [&](std::vector<ConvSchedule>& ranked) {
+      for (const ConvSchedule& s : ranked) wanted.push_back({s, {}});
+    };
+    options.schedule_filter.lanes = [&](std::vector<OconvSchedule>& ranked) {
+      for (const OconvSchedule& s : ranked) wanted.push_back({{}, s});
     };
     QL_TRY(LayerCase all, LayerCase::make(graph, options));
   }
   for (const std::string& text : args.schedules) {
-    const auto schedule = schedule_in(text);
-    if (!schedule) return invalid_argument("--schedule '", text, "' is not like 'pv3 no8 r3 wr pf256'");
-    wanted.push_back(schedule);
+    const auto tiling = tiling_in(text);
+    if (!tiling)
+      return invalid_argument("--schedule '", text, "' is neither like 'pv3 no8 r3 wr pf256' nor '1x14 o32'");
+    wanted.push_back(*tiling);
   }
-  if (wanted.empty()) wanted.push_back(bar == std::string::npos ? std::nullopt : schedule_in(args.line.substr(0, bar)));
+  if (wanted.empty() && bar != std::string::npos)
+    if (auto tiling = tiling_in(args.line.substr(0, bar))) wanted.push_back(*tiling);
+  if (wanted.empty()) wanted.push_back({});
 
   std::vector<Timing> timings;
   double gmac = 0;
   bool int8 = false;
   Isa isa = detect_cpu().best_isa();
-  for (const auto& schedule : wanted) {
-    options.tune = !schedule;
-    options.schedule_filter = {};
-    if (schedule)
-      options.schedule_filter = [&](const ConvSpec&, std::vector<ConvSchedule>& ranked) {
-        ranked.assign(1, *schedule);
-      };
-    auto timing = time_case(graph, options, schedule ? text_of(*schedule) : "chosen by timing", args.seconds);
+  for (const Tiling& tiling : wanted) {
+    options.tune = true;
+    options.schedule_filter = tiling.filter();
+    auto timing = time_case(graph, options, tiling.text(), args.seconds);
     if (!timing.ok()) {
-      std::printf("%s: %s\n", schedule ? text_of(*schedule).c_str() : "", timing.error().text().c_str());
+      std::printf("%s: %s\n", tiling.text().c_str(), timing.error().text().c_str());
       continue;
     }
     if (timings.empty()) {
@@ -164,7 +188,7 @@ Status time_kernel(const Args& args) {
   if (isa != Isa::reference) {
     QL_TRY(peak, measure_peak_gmacs(isa, int8 ? DType::u8 : DType::f32));
   }
-  std::printf("%s\n%s; peak %s GMAC/s\n", node.c_str(), timings[0].kernel.c_str(), fixed(peak, 1).c_str());
+  std::printf("%s\npeak %s GMAC/s\n", node.c_str(), fixed(peak, 1).c_str());
   print(timings, gmac, peak);
   return {};
 }

@@ -191,7 +191,7 @@ static bool too_large(const Geometry& src, const Geometry& dst) {
 Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
                                        const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
-  if (filter_) filter_(spec, ranked);
+  if (filter_.flat) filter_.flat(ranked);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
   if (!timing_ || too_large(src, dst) || ranked.size() == 1) return ranked[0];
   const std::string key = problem_key(spec, extent, src, dst);
@@ -214,6 +214,11 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
                                                              const OconvProblem& problem, const Geometry& src,
                                                              const Geometry& dst) {
   std::vector<OconvSchedule> ranked = oconv_schedules(lanes, lanes_extent, cpu_);
+  if (filter_.lanes) {
+    filter_.lanes(ranked);
+    return ranked.empty() ? std::nullopt : std::optional(ranked[0]);
+  }
+  if (filter_.flat) return std::optional<OconvSchedule>();
   // The two families' models are good for some per cent each.
   constexpr double kSurely = 0.97, kPerhaps = 1.2;
   if (ranked.empty() || ranked[0].cycles > kPerhaps * chosen.cycles) return std::optional<OconvSchedule>();

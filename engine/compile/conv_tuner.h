@@ -20,9 +20,12 @@ struct OconvProblem;
 // Tiles of a band: the pixels a band reads should stay in half of L2 while every block of outputs reads them.
 int64_t conv_band_tiles(const CpuInfo&, const ConvExtent&, const ConvSpec&);
 
-// Sees the candidates for a convolution, best first by the model, and may leave only some, or put others in their
-// place.
-using ScheduleFilter = std::function<void(const ConvSpec&, std::vector<ConvSchedule>&)>;
+// For experiments: each sees the candidates of its family of kernels for a convolution, best first by the model, and
+// may leave only some, or put others in their place. A family that is filtered is taken where it can be.
+struct ScheduleFilter {
+  std::function<void(std::vector<ConvSchedule>&)> flat;
+  std::function<void(std::vector<OconvSchedule>&)> lanes;
+};
 
 // One tuner serves a compilation: equal problems are timed once, memory is kept from one to the next.
 class ConvTuner {
@@ -30,6 +33,8 @@ class ConvTuner {
   // Without `timing` the model's first candidate is taken.
   ConvTuner(const CpuInfo& cpu, bool timing) : cpu_(cpu), timing_(timing) {}
   void set_filter(ScheduleFilter filter) { filter_ = std::move(filter); }
+
+  const ScheduleFilter& filter() const { return filter_; }
 
   // The schedule for a convolution from planes of `src` to planes of `dst`.
   Result<ConvSchedule> choose(const ConvSpec&, const ConvExtent&, const Geometry& src, const Geometry& dst);

@@ -109,7 +109,8 @@ Result<OconvSchedule> oconv_schedule(const Lowering& l, const Emitter& e, const 
                                      const OconvProblem& p, const PlanarValue& out, bool residual) {
   const OconvSpec spec = oconv_spec(l, e, op, p, out, residual);
   const OconvExtent extent = oconv_extent(p, op.outputs, e.geometry(p.sources[0]), e.geometry(out));
-  const std::vector<OconvSchedule> ranked = oconv_schedules(spec, extent, l.cpu);
+  std::vector<OconvSchedule> ranked = oconv_schedules(spec, extent, l.cpu);
+  if (l.tuner.filter().lanes) l.tuner.filter().lanes(ranked);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
   return ranked[0];
 }
