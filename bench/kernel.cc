@@ -121,6 +121,13 @@ Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::s
   return Timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold)};
 }
 
+// Columns of a table end at the right: a bar brings the room behind it along.
+std::string bar(double length) {
+  std::string text(static_cast<size_t>(length), '#');
+  text.resize(40, ' ');
+  return text;
+}
+
 void print(const std::vector<Timing>& all, double gmac, double peak) {
   tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "", "kernels"});
   double most = 0;
@@ -129,7 +136,7 @@ void print(const std::vector<Timing>& all, double gmac, double peak) {
     const double rate = gmac / t.hot.median * 1e6;
     table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
                fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
-               std::string(static_cast<size_t>(40 * t.hot.median / most), '#'), t.kernel});
+               bar(40 * t.hot.median / most), t.kernel});
   }
   std::printf("%s\n", table.text().c_str());
 }

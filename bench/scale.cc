@@ -124,6 +124,7 @@ Status print_scale(const std::string& path, const peers::Ort* ort, bool quick) {
   };
 
   tools::Table sizes = with_head("image, one thread");
+  // A table is printed when it is whole: seconds to minutes.
   for (int size : quick ? std::vector<int>{96, 128} : std::vector<int>{96, 128, 192, 256, 384, 512, 768, 1024}) {
     tools::WorkloadArgs args = base;
     args.model.shapes = {cat(input, "=1x1x", size, "x", size)};

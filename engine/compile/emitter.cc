@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "engine/compile/memory_plan.h"
 
@@ -32,6 +33,8 @@ DenseAddress Addresses::dense(const DenseRef& ref) const {
 
 Result<KernelId> Emitter::kernel(const std::string& key, const std::function<Result<MachineCode>()>& generate) {
   QL_TRY(size_t index, kernels_.find_or_generate(key, generate));
+  const uint32_t number = static_cast<uint32_t>(index);
+  if (std::find(asked_for_.begin(), asked_for_.end(), number) == asked_for_.end()) asked_for_.push_back(number);
   return KernelId{index};
 }
 
@@ -58,6 +61,7 @@ void Emitter::step(run::StepInfo info, std::vector<BufferId> touched, StepRecipe
     if (life.first < 0) life.first = index;
     life.last = index;
   }
+  info.kernels = std::exchange(asked_for_, {});
   steps_.push_back({std::move(info), std::move(recipe)});
 }
 

@@ -108,6 +108,7 @@ class Emitter {
   std::map<std::string, size_t> constants_;   // contents -> offset
   std::map<size_t, size_t> dense_constants_;  // DenseRef::index -> offset
   KernelCache kernels_;
+  std::vector<uint32_t> asked_for_;  // kernels since the last step: those of the next one
 };
 
 // The distinct buffers of some values.

@@ -74,6 +74,7 @@ struct StepInfo {
   double gmac_lanes = 0;     // what the kernel multiplies: padding, holes in quads and lanes behind an image too
   int64_t bytes_read = 0, bytes_written = 0;  // every pixel and weight once
   int64_t bytes_filled = 0;  // an estimate of what passes between L1 and the caches behind it; 0: the same
+  std::vector<uint32_t> kernels;  // generated ones that it calls, as in Plan::kernels
   std::string problem;       // the node by itself (graph/text_node.h), for bench/kernel
   bool int8 = false;       // a convolution with integer accumulators
   bool reference = false;  // runs the scalar reference, not generated code

@@ -87,6 +87,17 @@ TEST(Profilers, PerfSeesKernelsByName) {
   EXPECT_NE(by_dump.out.find("conv f32f32"), std::string::npos);
 }
 
+TEST(Profilers, VtunesCollectorIsToldEveryKernel) {
+  Scratch scratch;
+  CommandResult r = run_shell(scratch, cat("FAKE_COLLECTOR_LOG=", scratch.path("log"), " ", QUADLANE_COMMAND, " bench ",
+                                           net(scratch), " --no-tune --seconds 0.05 --vtune-jit ",
+                                           QUADLANE_FAKE_COLLECTOR));
+  ASSERT_EQ(r.code, 0) << r.err;
+  if (detect_cpu().best_isa() == Isa::reference) GTEST_SKIP() << "no generated code on this machine";
+  EXPECT_NE(read_file(scratch.path("log"))->find("13 1000 "), std::string::npos);
+  EXPECT_NE(read_file(scratch.path("log"))->find("conv f32f32"), std::string::npos);
+}
+
 TEST(Profilers, ALibraryThatIsNoneIsAnError) {
   Scratch scratch;
   CommandResult missing = quadlane(scratch, cat("bench ", net(scratch), " --vtune-jit ", scratch.path("none.so")));

@@ -66,17 +66,12 @@ void print_code(const run::Kernel& kernel, const std::optional<Rates>& rates) {
   }
 }
 
-// A step's text names its kernels, joined when there are several.
-bool belongs(const run::Kernel& kernel, const run::StepInfo& info) {
-  return !kernel.name.empty() && info.kernel.find(kernel.name) != std::string::npos;
-}
-
 }  // namespace
 
 std::vector<const run::Kernel*> kernels_of(const run::Plan& plan, const run::StepInfo& info) {
   std::vector<const run::Kernel*> kernels;
-  for (const run::Kernel& kernel : plan.kernels)
-    if (belongs(kernel, info)) kernels.push_back(&kernel);
+  for (uint32_t index : info.kernels)
+    if (index < plan.kernels.size()) kernels.push_back(&plan.kernels[index]);
   return kernels;
 }
 

@@ -8,7 +8,7 @@
 
 namespace quadlane::tools {
 
-// The kernels that a step's text names.
+// The generated kernels that a step calls.
 std::vector<const run::Kernel*> kernels_of(const run::Plan&, const run::StepInfo&);
 
 // Prints the kernels of the step called `layer`, disassembled where the build has Zydis: the generator's notes, loops,

@@ -59,8 +59,10 @@ Status count(run::Stream& stream, const Lane& lane, NetworkProfile& profile) {
 }
 
 std::optional<Mix> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
+  std::vector<Loop> loops;
   for (const run::Kernel* kernel : kernels_of(plan, info))
-    if (auto loop = hot_loop(find_loops(disassemble(*kernel)))) return loop->mix;
+    for (const Loop& loop : find_loops(disassemble(*kernel))) loops.push_back(loop);
+  if (auto loop = hot_loop(loops)) return loop->mix;
   return {};
 }
 
