@@ -10,22 +10,16 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "bench/network_files.h"
 #include "bench/scale.h"
-#include "graph/quant/quantize.h"
 #include "jit/peak.h"
-#include "loader/save.h"
-#include "ops/table.h"
-#include "tools/cli/precision.h"
 #include "tools/cli/table.h"
-#include "tools/cli/tensors.h"
+#include "tools/compare/contender.h"
 #include "tools/io/file.h"
 #include "tools/measure/statistics.h"
 #include "tools/peers/onednn.h"
-#include "tools/peers/ort.h"
 
 namespace quadlane::bench {
 namespace {
@@ -88,68 +82,7 @@ struct Figures {
 constexpr const char *kInt8 = "Quadlane int8", *kF32 = "Quadlane fp32", *kOrtInt8 = "ONNX Runtime int8",
                      *kOrtF32 = "ONNX Runtime fp32", *kOneDnn = "oneDNN int8 convolutions";
 
-Result<Contender> quadlane(const std::string& path, const char* precision, double& gmac) {
-  struct Ready {
-    Model model;
-    run::Stream stream;
-    std::vector<Tensor> inputs;
-    tools::Outputs outputs;
-  };
-  tools::ModelArgs model_args;
-  model_args.path = path;
-  tools::PrecisionArgs precision_args;
-  precision_args.precision = precision;
-  QL_TRY(Model model, tools::load_model(model_args, precision_args));
-  gmac = std::min(model.gmac(), model.gmac_executed());
-  QL_TRY(run::Stream stream, model.open_stream());
-  auto ready = std::make_shared<Ready>(Ready{std::move(model), std::move(stream), {}, {}});
-  for (const run::TensorInfo& info : ready->model.inputs()) {
-    QL_TRY(Tensor tensor, tools::random_tensor(info.type, 1));
-    ready->inputs.push_back(std::move(tensor));
-  }
-  QL_TRY(ready->outputs, tools::Outputs::allocate(ready->model.outputs()));
-  return Contender{std::string(precision) == "int8" ? kInt8 : kF32, twice([ready] {
-                     return ready->stream.run(tools::views_of(ready->inputs), ready->outputs.views());
-                   })};
-}
-
-Result<Contender> ort(const peers::Ort& library, const char* name, const std::string& path, const std::string& fp32) {
-  struct Ready {
-    peers::OrtSession session;
-    std::vector<Tensor> inputs;
-    tools::Outputs outputs;
-  };
-  QL_TRY(Graph graph, load_simplified(fp32));
-  auto infos = [&](std::span<const ValueId> ids) {
-    std::vector<run::TensorInfo> list;
-    for (ValueId id : ids) list.push_back({graph.at(id).name, graph.at(id).type});
-    return list;
-  };
-  const auto inputs = infos(graph.inputs()), outputs = infos(graph.outputs());
-  QL_TRY(peers::OrtSession session, peers::OrtSession::load(library, path, 1));
-  auto ready = std::make_shared<Ready>(Ready{std::move(session), {}, {}});
-  for (const run::TensorInfo& info : inputs) {
-    QL_TRY(Tensor tensor, tools::random_tensor(info.type, 1));
-    ready->inputs.push_back(std::move(tensor));
-  }
-  QL_TRY(ready->outputs, tools::Outputs::allocate(outputs));
-  QL_CHECK_OK(ready->session.bind(inputs, ready->inputs, outputs, ready->outputs.views()));
-  return Contender{name, twice([ready] { return ready->session.run(); })};
-}
-
-// The form of a model that other engines run best, written once.
-Result<std::string> form_for_any(const std::string& fp32, const std::string& name, const NetworkFiles& files) {
-  QL_TRY(Graph graph, load_simplified(fp32));
-  QL_TRY(Profile profile, tools::random_profile(graph));
-  QuantPolicy policy;
-  policy.form = QuantForm::for_any;
-  QL_TRY(Graph int8, quantize(graph, op_table(), profile, policy));
-  std::error_code none;
-  std::filesystem::create_directories(files.scratch, none);
-  std::string path = files.scratch + "/" + name + ".any.onnx";
-  QL_CHECK_OK(save_onnx(int8, path));
-  return path;
-}
+Contender named(const char* name, tools::Contender engine) { return {name, twice(std::move(engine.run))}; }
 
 // Each by itself, as often as the network has it: what it reads is where its own last run left it.
 Result<Contender> onednn(const peers::OneDnn& library, const std::string& path) {
@@ -181,26 +114,30 @@ Result<std::vector<Contender>> gather(const Network& network, const NetworkFiles
                                       Figures& figures) {
   std::vector<Contender> all;
   QL_TRY(std::string path, files.fp32(network.name));
-  double gmac_f32 = 0;
-  QL_TRY(Contender int8, quadlane(path, "int8", figures.gmac));
-  all.push_back(std::move(int8));
-  QL_TRY(Contender f32, quadlane(path, "f32", gmac_f32));
-  all.push_back(std::move(f32));
-  auto add = [&](const char* name, Result<Contender> made) {
+  auto add = [&](const char* name, Result<tools::Contender> made) {
     if (made.ok())
-      all.push_back(*std::move(made));
+      all.push_back(named(name, *std::move(made)));
     else
       figures.missing.push_back(cat(name, ": ", made.error().text()));
   };
-  if (engines.ort.ok()) {
-    std::string quantized = files.quantized(network.name);
-    if (quantized.empty()) {
-      QL_TRY(quantized, form_for_any(path, network.name, files));
-    }
-    add(kOrtInt8, ort(*engines.ort, kOrtInt8, quantized, path));
-    add(kOrtF32, ort(*engines.ort, kOrtF32, path, path));
+  tools::WorkloadArgs args;
+  args.model.path = path;
+  for (const bool int8 : {true, false}) {
+    args.precision.precision = int8 ? "int8" : "f32";
+    QL_TRY(tools::Workload workload, tools::prepare(args));
+    QL_TRY(tools::Contender ours, tools::our_contender(workload, 0, 0));
+    all.push_back(named(int8 ? kInt8 : kF32, std::move(ours)));
+    if (int8) figures.gmac = std::min(workload.model.gmac(), workload.model.gmac_executed());
+    if (engines.ort.ok())
+      add(int8 ? kOrtInt8 : kOrtF32,
+          tools::ort_contender(*engines.ort, args, workload, int8 ? files.quantized(network.name) : path));
   }
-  if (engines.onednn.ok()) add(kOneDnn, onednn(*engines.onednn, path));
+  if (!engines.onednn.ok()) return all;
+  auto convolutions = onednn(*engines.onednn, path);
+  if (convolutions.ok())
+    all.push_back(*std::move(convolutions));
+  else
+    figures.missing.push_back(cat(kOneDnn, ": ", convolutions.error().text()));
   return all;
 }
 

@@ -76,9 +76,10 @@ TEST(Compare, AnotherFileAndAnotherBuild) {
 
 TEST(Compare, MissingEnginesSayHowToGetThem) {
   Scratch scratch;
-  const std::pair<const char*, const char*> cases[] = {{"--with ort --ort /none/libonnxruntime.so", "tools/setup --peers"},
-                                                       {"--with openvino --openvino /none/libopenvino_c.so", "--openvino"},
-                                                       {"--build /none/quadlane", "/none/quadlane"}};
+  const std::pair<const char*, const char*> cases[] = {
+      {"--with ort --ort /none/libonnxruntime.so", "tools/setup --peers"},
+      {"--with openvino --openvino /none/libopenvino_c.so", "--openvino"},
+      {"--build /none/quadlane", "/none/quadlane"}};
   for (const auto& [options, hint] : cases) {
     CommandResult r = compare(scratch, options);
     EXPECT_EQ(r.code, 1) << options;
@@ -109,7 +110,9 @@ TEST(Compare, ARegressionBetweenSavedResultsIsExitCode3) {
 }
 
 TEST(Compare, NoiseIsNoRegression) {
-  Json before = {{"latency_ms", {{"median", 10}, {"mean", 10}}}, {"latency_variation", 0.4}, {"requests", 6},
+  Json before = {{"latency_ms", {{"median", 10}, {"mean", 10}}},
+                 {"latency_variation", 0.4},
+                 {"requests", 6},
                  {"throughput_fps", 100}};
   Json after = before;
   after["latency_ms"] = {{"median", 10.8}, {"mean", 10.8}};

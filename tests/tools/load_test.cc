@@ -82,16 +82,20 @@ TEST(Profilers, PerfSeesKernelsByName) {
   EXPECT_NE(by_map.out.find("conv f32f32"), std::string::npos) << by_map.out << by_map.err;
   CommandResult inject = run_shell(scratch, cat("perf inject --jit -i ", data, " -o ", scratch.path("jit.data")));
   ASSERT_EQ(inject.code, 0) << inject.err;
-  CommandResult by_dump = run_shell(scratch, cat("perf report -i ", scratch.path("jit.data"), " --stdio --sort dso,symbol"));
+  CommandResult by_dump =
+      run_shell(scratch, cat("perf report -i ", scratch.path("jit.data"), " --stdio --sort dso,symbol"));
   EXPECT_NE(by_dump.out.find("jitted-"), std::string::npos) << by_dump.out << by_dump.err;
   EXPECT_NE(by_dump.out.find("conv f32f32"), std::string::npos);
+  if (run_shell(scratch, "command -v objdump").code != 0) GTEST_SKIP() << "objdump is not installed";
+  CommandResult listing = run_shell(scratch, cat("perf annotate -i ", scratch.path("jit.data"), " --stdio"));
+  EXPECT_NE(listing.out.find("vfmadd231ps"), std::string::npos);
 }
 
 TEST(Profilers, VtunesCollectorIsToldEveryKernel) {
   Scratch scratch;
-  CommandResult r = run_shell(scratch, cat("FAKE_COLLECTOR_LOG=", scratch.path("log"), " ", QUADLANE_COMMAND, " bench ",
-                                           net(scratch), " --no-tune --seconds 0.05 --vtune-jit ",
-                                           QUADLANE_FAKE_COLLECTOR));
+  CommandResult r =
+      run_shell(scratch, cat("FAKE_COLLECTOR_LOG=", scratch.path("log"), " ", QUADLANE_COMMAND, " bench ", net(scratch),
+                             " --no-tune --seconds 0.05 --vtune-jit ", QUADLANE_FAKE_COLLECTOR));
   ASSERT_EQ(r.code, 0) << r.err;
   if (detect_cpu().best_isa() == Isa::reference) GTEST_SKIP() << "no generated code on this machine";
   EXPECT_NE(read_file(scratch.path("log"))->find("13 1000 "), std::string::npos);

@@ -118,8 +118,8 @@ TEST(Profile, PageDrawsItselfInABrowser) {
 TEST(Profile, OutputsThatCannotBeWrittenFailBeforeTheMeasurement) {
   Scratch scratch;
   for (const char* option : {"--json", "--html", "--trace"}) {
-    CommandResult r = quadlane(scratch, cat("profile ", pooled_net(scratch), " --seconds 60 ", option, " ",
-                                            scratch.path("no/such/folder/x")));
+    CommandResult r = quadlane(
+        scratch, cat("profile ", pooled_net(scratch), " --seconds 60 ", option, " ", scratch.path("no/such/folder/x")));
     EXPECT_EQ(r.code, 1) << option;
     EXPECT_NE(r.err.find("no/such/folder"), std::string::npos) << r.err;
   }

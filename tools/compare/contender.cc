@@ -60,7 +60,8 @@ struct PeerModel {
   std::shared_ptr<TemporaryFile> temporary;
 };
 
-Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w) {
+Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w, const std::string& file) {
+  if (!file.empty()) return PeerModel{file, std::filesystem::path(file).filename(), nullptr};
   const std::string& path = args.model.path;
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(Graph graph, load_simplified(path, options));
@@ -98,8 +99,9 @@ struct Ready {
 };
 
 template <class Session, class Load>
-Result<Contender> peer_contender(std::string name, const WorkloadArgs& args, const Workload& w, Load load) {
-  QL_TRY(PeerModel model, peer_model(args, w));
+Result<Contender> peer_contender(std::string name, const WorkloadArgs& args, const Workload& w, const std::string& file,
+                                 Load load) {
+  QL_TRY(PeerModel model, peer_model(args, w, file));
   QL_TRY(Lane lane, Lane::make(w.model, w.given, 1));
   Contender c{std::move(name), model.detail};
   const size_t before = measure::resident_memory();
@@ -133,16 +135,18 @@ Result<Contender> our_contender(const Workload& w, double load_ms, int64_t memor
   return c;
 }
 
-Result<Contender> ort_contender(const peers::Ort& ort, const WorkloadArgs& args, const Workload& w) {
-  return peer_contender<peers::OrtSession>(cat("ONNX Runtime ", ort.version()), args, w, [&](const std::string& path) {
-    return peers::OrtSession::load(ort, path, w.settings.threads);
-  });
+Result<Contender> ort_contender(const peers::Ort& ort, const WorkloadArgs& args, const Workload& w,
+                                const std::string& file) {
+  return peer_contender<peers::OrtSession>(
+      cat("ONNX Runtime ", ort.version()), args, w, file,
+      [&](const std::string& path) { return peers::OrtSession::load(ort, path, w.settings.threads); });
 }
 
-Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs& args, const Workload& w) {
+Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs& args, const Workload& w,
+                                     const std::string& file) {
   QL_TRY(peers::OpenVino openvino, peers::OpenVino::open(library));
   return peer_contender<peers::OpenVinoRequest>(
-      cat("OpenVINO ", openvino.version()), args, w,
+      cat("OpenVINO ", openvino.version()), args, w, file,
       [&](const std::string& path) { return peers::OpenVinoRequest::load(openvino, path, w.settings.threads); });
 }
 

@@ -22,10 +22,11 @@ struct Contender {
 Result<Contender> our_contender(const Workload&, double load_ms, int64_t memory_bytes);
 
 // What ONNX Runtime is given: `model` itself where it runs in the precision asked for; or, of an fp32 model for int8,
-// the form that `quantize --for any` writes, in a temporary file that is removed again.
-Result<Contender> ort_contender(const peers::Ort&, const WorkloadArgs&, const Workload&);
+// the form that `quantize --for any` writes, in a temporary file that is removed again; or `file`, if it is not empty.
+Result<Contender> ort_contender(const peers::Ort&, const WorkloadArgs&, const Workload&, const std::string& file = {});
 
 // OpenVINO by its C interface: `library` is a libopenvino_c.so. It is given what ONNX Runtime is given.
-Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs&, const Workload&);
+Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs&, const Workload&,
+                                     const std::string& file = {});
 
 }  // namespace quadlane::tools

@@ -24,7 +24,7 @@ constexpr int kRegression = 3;
 struct CompareArgs {
   WorkloadArgs workload;
   std::vector<std::string> with, also;
-  std::string newer, build, ort, openvino, onednn, fail_over, json, html;
+  std::string newer, build, peer_model, ort, openvino, onednn, fail_over, json, html;
   int rounds = 7;
 };
 
@@ -97,11 +97,11 @@ Status gather(const CompareArgs& args, Engines& engines, Comparison& comparison)
   comparison.images = static_cast<double>(w.images_per_request());
   if (wants(args, "ort")) {
     QL_TRY(engines.ort, peers::Ort::open(args.ort));
-    QL_TRY(Contender ort, ort_contender(*engines.ort, args.workload, w));
+    QL_TRY(Contender ort, ort_contender(*engines.ort, args.workload, w, args.peer_model));
     comparison.engines.push_back(std::move(ort));
   }
   if (wants(args, "openvino")) {
-    QL_TRY(Contender openvino, openvino_contender(args.openvino, args.workload, w));
+    QL_TRY(Contender openvino, openvino_contender(args.openvino, args.workload, w, args.peer_model));
     comparison.engines.push_back(std::move(openvino));
   }
   return {};
@@ -160,6 +160,7 @@ Verb add_compare(CLI::App& root) {
   app->add_option("--also", args->also, "another model file in this engine; repeatable")->take_all();
   app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
       ->excludes("--with", "--also");
+  app->add_option("--peer-model", args->peer_model, "the file that ort or openvino loads instead of MODEL");
   app->add_option("--ort", args->ort, "path of libonnxruntime.so.1; default: what tools/setup --peers installs");
   app->add_option("--onednn", args->onednn, "path of libdnnl.so.2; default: the system's");
   app->add_option("--openvino", args->openvino, "path of libopenvino_c.so");
