@@ -111,8 +111,10 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
   s.pv = spec.pv;
   s.band_tiles = conv_band_tiles(cpu_, extent, spec);
   for (int64_t b = 0; b < blocks; ++b) {
-    run::ConvStep::Block block{block_bytes * static_cast<size_t>(b), bounds, bounds, bounds, bounds, {}, 0,
-                               static_cast<uint32_t>(b * results),   {}};
+    run::ConvStep::Block block{};
+    block.weights = block_bytes * static_cast<size_t>(b);
+    block.bias = block.mult = block.clamp_lo = block.clamp_hi = bounds;
+    block.first_dst = static_cast<uint32_t>(b * results);
     std::copy(extent.section_planes.begin(), extent.section_planes.end(), block.section_planes);
     block.kernels.assign(static_cast<size_t>(spec.pv), nullptr);
     block.kernels.back() = loaded.entries[kernels[0]];
