@@ -1,12 +1,16 @@
 #include "bench/scale.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <thread>
 
 #include "tools/cli/table.h"
 #include "tools/compare/comparison.h"
+#include "tools/io/file.h"
 #include "tools/measure/statistics.h"
 
 namespace quadlane::bench {
@@ -14,18 +18,27 @@ namespace {
 
 using tools::fixed;
 
-// The options of one point; what varies is set by the caller.
-Result<tools::WorkloadArgs> base_args(const std::string& path) {
-  tools::WorkloadArgs args;
-  args.model.path = path;
-  args.precision.precision = "int8";
-  return args;
-}
+// Statistics of the network at its own size serve at every other: calibrating large images anew would take minutes.
+class Statistics {
+ public:
+  static Result<Statistics> make(const Graph& graph) {
+    std::string folder = (std::filesystem::temp_directory_path() / "quadlane-scale-XXXXXX").string();
+    if (!mkdtemp(folder.data())) return make_error(Code::io, "cannot make a folder like '", folder, "'");
+    Statistics statistics;
+    statistics.folder_ = std::shared_ptr<const std::string>(new std::string(folder), [](const std::string* path) {
+      std::error_code ignored;
+      std::filesystem::remove_all(*path, ignored);
+      delete path;
+    });
+    QL_TRY(Profile profile, tools::random_profile(graph));
+    QL_CHECK_OK(tools::write_file(statistics.path(), profile.to_text()));
+    return statistics;
+  }
+  std::string path() const { return *folder_ + "/statistics.txt"; }
 
-Result<std::string> input_name(const std::string& path) {
-  QL_TRY(Graph graph, load_simplified(path));
-  return graph.at(graph.inputs()[0]).name;
-}
+ private:
+  std::shared_ptr<const std::string> folder_;
+};
 
 struct Point {
   double ours_ms = NAN, ort_ms = NAN;
@@ -113,8 +126,13 @@ void show(const tools::Table& table) {
 
 Status print_scale(const std::string& path, const peers::Ort* ort, bool quick) {
   const double seconds = quick ? 0.05 : 0.6;
-  QL_TRY(tools::WorkloadArgs base, base_args(path));
-  QL_TRY(std::string input, input_name(path));
+  QL_TRY(Graph graph, load_simplified(path));
+  const std::string input = graph.at(graph.inputs()[0]).name;
+  QL_TRY(Statistics statistics, Statistics::make(graph));
+  tools::WorkloadArgs base;  // what varies is set for each point
+  base.model.path = path;
+  base.precision.precision = "int8";
+  base.precision.calib = {statistics.path()};
   std::printf("%s, int8, %s\n\n", path.c_str(), detect_cpu().name.c_str());
   const std::vector<std::string> head = {"ms", "ms an image", "MB", "ORT ms", "ORT MB", "x ORT"};
   auto with_head = [&](const char* first) {
@@ -124,7 +142,6 @@ Status print_scale(const std::string& path, const peers::Ort* ort, bool quick) {
   };
 
   tools::Table sizes = with_head("image, one thread");
-  // A table is printed when it is whole: seconds to minutes.
   for (int size : quick ? std::vector<int>{96, 128} : std::vector<int>{96, 128, 192, 256, 384, 512, 768, 1024}) {
     tools::WorkloadArgs args = base;
     args.model.shapes = {cat(input, "=1x1x", size, "x", size)};
