@@ -7,6 +7,8 @@
 #include <random>
 
 #ifdef QUADLANE_DNNL
+#include <dlfcn.h>
+
 #include <dnnl.hpp>
 #endif
 
@@ -113,6 +115,11 @@ void time_ours(benchmark::State& state, const Shape& shape, Isa isa) {
 }
 
 #ifdef QUADLANE_DNNL
+// The library takes all cores unless OpenMP, which it brings along, is told otherwise.
+void use_one_thread() {
+  if (void* set = dlsym(RTLD_DEFAULT, "omp_set_num_threads")) reinterpret_cast<void (*)(int)>(set)(1);
+}
+
 // u8 x s8 -> u8 with one output scale, in whatever layout the library prefers.
 void time_dnnl(benchmark::State& state, const Shape& shape) {
   using namespace dnnl;
@@ -156,6 +163,9 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   const Isa isa = detect_cpu().best_isa();
   if (isa == Isa::reference) return 0;
+#ifdef QUADLANE_DNNL
+  bench::use_one_thread();
+#endif
   for (const bench::Shape& s : bench::kShapes) {
     const std::string name = cat(s.channels, "x", s.size, "x", s.size, " ", s.kernel, "x", s.kernel, " s", s.stride);
     benchmark::RegisterBenchmark((name + " quadlane").c_str(), bench::time_ours, s, isa);

@@ -331,7 +331,8 @@ void register_all() {
     const char* name;
     int pixels, planes;
   };
-  for (const Size& size : {Size{"L2", 48, 8}, Size{"large", 192, 24}})
+  // Of the second size L3 holds a tensor and its result, of the third one no cache does.
+  for (const Size& size : {Size{"L2", 48, 8}, Size{"large", 192, 24}, Size{"memory", 640, 24}})
     for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
       if (!detect_cpu().runs(isa)) continue;
       // Made when it runs, so that only one case holds memory at a time.
