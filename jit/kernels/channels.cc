@@ -30,7 +30,10 @@ class Channels {
   void reduce(int n);
   void index_f32(int n);
   void index_u8(int n);
-  void better_bytes(const Vec& best, const Vec& where, const Vec& pixels);
+  void find_first_planes();
+  void load_absent(const Vec& absent, const Gp& channels);
+  void better_bytes(const Vec& best, const Vec& where, const Vec& pixels, const Vec& number, const Mask& present);
+  void better_bytes_avx2(const Vec& best, const Vec& where, const Vec& pixels, const Vec& number, const Vec& absent);
   void best_byte(const Vec& best, const Vec& where);
   int largest_tile() const;
   // body() with the address of the tile's pixels in src_ (and in dst_ for softmax).
@@ -48,8 +51,7 @@ class Channels {
   const ChannelsSpec& s_;
   Gp src_planes_ = a_.gp("src planes"), dst_planes_ = a_.gp("dst planes"), x_ = a_.gp("x");
   Gp src_ = a_.gp("src"), dst_ = a_.gp("dst"), plane_ = a_.gp("plane"), lanes_ = a_.gp("lanes");
-  std::vector<Vec> unseen_, plane_bytes_, absent_, first_;  // index_u8
-  std::vector<Mask> masks_;                                 // of the same on AVX-512: present, first
+  std::vector<Vec> first_, never_;  // index_u8: bytes
 };
 
 void Channels::generate() {
@@ -59,6 +61,7 @@ void Channels::generate() {
   Gp count = a_.gp("vectors");
   a_.load_arg(count, offsetof(ChannelsArgs, count));
   a_.xor_(x_, x_);
+  if (is_index() && !s_.f32) find_first_planes();
   const int vectors = largest_tile() / a_.registers();
   auto tiles = [&](int of) {
     Xbyak::Label top, done;
@@ -205,68 +208,82 @@ void Channels::index_f32(int n) {
   store(at);
 }
 
-// Vectors of bytes are -1 or 0, the same for every pixel: `absent`, no channel of this plane; `unseen`, of no plane
-// yet.
-void Channels::index_u8(int n) {
-  std::vector<Vec> best = a_.vecs("best", n), where = a_.vecs("where", n);
-  Vec value = a_.vec("value");
-  unseen_.push_back(a_.vec("unseen"));
-  plane_bytes_.push_back(a_.vec("plane number"));
-  a_.load(unseen_[0], a_.constant_lanes(~0u));
-  a_.zero(plane_bytes_[0]);
-  for (const Vec& v : where) a_.zero(v);
-  for (const Vec& v : best) a_.zero(v);
+// The bytes that are no channel of the plane whose entry `channels` points to: -1, else 0, the same for every pixel.
+void Channels::load_absent(const Vec& absent, const Gp& channels) {
+  a_.load(absent.xmm(), a_.ptr[channels]);
+  a_.vpsrad(absent.xmm(), absent.xmm(), 31);
+  a_.vpackssdw(absent.xmm(), absent.xmm(), absent.xmm());
+  a_.vpacksswb(absent.xmm(), absent.xmm(), absent.xmm());
+  a_.vpbroadcastd(absent, absent.xmm());
+  a_.add(channels, 16);
+}
+
+// For each byte the first plane in which it is a channel, where its search begins; `never_`: there is none.
+void Channels::find_first_planes() {
+  never_.push_back(a_.vec("no channel"));
+  first_.push_back(a_.vec("first plane"));
+  Vec absent = a_.vec("absent"), number = a_.vec("plane number");
+  a_.load(never_[0], a_.constant_lanes(~0u));
+  a_.zero(first_[0]);
+  a_.zero(number);
   Gp channels = a_.gp("channels");
   a_.load_arg(channels, offsetof(ChannelsArgs, channels));
   for_each_plane([&] {
-    absent_.push_back(a_.vec("absent"));
-    first_.push_back(a_.vec("first of its byte"));
-    const Vec &absent = absent_[0], &first = first_[0];
-    a_.load(absent.xmm(), a_.ptr[channels]);
-    a_.add(channels, 16);
-    a_.vpsrad(absent.xmm(), absent.xmm(), 31);
-    a_.vpackssdw(absent.xmm(), absent.xmm(), absent.xmm());
-    a_.vpacksswb(absent.xmm(), absent.xmm(), absent.xmm());
-    a_.vpbroadcastd(absent, absent.xmm());
-    a_.bit_andn(first, absent, unseen_[0]);
-    a_.bit_and(unseen_[0], unseen_[0], absent);
+    load_absent(absent, channels);
+    Vec found = a_.vec("found here");
+    a_.bit_andn(found, absent, never_[0]);
+    a_.bit_and(never_[0], never_[0], absent);
+    a_.bit_and(found, found, number);
+    a_.bit_or(first_[0], first_[0], found);
+    a_.vpaddb(number, number, a_.constant_lanes(0x01010101));
+  });
+}
+
+void Channels::index_u8(int n) {
+  std::vector<Vec> best = a_.vecs("best", n), where = a_.vecs("where", n);
+  Vec value = a_.vec("value"), number = a_.vec("plane number"), absent = a_.vec("absent");
+  a_.zero(number);
+  for (const Vec& v : where) a_.copy(v, first_[0]);
+  for (const Vec& v : best) s_.op == ChannelsOp::argmax ? a_.zero(v) : a_.load(v, a_.constant_lanes(~0u));
+  Gp channels = a_.gp("channels");
+  a_.load_arg(channels, offsetof(ChannelsArgs, channels));
+  for_each_plane([&] {
+    load_absent(absent, channels);
+    Mask present = a_.mask("present");
     if (a_.avx512()) {
-      masks_.push_back(a_.mask("present"));
-      masks_.push_back(a_.mask("first"));
-      a_.vpmovb2m(masks_[0].k(), absent);
-      a_.knotq(masks_[0].k(), masks_[0].k());
-      a_.vpmovb2m(masks_[1].k(), first);
+      a_.vpmovb2m(present.k(), absent);
+      a_.knotq(present.k(), present.k());
     }
     for (size_t i = 0; i < best.size(); ++i) {
       a_.load(value, source(static_cast<int>(i)));
-      better_bytes(best[i], where[i], value);
+      a_.avx512() ? better_bytes(best[i], where[i], value, number, present)
+                  : better_bytes_avx2(best[i], where[i], value, number, absent);
     }
-    a_.vpaddb(plane_bytes_[0], plane_bytes_[0], a_.constant_lanes(0x01010101));
-    masks_.clear(), absent_.clear(), first_.clear();
+    a_.vpaddb(number, number, a_.constant_lanes(0x01010101));
   });
   for (size_t i = 0; i < best.size(); ++i) best_byte(best[i], where[i]);
-  plane_bytes_.clear(), unseen_.clear();
   store(where);
 }
 
-// Better, or there was none: a channel's first plane is taken whatever it holds.
-void Channels::better_bytes(const Vec& best, const Vec& where, const Vec& pixels) {
+void Channels::better_bytes(const Vec& best, const Vec& where, const Vec& pixels, const Vec& number,
+                            const Mask& present) {
   const bool less = s_.op == ChannelsOp::argmin;
-  if (a_.avx512()) {
-    Mask yes = a_.mask("better");
-    a_.vpcmpub(yes.k() | masks_[0].k(), less ? pixels : best, less ? best : pixels, s_.last ? 2 : 1);
-    a_.korq(yes.k(), yes.k(), masks_[1].k());
-    a_.vmovdqu8(best | yes.k(), pixels);
-    return a_.vmovdqu8(where | yes.k(), plane_bytes_[0]);
-  }
+  Mask yes = a_.mask("better");
+  a_.vpcmpub(yes.k() | present.k(), less ? pixels : best, less ? best : pixels, s_.last ? 2 : 1);
+  less ? a_.vpminub(best | present.k(), best, pixels) : a_.vpmaxub(best | present.k(), best, pixels);
+  a_.vmovdqu8(where | yes.k(), number);
+}
+
+void Channels::better_bytes_avx2(const Vec& best, const Vec& where, const Vec& pixels, const Vec& number,
+                                 const Vec& absent) {
+  const bool less = s_.op == ChannelsOp::argmin;
   Vec keep = a_.vec("keep");
   less ? a_.vpminub(keep, best, pixels) : a_.vpmaxub(keep, best, pixels);
   a_.vpcmpeqb(keep, keep, s_.last ? pixels : best);  // last: not worse; else: not better
   if (s_.last) a_.vpxor(keep, keep, a_.constant_lanes(~0u));
-  a_.vpor(keep, keep, absent_[0]);
-  a_.vpandn(keep, first_[0], keep);
+  a_.vpor(keep, keep, absent);
   a_.vpblendvb(best, pixels, best, keep);
-  a_.vpblendvb(where, plane_bytes_[0], where, keep);
+  a_.vpblendvb(where, number, where, keep);
 }
 
 // where = the channel of the best byte. Among equal values the key prefers the lower position, or the higher one; a
@@ -286,7 +303,7 @@ void Channels::best_byte(const Vec& best, const Vec& where) {
     if (s_.op == ChannelsOp::argmin) a_.bit_xor(key, key, a_.constant_lanes(0xff));
     a_.vpslld(key, key, 16);
     a_.bit_or(key, key, position);
-    a_.vpslld(position, unseen_[0], static_cast<uint8_t>(24 - 8 * j));
+    a_.vpslld(position, never_[0], static_cast<uint8_t>(24 - 8 * j));
     a_.bit_and(position, position, a_.constant_lanes(0x80000000u));
     a_.bit_or(j == 0 ? most : key, key, position);
     if (j > 0) a_.vpmaxsd(most, most, key);
