@@ -238,45 +238,68 @@ PoolSpec window(PoolOp op, bool f32, int k, int stride, int pad) {
   return s;
 }
 
-std::vector<Case> all_cases(Isa isa, int size, int planes) {
-  std::vector<Case> cases;
-  cases.push_back(quantize_case(isa, size, planes));
-  cases.push_back(dequantize_case(isa, size, planes));
+// Each is made when it runs, so that only one case holds memory at a time.
+std::vector<std::function<Case()>> all_cases(Isa isa, int size, int planes) {
+  std::vector<std::function<Case()>> cases;
+  cases.push_back([=] { return quantize_case(isa, size, planes); });
+  cases.push_back([=] { return dequantize_case(isa, size, planes); });
   for (ElementwiseOp op : {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded,
                            ElementwiseOp::lut, ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::add_f32})
-    cases.push_back(elementwise_case(isa, op, true, size, planes));
+    cases.push_back([=] { return elementwise_case(isa, op, true, size, planes); });
   if (isa == Isa::avx512_vnni && detect_cpu().avx512_vbmi)
-    cases.push_back(elementwise_case(isa, ElementwiseOp::lut_vbmi, true, size, planes));
+    cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::lut_vbmi, true, size, planes); });
   for (int f = 1; f <= static_cast<int>(Activation::round); ++f)
-    cases.push_back(elementwise_case(isa, ElementwiseOp::unary_f32, true, size, planes, Activation(f)));
+    cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::unary_f32, true, size, planes, Activation(f)); });
   for (ChannelsOp op : {ChannelsOp::softmax, ChannelsOp::sum, ChannelsOp::argmax})
-    cases.push_back(channels_case(isa, op, true, size, planes));
-  cases.push_back(channels_case(isa, ChannelsOp::argmax, false, size, planes));
-  for (PlaneSum sum : {PlaneSum::sum, PlaneSum::squares}) cases.push_back(plane_sums_case(isa, sum, size, planes));
-  cases.push_back(elementwise_case(isa, ElementwiseOp::copy, false, size, planes));
-  cases.push_back(elementwise_case(isa, ElementwiseOp::requantize, false, size, planes));
-  cases.push_back(pool_case(isa, "max_pool_u8_2x2_s2", window(PoolOp::max, false, 2, 2, 0), size, planes));
-  cases.push_back(pool_case(isa, "max_pool_u8_3x3_s2", window(PoolOp::max, false, 3, 2, 1), size, planes));
-  cases.push_back(pool_case(isa, "max_pool_u8_3x3_s1", window(PoolOp::max, false, 3, 1, 1), size, planes));
-  cases.push_back(pool_case(isa, "max_pool_u8_3x3_s3", window(PoolOp::max, false, 3, 3, 0), size, planes));
-  cases.push_back(pool_case(isa, "max_pool_u8_5x5_s1", window(PoolOp::max, false, 5, 1, 2), size, planes));
-  cases.push_back(pool_case(isa, "max_pool_f32_2x2_s2", window(PoolOp::max, true, 2, 2, 0), size, planes));
-  cases.push_back(pool_case(isa, "average_pool_u8_2x2_s2", window(PoolOp::average, false, 2, 2, 0), size, planes));
-  cases.push_back(pool_case(isa, "average_pool_u8_3x3_s1", window(PoolOp::average, false, 3, 1, 1), size, planes));
-  cases.push_back(pool_case(isa, "average_pool_f32_2x2_s2", window(PoolOp::average, true, 2, 2, 0), size, planes));
-  cases.push_back(pool_case(isa, "average_pool_f32_3x3_s1", window(PoolOp::average, true, 3, 1, 1), size, planes));
-  cases.push_back(global_pool_case(isa, size, planes));
-  cases.push_back(resample_case(isa, "resample_nearest_2x", ResampleKind::nearest_2x, false, size, planes));
-  cases.push_back(resample_case(isa, "resample_linear_2x_u8", ResampleKind::linear_2x, false, size, planes));
-  cases.push_back(resample_case(isa, "resample_linear_2x_f32", ResampleKind::linear_2x, true, size, planes));
-  cases.push_back(resample_case(isa, "resample_nearest_table", ResampleKind::nearest, false, size, planes));
-  cases.push_back(resample_case(isa, "resample_linear_table_u8", ResampleKind::linear, false, size, planes));
-  cases.push_back(resample_case(isa, "resample_linear_table_f32", ResampleKind::linear, true, size, planes));
-  cases.push_back(resample_case(isa, "resample_nearest_windows", ResampleKind::nearest, false, size, planes, true));
-  cases.push_back(resample_case(isa, "resample_linear_windows_u8", ResampleKind::linear, false, size, planes, true));
-  cases.push_back(resample_case(isa, "resample_linear_windows_f32", ResampleKind::linear, true, size, planes, true));
-  cases.push_back(split_case(isa, size, planes));
-  cases.push_back(interleave_case(isa, size, planes));
+    cases.push_back([=] { return channels_case(isa, op, true, size, planes); });
+  cases.push_back([=] { return channels_case(isa, ChannelsOp::argmax, false, size, planes); });
+  for (PlaneSum sum : {PlaneSum::sum, PlaneSum::squares})
+    cases.push_back([=] { return plane_sums_case(isa, sum, size, planes); });
+  cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::copy, false, size, planes); });
+  cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::requantize, false, size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_u8_2x2_s2", window(PoolOp::max, false, 2, 2, 0), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_u8_3x3_s2", window(PoolOp::max, false, 3, 2, 1), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_u8_3x3_s1", window(PoolOp::max, false, 3, 1, 1), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_u8_3x3_s3", window(PoolOp::max, false, 3, 3, 0), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_u8_5x5_s1", window(PoolOp::max, false, 5, 1, 2), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "max_pool_f32_2x2_s2", window(PoolOp::max, true, 2, 2, 0), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "average_pool_u8_2x2_s2", window(PoolOp::average, false, 2, 2, 0), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "average_pool_u8_3x3_s1", window(PoolOp::average, false, 3, 1, 1), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "average_pool_f32_2x2_s2", window(PoolOp::average, true, 2, 2, 0), size, planes); });
+  cases.push_back(
+      [=] { return pool_case(isa, "average_pool_f32_3x3_s1", window(PoolOp::average, true, 3, 1, 1), size, planes); });
+  cases.push_back([=] { return global_pool_case(isa, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_nearest_2x", ResampleKind::nearest_2x, false, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_linear_2x_u8", ResampleKind::linear_2x, false, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_linear_2x_f32", ResampleKind::linear_2x, true, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_nearest_table", ResampleKind::nearest, false, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_linear_table_u8", ResampleKind::linear, false, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_linear_table_f32", ResampleKind::linear, true, size, planes); });
+  cases.push_back(
+      [=] { return resample_case(isa, "resample_nearest_windows", ResampleKind::nearest, false, size, planes, true); });
+  cases.push_back([=] {
+    return resample_case(isa, "resample_linear_windows_u8", ResampleKind::linear, false, size, planes, true);
+  });
+  cases.push_back([=] {
+    return resample_case(isa, "resample_linear_windows_f32", ResampleKind::linear, true, size, planes, true);
+  });
+  cases.push_back([=] { return split_case(isa, size, planes); });
+  cases.push_back([=] { return interleave_case(isa, size, planes); });
   return cases;
 }
 
@@ -335,13 +358,12 @@ void register_all() {
   for (const Size& size : {Size{"L2", 48, 8}, Size{"large", 192, 24}, Size{"memory", 640, 24}})
     for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
       if (!detect_cpu().runs(isa)) continue;
-      // Made when it runs, so that only one case holds memory at a time.
       size_t count = all_cases(isa, 16, 1).size();
       for (size_t i = 0; i < count; ++i) {
-        std::string name = all_cases(isa, 16, 1)[i].name;
+        std::string name = all_cases(isa, 16, 1)[i]().name;
         benchmark::RegisterBenchmark(
             cat(name, "/", size.name, "/", to_string(isa)).c_str(),
-            [isa, size, i](benchmark::State& state) { run_case(state, all_cases(isa, size.pixels, size.planes)[i]); })
+            [isa, size, i](benchmark::State& state) { run_case(state, all_cases(isa, size.pixels, size.planes)[i]()); })
             ->MinTime(0.05);
       }
     }

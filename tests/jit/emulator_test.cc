@@ -69,7 +69,7 @@ Result<MachineCode> snippet(Isa isa, const std::function<void(Assembler&)>& body
 }
 
 Args emulate(const MachineCode& code, Isa isa, Args args) {
-  Emulator emulator(code, isa);
+  Emulator emulator(code, isa, /*vbmi=*/isa == Isa::avx512_vnni);
   emulator.allow(&args, sizeof args, Access::read_write, "args");
   Status status = emulator.run(&args);
   EXPECT_TRUE(status.ok()) << status.error().text();
@@ -259,11 +259,10 @@ void unify_nans(Bytes& v) {
     if (std::isnan(std::bit_cast<float>(at<uint32_t>(v, i)))) std::memcpy(v.data() + 4 * i, &kNan, 4);
 }
 
-TEST(Emulator, AgreesWithTheProcessorOnAvx2) {
-  if (!detect_cpu().runs(Isa::avx2)) GTEST_SKIP() << "this CPU has no AVX2";
+void agrees_with_the_processor(Isa isa, const std::vector<Case>& cases) {
   std::mt19937 rng(7);
-  for (const Case& c : avx2_cases()) {
-    auto code = snippet(Isa::avx2, c.emit);
+  for (const Case& c : cases) {
+    auto code = snippet(isa, c.emit);
     ASSERT_TRUE(code.ok()) << c.name << ": " << code.error().text();
     CodeMemory memory;
     size_t entry = memory.place(*code);
@@ -271,7 +270,7 @@ TEST(Emulator, AgreesWithTheProcessorOnAvx2) {
     for (int round = 0; round < 40; ++round) {
       Args args = random_args(rng), native = args;
       memory.entry(entry)(&native);
-      Args emulated = emulate(*code, Isa::avx2, args);
+      Args emulated = emulate(*code, isa, args);
       if (c.name[1] == 'f' || c.name[1] == 'r') unify_nans(native.d), unify_nans(emulated.d);
       ASSERT_EQ(native.d, emulated.d) << c.name << " round " << round;
       ASSERT_EQ(native.a, emulated.a) << c.name << " round " << round;
@@ -279,6 +278,33 @@ TEST(Emulator, AgreesWithTheProcessorOnAvx2) {
       ASSERT_EQ(native.c, emulated.c) << c.name << " round " << round;
     }
   }
+}
+
+TEST(Emulator, AgreesWithTheProcessorOnAvx2) {
+  if (!detect_cpu().runs(Isa::avx2)) GTEST_SKIP() << "this CPU has no AVX2";
+  agrees_with_the_processor(Isa::avx2, avx2_cases());
+}
+
+// What the formulas below leave out.
+TEST(Emulator, AgreesWithTheProcessorOnAvx512) {
+  if (!detect_cpu().runs(Isa::avx512_vnni) || !detect_cpu().avx512_vbmi)
+    GTEST_SKIP() << "this CPU has no AVX-512 VNNI and VBMI";
+  auto by_mask = [](Assembler& a) { a.vmovdqu8(Zmm(0), Zmm(1)), a.vpaddb(Zmm(0) | Opmask(2), Zmm(0), Zmm(2)); };
+  agrees_with_the_processor(
+      Isa::avx512_vnni,
+      {QL_CODE(vpermi2b(Zmm(0), Zmm(1), Zmm(2))), QL_CODE(vpermt2b(Zmm(0), Zmm(1), Zmm(2))),
+       QL_CODE(vpermt2q(Zmm(0), Zmm(1), Zmm(2))), QL_CODE(valignq(Zmm(0), Zmm(1), Zmm(2), 5)),
+       QL_CODE(vpmaxub(Zmm(0) | Opmask(1), Zmm(1), Zmm(2))), QL_CODE(vmovdqu8(Zmm(0) | Opmask(1), Zmm(1))),
+       QL_CODE(vpblendmb(Zmm(0) | Opmask(1), Zmm(1), Zmm(2))),
+       Case{"vpmovb2m", [&](Assembler& a) { a.vpmovb2m(Opmask(2), Zmm(3)), by_mask(a); }},
+       Case{"vptestmw", [&](Assembler& a) { a.vptestmw(Opmask(2), Zmm(1), Zmm(3)), by_mask(a); }},
+       Case{"vptestmd", [&](Assembler& a) { a.vptestmd(Opmask(2), Zmm(1), Zmm(3)), by_mask(a); }},
+       Case{"vpcmpub", [&](Assembler& a) { a.vpcmpub(Opmask(2) | Opmask(1), Zmm(1), Zmm(3), 1), by_mask(a); }},
+       Case{"vfscale of bounded exponents", [](Assembler& a) {
+              a.vpandd(Zmm(1), Zmm(1), a.constant_lanes(0x41ffffff));  // 0 to 32
+              a.vpandd(Zmm(2), Zmm(2), a.constant_lanes(0xbfffffff));  // no infinities
+              a.vscalefps(Zmm(0), Zmm(2), Zmm(1));
+            }}});
 }
 
 // Runs one AVX-512 instruction on random data and compares each dword with a formula of (args, lane).

@@ -1,6 +1,6 @@
 // Runs generated code without the processor it is meant for: an interpreter of the x86-64 instructions that the
-// generators emit (general-purpose, AVX2, AVX-512 F/BW/DQ/VL/VNNI). On machines without AVX-512 it is the only way to
-// run such code; everywhere it is also
+// generators emit (general-purpose, AVX2, AVX-512 F/BW/DQ/VL/VNNI, VBMI where asked for). On machines without AVX-512
+// it is the only way to run such code; everywhere it is also
 //   - a bounds checker: every access must lie in a region that was allowed, exactly to the byte;
 //   - a check of the calling convention: callee-saved registers and the stack pointer come back as they were;
 //   - a counter of instructions by kind, for statements like "0.97 dots per vector instruction";
