@@ -63,6 +63,12 @@ TEST(Profile, LayersExplainARun) {
   EXPECT_GT(json["explained"].get<double>(), 0);
   EXPECT_GT(json["runs"].get<int>(), 4);
   EXPECT_FALSE(json["memory"]["slots"].empty());
+  bool missing = false;
+  for (const Json& counter : json["machine"]["counters"]) {
+    EXPECT_TRUE(counter.is_number() || counter == "n/a") << counter;
+    missing |= counter == "n/a";
+  }
+  EXPECT_EQ(missing, !json["machine"]["counters_remark"].get<std::string>().empty());
 }
 
 TEST(Profile, BytesAreThoseCountedByHand) {
