@@ -56,6 +56,7 @@ std::string describe(const ConvSpec& s) {
   if (s.clamp_hi) text += " hi";
   if (s.shift) text += " shift";
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
+  if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
   if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
   if (s.pass_registers) text += cat(" r", s.pass_registers);

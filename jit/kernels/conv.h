@@ -47,6 +47,7 @@ struct ConvSpec {
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
   ConvResidual residual = ConvResidual::none;
+  bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;
   bool v_clamp_hi = true;  // u8 dst: v may reach 2^31, so the upper clamp must come before the conversion
   // How it is computed; none of these changes a result.

@@ -29,6 +29,7 @@ struct Epilogue {
   Gp mult, planes, pads, residual_planes, at;
   Vec temp, temp2;
   Mask lanes;
+  std::vector<Mask> low_bytes;  // AVX-512 with a u8 residual: one, byte 0 of each dword
 
   Address constant(Name name) const { return ConvConstants::at(a, name); }
   bool avx512() const { return a.avx512(); }
@@ -45,15 +46,18 @@ void emit_scale(Epilogue& e, const Vec& v, int o) {
 }
 
 // v += float(r - residual_zero) * residual_mult for byte `channel` of the residual's pixels at `from`.
-void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Address& from) {
+void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Xbyak::RegExp& from) {
   Assembler& a = e.a;
-  // Byte `channel` of each dword to its bottom, zeros above (index with bit 7 set).
-  std::vector<uint32_t> pick;
-  for (uint32_t pixel = 0; pixel < 4; ++pixel)
-    pick.push_back(0x80808000u | (4 * pixel + static_cast<uint32_t>(channel)));
-  a.load(e.temp, from);
-  a.vpshufb(e.temp, e.temp, a.constant_vector(pick));
-  a.vpsubd(e.temp, e.temp, e.constant(Name::residual_zero));
+  if (e.avx512()) {  // the bytes of that channel to the bottom of each dword, zeros above
+    a.vmovdqu8(e.temp | e.low_bytes.front().k() | Xbyak::util::T_z, a.ptr[from + channel]);
+  } else {
+    std::vector<uint32_t> pick;  // an index with bit 7 set makes a zero
+    for (uint32_t pixel = 0; pixel < 4; ++pixel)
+      pick.push_back(0x80808000u | (4 * pixel + static_cast<uint32_t>(channel)));
+    a.load(e.temp, a.ptr[from]);
+    a.vpshufb(e.temp, e.temp, a.constant_vector(pick));
+  }
+  if (e.t.spec.residual_zero) a.vpsubd(e.temp, e.temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(e.temp, e.temp);
   a.vmulps(e.temp, e.temp, e.constant(Name::residual_mult));
   a.vaddps(v, v, e.temp);
@@ -89,7 +93,7 @@ void emit_quad(Epilogue& e, int q, int v) {
   for (int j = 0; j < present; ++j) {
     Vec& r = e.t.at(4 * q + j, v);
     emit_scale(e, r, 4 * q + j);
-    if (s.residual == ConvResidual::u8) emit_residual_u8(e, r, j, a.ptr[e.at + offset]);
+    if (s.residual == ConvResidual::u8) emit_residual_u8(e, r, j, e.at + offset);
     if (s.v_clamp_hi) a.vminps(r, r, e.constant(Name::v_hi));
     a.vcvtps2dq(r, r);
   }
@@ -200,7 +204,13 @@ void emit_conv_epilogue(ConvTile& t) {
              a.gp("plane"),
              a.vec("temp"),
              a.vec("temp2"),
-             a.mask("lanes")};
+             a.mask("lanes"),
+             {}};
+  if (a.avx512() && s.residual == ConvResidual::u8) {
+    e.low_bytes.push_back(a.mask("low bytes"));
+    a.mov(e.at, 0x1111111111111111);
+    a.kmovq(e.low_bytes.front().k(), e.at);
+  }
   if (s.src == DType::u8) a.load_arg(e.mult, offsetof(ConvArgs, mult));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(ConvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(ConvArgs, dst_planes));

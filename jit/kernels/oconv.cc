@@ -52,6 +52,7 @@ std::string describe(const OconvSpec& s) {
   if (s.clamp_hi) text += " hi";
   if (s.shift) text += " shift";
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
+  if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
   if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
   return text;

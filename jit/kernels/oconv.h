@@ -43,6 +43,7 @@ struct OconvSpec {
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
   ConvResidual residual = ConvResidual::none;
+  bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;
   bool v_clamp_hi = true;  // as in ConvSpec
 

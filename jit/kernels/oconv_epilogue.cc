@@ -96,7 +96,7 @@ void emit_residual_u8(Epilogue& e, const Vec& x, const Vec& quads, const Vec& te
   for (uint32_t channel = 0; channel < 4; ++channel)
     pick.push_back(0x80808000u | (4 * static_cast<uint32_t>(pixel) + channel));
   a.vpshufb(temp, quads, a.constant_vector(pick));
-  a.vpsubd(temp, temp, e.constant(Name::residual_zero));
+  if (e.t.spec.residual_zero) a.vpsubd(temp, temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(temp, temp);
   a.vmulps(temp, temp, e.constant(Name::residual_mult));
   a.vaddps(x, x, temp);

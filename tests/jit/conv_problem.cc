@@ -71,6 +71,7 @@ ConvSpec random_conv_spec(Isa isa, Rng& rng) {
     s.clamp_lo = pick(rng, 0, 2) == 0;
     s.clamp_hi = pick(rng, 0, 4) == 0;
     if (pick(rng, 0, 2) == 0) s.residual = s.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
+    s.residual_zero = pick(rng, 0, 1);
     if (s.dst == DType::f32) s.act = static_cast<Activation>(pick(rng, 0, 6));
     s.shift = s.src == DType::u8 && s.dst == DType::f32 && pick(rng, 0, 1) == 0;
     s.v_clamp_hi = pick(rng, 0, 1) != 0;
@@ -177,7 +178,7 @@ void ConvProblem::make_epilogue(Rng& rng) {
   epilogue.v_lo = static_cast<float>(lo - epilogue.out_zero);
   epilogue.v_hi = static_cast<float>(hi - epilogue.out_zero);
   epilogue.residual_mult = std::uniform_real_distribution<float>(0.1f, 1.2f)(rng);
-  epilogue.residual_zero = pick(rng, 0, 255);
+  epilogue.residual_zero = spec.residual_zero ? pick(rng, 0, 255) : 0;
   epilogue.alpha = 0.1f;
   epilogue.beta = 0.5f;
   if (spec.dst == DType::f32) {

@@ -29,6 +29,7 @@ struct Problem {
     spec.clamp_hi = pick(rng, 0, 4) == 0;
     spec.shift = spec.src == DType::u8 && spec.dst == DType::f32 && pick(rng, 0, 1);
     if (pick(rng, 0, 2) == 0) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
+    spec.residual_zero = pick(rng, 0, 1);
     if (spec.dst == DType::f32) spec.act = static_cast<Activation>(pick(rng, 0, 6));
     spec.v_clamp_hi = pick(rng, 0, 1);
     if (pick(rng, 0, 4) == 0) spec.up_y = pick(rng, 1, 2), spec.up_x = pick(rng, 1, 2);
@@ -127,7 +128,7 @@ void check_problem(Problem& p) {
   e.out_zero = s.dst == DType::u8 ? pick(rng, 0, 255) : 0;
   e.v_lo = s.dst == DType::u8 ? static_cast<float>(pick(rng, 0, 20) - e.out_zero) : -1.0f;
   e.v_hi = s.dst == DType::u8 ? static_cast<float>(pick(rng, 200, 255) - e.out_zero) : 1.5f;
-  e.alpha = 0.2f, e.beta = 0.4f, e.residual_mult = 0.37f, e.residual_zero = pick(rng, 0, 255);
+  e.alpha = 0.2f, e.beta = 0.4f, e.residual_mult = 0.37f, e.residual_zero = s.residual_zero ? pick(rng, 0, 255) : 0;
 
   size_t count = 0;
   for (size_t i = 0; i < s.taps.size(); ++i) count += s.taps[i].size() * static_cast<size_t>(p.section_planes[i]);
