@@ -165,6 +165,10 @@ void SlidingPool::sum_rows(const std::vector<Vec>& to, int column, int at) {
       add_pixels(to, first, row, column + static_cast<int>(first / pieces) * kVectorPixels, at, start);
   };
   if (rows_unrolled_) {
+    // Rows lie one behind the other, so what is ahead of the newest one is wanted soon.
+    if (at == kAnywhere)
+      for (int i = 0; i < s_.stride_w; ++i)
+        a_.prefetcht0(a_.ptr[rows_[static_cast<size_t>(s_.kh - 1)] + x_src_ + column * kPixelBytes + 1024 + 64 * i]);
     for (int i = 0; i < s_.kh; ++i) add_row(rows_[static_cast<size_t>(i)], i == 0);
     return;
   }
