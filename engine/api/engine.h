@@ -28,6 +28,8 @@ struct ModelOptions {
   std::set<std::string> disabled_passes;
   std::vector<std::shared_ptr<CodeListener>> code_listeners;  // profilers, told where each kernel lies
   compile::ScheduleFilter schedule_filter;                    // for experiments with the tiling of convolutions
+  // Schedules that earlier compilations chose by timing; this one takes them and adds its own. One compilation at a time.
+  std::shared_ptr<compile::ScheduleBook> schedules;
   LoadOptions load;                                           // shapes of symbolic dimensions, limits
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
   // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of

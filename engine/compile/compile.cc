@@ -66,10 +66,12 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   Isa isa = options.generate_only ? options.isa : std::min(options.isa, options.cpu.best_isa());
   Lowering lowering(graph, ops, options.cpu, isa, options.tune);
   lowering.tuner.set_filter(options.schedule_filter);
+  if (options.schedules) lowering.tuner.set_book(options.schedules);
   QL_CHECK_OK(lowering.run());
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
   for (Emit& emit : lowering.emits()) QL_CHECK_OK(emit(emitter));
+  if (options.schedules) options.schedules->compiled();
   std::map<std::string, std::string> problems;
   for (NodeId id : graph.order()) problems[graph.at(id).name] = node_alone_text(graph, graph.at(id));
   emitter.set_problems(problems);

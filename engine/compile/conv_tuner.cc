@@ -28,9 +28,10 @@ double thread_seconds() {
 }
 
 // Everything of a problem that a choice depends on.
-std::string problem_key(ConvSpec spec, const ConvExtent& extent, const Geometry& src, const Geometry& dst) {
+std::string problem_key(const CpuInfo& cpu, ConvSpec spec, const ConvExtent& extent, const Geometry& src,
+                        const Geometry& dst) {
   ConvSchedule{}.apply(spec);
-  std::string key = cat(describe(spec), " ", extent.outputs, " ", describe(src), " ", describe(dst));
+  std::string key = cat(cpu.name, " ", cpu.family, " ", describe(spec), " ", extent.outputs, " ", describe(src), " ", describe(dst));
   for (int64_t n : extent.section_planes) key += cat(" ", n);
   return key;
 }
@@ -196,8 +197,10 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
   if (filter_.flat) filter_.flat(ranked);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
   if (!timing_ || too_large(src, dst) || ranked.size() == 1) return ranked[0];
-  const std::string key = problem_key(spec, extent, src, dst);
-  if (auto it = chosen_.find(key); it != chosen_.end()) return it->second;
+  const std::string key = problem_key(cpu_, spec, extent, src, dst);
+  if (const ConvSchedule* kept = book_->find(key))
+    for (const ConvSchedule& candidate : ranked)
+      if (same_tile(candidate, *kept)) return candidate;
 
   ranked.resize(std::min(ranked.size(), kCandidates));
   std::vector<Trial> trials;
@@ -207,7 +210,8 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
   }
   const std::vector<double> best = time(trials);
   const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
-  return chosen_[key] = ranked[winner];
+  book_->keep(key, ranked[winner]);
+  return ranked[winner];
 }
 
 Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spec, const ConvExtent& extent,
@@ -226,8 +230,12 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
   if (ranked.empty() || ranked[0].cycles > kPerhaps * chosen.cycles) return std::optional<OconvSchedule>();
   if (!timing_ || too_large(src, dst))
     return ranked[0].cycles < kSurely * chosen.cycles ? std::optional(ranked[0]) : std::nullopt;
-  const std::string key = problem_key(spec, extent, src, dst);
-  if (auto it = chosen_lanes_.find(key); it != chosen_lanes_.end()) return it->second;
+  const std::string key = problem_key(cpu_, spec, extent, src, dst);
+  if (const std::optional<OconvSchedule>* kept = book_->find_lanes(key)) {
+    if (!*kept) return std::optional<OconvSchedule>();
+    for (const OconvSchedule& candidate : ranked)
+      if (same_tile(candidate, **kept)) return std::optional(candidate);
+  }
 
   ranked.resize(std::min(ranked.size(), kCandidates / 2));
   std::vector<Trial> trials;
@@ -239,7 +247,9 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
   }
   const std::vector<double> best = time(trials);
   const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
-  return chosen_lanes_[key] = winner == 0 ? std::nullopt : std::optional(ranked[winner - 1]);
+  const auto choice = winner == 0 ? std::nullopt : std::optional(ranked[winner - 1]);
+  book_->keep_lanes(key, choice);
+  return choice;
 }
 
 }  // namespace quadlane::compile

@@ -8,10 +8,9 @@
 
 #include "engine/base/cpu.h"
 #include "engine/base/geometry.h"
+#include "engine/compile/schedule_book.h"
 #include "engine/run/conv_step.h"
 #include "engine/run/plan.h"
-#include "jit/kernels/conv.h"
-#include "jit/kernels/oconv.h"
 
 namespace quadlane::compile {
 
@@ -33,6 +32,8 @@ class ConvTuner {
   // Without `timing` the model's first candidate is taken.
   ConvTuner(const CpuInfo& cpu, bool timing) : cpu_(cpu), timing_(timing) {}
   void set_filter(ScheduleFilter filter) { filter_ = std::move(filter); }
+  // Where choices by timing are looked up and kept, instead of for this compilation alone.
+  void set_book(std::shared_ptr<ScheduleBook> book) { book_ = std::move(book); }
 
   const ScheduleFilter& filter() const { return filter_; }
 
@@ -57,8 +58,7 @@ class ConvTuner {
   const bool timing_;
   ScheduleFilter filter_;
   run::AlignedBytes arena_, weights_;
-  std::map<std::string, ConvSchedule> chosen_;
-  std::map<std::string, std::optional<OconvSchedule>> chosen_lanes_;
+  std::shared_ptr<ScheduleBook> book_ = std::make_shared<ScheduleBook>();
 };
 
 }  // namespace quadlane::compile

@@ -1,6 +1,7 @@
 #include "tools/cli/model_args.h"
 
 #include <charconv>
+#include <cstdio>
 
 #include "tools/code/vtune.h"
 #include "tools/io/file.h"
@@ -15,6 +16,7 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
     app.add_option("--model", path, help)->capture_default_str();
   app.add_option("--isa", isa, "reference, avx2 or avx512_vnni; default: the best this machine runs");
   app.add_flag("--no-tune", no_tune, "choose schedules by the model alone, without timing them");
+  app.add_option("--schedules", schedules, "file that keeps what timing chose, from one compilation to the next");
   app.add_option("--shape", shapes, "NAME=1x1x224x224: the shape of an input")->take_all();
   app.add_option("--dim", dims, "NAME=224: the extent of a symbolic dimension; repeatable")->take_all();
   app.add_option("--batch", batch, "images in one request: replaces the outermost extent of every input")
@@ -28,9 +30,34 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
       ->group("Profilers");
 }
 
+namespace {
+
+constexpr size_t kMaxScheduleBytes = size_t{64} << 20;
+
+Result<std::shared_ptr<compile::ScheduleBook>> open_schedules(const std::string& path) {
+  auto book = std::make_shared<compile::ScheduleBook>();
+  if (exists(path)) {
+    QL_TRY(std::string text, read_file(path, kMaxScheduleBytes));
+    auto read = compile::ScheduleBook::from_text(text);
+    if (!read.ok()) return std::move(read).context(path).error();
+    *book = std::move(*read);
+  }
+  QL_CHECK_OK(prepare_output_file(path));
+  book->save = [path](const compile::ScheduleBook& written) {
+    if (Status s = write_file(path, written.to_text()); !s.ok())
+      std::fprintf(stderr, "note: %s\n", s.error().text().c_str());
+  };
+  return book;
+}
+
+}  // namespace
+
 Result<ModelOptions> ModelArgs::options() const {
   ModelOptions options;
   options.tune = !no_tune;
+  if (!schedules.empty()) {
+    QL_TRY(options.schedules, open_schedules(schedules));
+  }
   if (!isa.empty()) {
     QL_TRY(options.isa, parse_isa(isa));
   }

@@ -14,6 +14,7 @@ struct ModelArgs {
   std::string path;
   std::string isa;  // empty: the best this machine runs
   bool no_tune = false;
+  std::string schedules;            // file of schedules chosen earlier; empty: none
   std::vector<std::string> shapes;  // NAME=1x1x224x224
   std::vector<std::string> dims;    // NAME=224
   int64_t batch = 0;                // 0: as the model says
