@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/base/fields.h"
 #include "engine/base/status.h"
 
 namespace quadlane {
@@ -14,6 +15,8 @@ enum class Isa : uint8_t {
   avx2,         // 8 pixels a register, exact int8 by vpmaddwd on widened pairs
   avx512_vnni,  // 16 pixels a register, vpdpbusd
 };
+template <>
+inline constexpr Isa kLastOf<Isa> = Isa::avx512_vnni;
 const char* to_string(Isa);
 Result<Isa> parse_isa(std::string_view);
 

@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/fields.h"
 #include "engine/base/status.h"
 
 namespace quadlane {
 
 enum class DType : uint8_t { f32, f64, f16, u8, s8, u16, s16, s32, u32, s64, u64, boolean };
+template <>
+inline constexpr DType kLastOf<DType> = DType::boolean;
 
 size_t size_of(DType);
 const char* to_string(DType);  // "f32", "u8", ...
@@ -96,6 +99,7 @@ struct TensorType {
   DType dtype = DType::f32;
   Shape shape;
 
+  static constexpr auto kFields = std::tuple{&TensorType::dtype, &TensorType::shape};
   bool operator==(const TensorType&) const = default;
   int64_t count() const { return elements(shape); }
   size_t bytes() const { return static_cast<size_t>(count()) * size_of(dtype); }

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/compile/memory_plan.h"
+#include "engine/run/memory_plan.h"
 
 namespace quadlane::compile {
 
@@ -85,13 +85,13 @@ struct CodeResource final : run::Resource {
 
 Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
   Output out;
-  std::vector<Lifetime> lives;
+  std::vector<run::Lifetime> lives;
   for (size_t i = 0; i < lives_.size(); ++i) {
     bool used = lives_[i].first >= 0;  // a buffer nobody touches takes no room
     lives.push_back(
         {used ? layouts_.bytes(BufferId(i)) : 0, std::max(0, lives_[i].first), std::max(0, lives_[i].last)});
   }
-  MemoryPlan memory = plan_memory(lives);
+  run::MemoryPlan memory = run::plan_memory(lives);
   out.arena_bytes = memory.arena_bytes;
   for (size_t i = 0; i < lives.size(); ++i)
     if (lives[i].bytes)

@@ -1,43 +1,10 @@
 // Operators on dense tensors by their scalar reference, and the copies between dense tensors and planes.
 #include "engine/compile/lowering.h"
+#include "engine/reference/reference_step.h"
 #include "engine/run/dense_steps.h"
 
 namespace quadlane::compile {
 namespace {
-
-// Holds everything the reference needs for one node; its inputs and outputs are dense.
-class ReferenceStep final : public run::Step {
- public:
-  ReferenceStep(const OpDef& def, Node node, std::vector<TensorType> in_types, std::vector<TensorType> out_types,
-                std::vector<DenseAddress> in, std::vector<bool> present, std::vector<DenseAddress> out)
-      : def_(def),
-        node_(std::move(node)),
-        in_types_(std::move(in_types)),
-        out_types_(std::move(out_types)),
-        in_(std::move(in)),
-        present_(std::move(present)),
-        out_(std::move(out)) {}
-
-  // The reference runs on one thread: part 0 does it all.
-  void run(const run::RunContext& ctx, int part, int) const noexcept override {
-    if (part != 0) return;
-    std::vector<View> inputs(in_.size());
-    for (size_t i = 0; i < in_.size(); ++i)
-      if (present_[i]) inputs[i] = {&in_types_[i], in_[i].at(ctx)};
-    std::vector<MutView> outputs(out_.size());
-    for (size_t i = 0; i < out_.size(); ++i) outputs[i] = {&out_types_[i], out_[i].at(ctx)};
-    // Types were inferred; what is left to refuse are values that inference could not see.
-    if (!def_.eval({node_, inputs}, outputs).ok() && ctx.failed) ctx.failed->store(this, std::memory_order_relaxed);
-  }
-
- private:
-  const OpDef& def_;
-  Node node_;
-  std::vector<TensorType> in_types_, out_types_;
-  std::vector<DenseAddress> in_;
-  std::vector<bool> present_;
-  std::vector<DenseAddress> out_;
-};
 
 std::vector<run::PlaneLanes> plane_lanes(const PlanarValue& value, const Addresses& addresses, const Layouts& layouts) {
   std::vector<run::PlaneLanes> lanes;
@@ -124,10 +91,11 @@ Status lower_reference(Lowering& l, const Node& node, const std::string& why) {
     for (const DenseRef& ref : out)
       if (ref.place == Place::arena) touched.push_back(BufferId(ref.index));
     e.step(info, touched, [=, node = node](const Addresses& a) {
-      std::vector<DenseAddress> in_at, out_at;
-      for (size_t i = 0; i < in.size(); ++i) in_at.push_back(present[i] ? a.dense(in[i]) : DenseAddress{});
-      for (const DenseRef& ref : out) out_at.push_back(a.dense(ref));
-      return std::make_unique<ReferenceStep>(*def, node, in_types, out_types, in_at, present, out_at);
+      std::vector<ReferenceStep::Operand> in_at, out_at;
+      for (size_t i = 0; i < in.size(); ++i)
+        in_at.push_back({in_types[i], present[i] ? a.dense(in[i]) : DenseAddress{}, present[i]});
+      for (size_t i = 0; i < out.size(); ++i) out_at.push_back({out_types[i], a.dense(out[i]), true});
+      return std::make_unique<ReferenceStep>(*def, node, in_at, out_at);
     });
     return {};
   });

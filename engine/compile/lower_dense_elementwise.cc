@@ -71,8 +71,8 @@ Result<Verdict> lower_dense_elementwise(Lowering& l, const Node& node) {
   const DType in = l.dtype(node.input(where ? 1 : 0)), out = l.dtype(node.output());
   for (size_t i = where ? 1 : 0; i < n; ++i)
     if (l.dtype(node.input(i)) != in) return declined("operands of different types");
-  run::ElementFn fn = run::find_elementwise(f->name, n, in, out);
-  if (!fn) return declined(cat("no loop for ", f->name, " of ", to_string(in)));
+  const run::ElementLoop loop = run::ElementLoop::find(f->name, n, in, out);
+  if (!loop.fn) return declined(cat("no loop for ", f->name, " of ", to_string(in)));
   DenseOperands all;
   for (size_t i : f->operands) {
     QL_TRY(DenseRef ref, l.dense(node.input(i)));
@@ -86,7 +86,7 @@ Result<Verdict> lower_dense_elementwise(Lowering& l, const Node& node) {
   const TensorType result = all.out[0].type;
   const Isa isa = l.loops();
   emit_dense(l, std::move(info), all, [=, p = f->p](const Addresses& a) {
-    auto step = std::make_unique<run::BroadcastStep>(isa, fn, result.shape, types, result.dtype, p);
+    auto step = std::make_unique<run::BroadcastStep>(isa, loop, result.shape, types, p);
     for (size_t i = 0; i < all.in.size(); ++i) step->from[i] = a.dense(all.in[i]);
     step->to = a.dense(all.out[0]);
     return step;

@@ -21,6 +21,14 @@ Result<AlignedBytes> AlignedBytes::allocate(size_t bytes) {
   return result;
 }
 
+AlignedBytes AlignedBytes::mapped(std::shared_ptr<const void> owner, const std::byte* data, size_t bytes) {
+  AlignedBytes result;
+  auto* keeper = new std::shared_ptr<const void>(std::move(owner));
+  result.bytes_.reset(const_cast<std::byte*>(data), [keeper](std::byte*) { delete keeper; });
+  result.size_ = bytes;
+  return result;
+}
+
 Result<const std::byte*> NodeCopies::on_node(int node, const AlignedBytes& original) {
   std::lock_guard lock(mutex_);
   auto it = copies_.find(node);

@@ -14,12 +14,14 @@ struct TensorInfo {
   TensorType type;  // dense, as the user passes it
   // An output whose shape depends on the data: the type's shape says nothing, Stream::result() has the tensor.
   bool dynamic = false;
+  static constexpr auto kFields = std::tuple{&TensorInfo::name, &TensorInfo::type, &TensorInfo::dynamic};
 };
 
 // A tensor that the steps before a tail write: for the caller, for the tail, or for both.
 struct TailInput {
   TensorType type;
   std::optional<size_t> output;  // of the model; empty: for the tail alone, kept by the stream
+  static constexpr auto kFields = std::tuple{&TailInput::type, &TailInput::output};
 };
 
 // Kept alive by a plan and never looked into: code pages, mapped files.
@@ -32,6 +34,8 @@ struct Slot {
   std::string name;
   size_t offset, bytes;
   int first_step, last_step;
+  static constexpr auto kFields =
+      std::tuple{&Slot::name, &Slot::offset, &Slot::bytes, &Slot::first_step, &Slot::last_step};
 };
 
 // Copies share the bytes.
@@ -39,6 +43,8 @@ class AlignedBytes {
  public:
   AlignedBytes() = default;
   static Result<AlignedBytes> allocate(size_t bytes);  // zeroed; 4 KiB aligned, 2 MiB from that size on
+  // Bytes of something mapped, which stays mapped while they are used. They may be read only.
+  static AlignedBytes mapped(std::shared_ptr<const void> owner, const std::byte* data, size_t bytes);
   std::byte* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
 
@@ -73,6 +79,7 @@ class NodeCopies {
 struct Plan {
   std::string isa;          // "avx2"
   std::string code_method;  // how the code became executable
+  bool without_code = false;  // steps call kernels that are not there: to look at, not to run
   std::vector<TensorInfo> inputs, outputs;
   std::vector<TailInput> before_tail;  // RunContext::outputs, in order; empty: there is no tail and they are `outputs`
   std::vector<std::unique_ptr<const Step>> steps;  // in order

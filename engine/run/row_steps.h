@@ -17,6 +17,7 @@ struct Target {
   Geometry geometry;
   std::vector<int64_t> planes;  // arena offsets of pixel (0, 0) of image 0
   std::vector<uint32_t> pads;
+  static constexpr auto kFields = std::tuple{&Target::geometry, &Target::planes, &Target::pads};
 
   std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
     return ctx.arena + image * geometry.image_bytes() + y * row_bytes();
@@ -30,6 +31,7 @@ struct FloatRows {
   DenseAddress address;  // dense
   int64_t image_bytes = 0, row_bytes = 0;
   std::vector<int64_t> channels;  // [4 * planes] byte offset of each channel's first float; 0 where a byte is none
+  static constexpr auto kFields = std::tuple{&FloatRows::dense, &FloatRows::address, &FloatRows::image_bytes, &FloatRows::row_bytes, &FloatRows::channels};
 
   std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
     auto* base = dense ? static_cast<std::byte*>(address.at(ctx)) : ctx.arena;
@@ -41,6 +43,7 @@ struct FloatRows {
 struct PlaneGroup {
   KernelFn kernel;
   int64_t first, count;
+  static constexpr auto kFields = std::tuple{&PlaneGroup::kernel, &PlaneGroup::first, &PlaneGroup::count};
 };
 
 class QuantizeStep final : public Step {
@@ -51,6 +54,8 @@ class QuantizeStep final : public Step {
   DenseAddress inv_scale, zero;  // float and int32 [4 * planes]
   // u32 [planes] instead of dst.pads where only the run knows the padding.
   std::optional<DenseAddress> run_time_pads;
+  static constexpr auto kFields = std::tuple{&QuantizeStep::src, &QuantizeStep::dst, &QuantizeStep::groups, &QuantizeStep::inv_scale, &QuantizeStep::zero, &QuantizeStep::run_time_pads};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -61,6 +66,8 @@ class RangeStep final : public Step {
   std::vector<int64_t> src_planes;
   KernelFn kernel;
   DenseAddress ranges;  // float [image][plane][least, largest]
+  static constexpr auto kFields = std::tuple{&RangeStep::src, &RangeStep::src_planes, &RangeStep::kernel, &RangeStep::ranges};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -72,6 +79,8 @@ class DynamicScaleStep final : public Step {
   DenseAddress scale, zero;          // f32 and u8 of one element
   DenseAddress scales, zeros, pads;  // the same for a QuantizeStep: float, int32 [4 * planes], u32 [pad_words]
   int64_t planes, pad_words;
+  static constexpr auto kFields = std::tuple{&DynamicScaleStep::ranges, &DynamicScaleStep::range_count, &DynamicScaleStep::scale, &DynamicScaleStep::zero, &DynamicScaleStep::scales, &DynamicScaleStep::zeros, &DynamicScaleStep::pads, &DynamicScaleStep::planes, &DynamicScaleStep::pad_words};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -84,6 +93,8 @@ class DequantizeStep final : public Step {
   Target dst_planes;               // planar results: for the padding; no planes otherwise
   std::vector<PlaneGroup> groups;
   size_t scale, zero;
+  static constexpr auto kFields = std::tuple{&DequantizeStep::src, &DequantizeStep::src_planes, &DequantizeStep::dst, &DequantizeStep::dst_pads, &DequantizeStep::dst_planes, &DequantizeStep::groups, &DequantizeStep::scale, &DequantizeStep::zero};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -97,6 +108,8 @@ class PoolStep final : public Step {
   size_t rows, factors;  // offsets in the weights
   float v_lo = 0, v_hi = 0;
   int32_t out_zero = 0;
+  static constexpr auto kFields = std::tuple{&PoolStep::src, &PoolStep::src_planes, &PoolStep::dst, &PoolStep::kernel, &PoolStep::tap_row_bytes, &PoolStep::rows, &PoolStep::factors, &PoolStep::v_lo, &PoolStep::v_hi, &PoolStep::out_zero};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -109,6 +122,8 @@ class GlobalPoolStep final : public Step {
   KernelFn kernel;
   float m = 1, v_lo = 0, v_hi = 0;
   int32_t bias = 0, out_zero = 0;
+  static constexpr auto kFields = std::tuple{&GlobalPoolStep::src, &GlobalPoolStep::src_planes, &GlobalPoolStep::dst, &GlobalPoolStep::kernel, &GlobalPoolStep::m, &GlobalPoolStep::v_lo, &GlobalPoolStep::v_hi, &GlobalPoolStep::bias, &GlobalPoolStep::out_zero};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -119,6 +134,8 @@ class ResampleStep final : public Step {
   Target dst;
   KernelFn kernel;
   size_t rows, columns;  // offsets in the weights
+  static constexpr auto kFields = std::tuple{&ResampleStep::src, &ResampleStep::src_planes, &ResampleStep::dst, &ResampleStep::kernel, &ResampleStep::rows, &ResampleStep::columns};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -129,6 +146,7 @@ class PhaseSplitStep final : public Step {
     KernelFn kernel;
     size_t src_rows;              // offset in the weights of int64[rows]
     std::vector<int64_t> planes;  // [source planes][wanted column phases]
+    static constexpr auto kFields = std::tuple{&RowPhase::kernel, &RowPhase::src_rows, &RowPhase::planes};
   };
   Geometry src;
   std::vector<int64_t> src_planes;
@@ -136,6 +154,8 @@ class PhaseSplitStep final : public Step {
   std::vector<uint32_t> pads;  // [source planes]
   std::vector<RowPhase> phases;
   std::optional<DenseAddress> run_time_pads;  // u32 [phase planes] instead of dst.pads and pads
+  static constexpr auto kFields = std::tuple{&PhaseSplitStep::src, &PhaseSplitStep::src_planes, &PhaseSplitStep::dst, &PhaseSplitStep::pads, &PhaseSplitStep::phases, &PhaseSplitStep::run_time_pads};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -145,6 +165,8 @@ class PhaseInterleaveStep final : public Step {
   std::vector<std::vector<int64_t>> src_planes;  // for each row phase: [planes][column phases]
   Target dst;
   KernelFn kernel;
+  static constexpr auto kFields = std::tuple{&PhaseInterleaveStep::src, &PhaseInterleaveStep::src_planes, &PhaseInterleaveStep::dst, &PhaseInterleaveStep::kernel};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 

@@ -19,6 +19,7 @@
 namespace quadlane::run {
 
 class Step;
+class Checker;
 
 // What the tail of a plan leaves: tensors of shapes that the data decided, or why there are none.
 struct TailResult {
@@ -52,6 +53,7 @@ enum class Place : uint8_t { user_input, user_output, arena, constant };
 struct DenseAddress {
   Place place;
   size_t index_or_offset;  // which input or output, or the offset in the arena or the weights
+  static constexpr auto kFields = std::tuple{&DenseAddress::place, &DenseAddress::index_or_offset};
 
   void* at(const RunContext& ctx) const {
     switch (place) {
@@ -63,6 +65,11 @@ struct DenseAddress {
     return nullptr;
   }
 };
+
+}  // namespace quadlane::run
+template <>
+inline constexpr quadlane::run::Place quadlane::kLastOf<quadlane::run::Place> = quadlane::run::Place::constant;
+namespace quadlane::run {
 
 // What a step is and costs; filled at compile time, printed by inspect, bench and profile.
 struct StepInfo {
@@ -79,6 +86,7 @@ struct StepInfo {
   bool int8 = false;       // a convolution with integer accumulators
   bool reference = false;  // runs the scalar reference, not generated code
   std::string note;        // why a copy, a requantization or a fallback exists
+  static constexpr auto kFields = std::tuple{&StepInfo::name, &StepInfo::op, &StepInfo::kernel, &StepInfo::gmac, &StepInfo::gmac_executed, &StepInfo::bytes_read, &StepInfo::bytes_written, &StepInfo::int8, &StepInfo::reference, &StepInfo::note};
 };
 
 class Step {
@@ -90,6 +98,11 @@ class Step {
 
   StepInfo info;
 };
+
+// A step that plan files hold has, beside run():
+//   static constexpr auto kFields   its members in order, those of its bases first (engine/base/fields.h)
+//   void check(Checker&) const      whether all that run() will touch lies where it may (engine/run/checker.h)
+// and its line in engine/run/stored_steps.cc.
 
 // [begin, end) of share `part` of `count` items.
 struct Share {

@@ -105,6 +105,7 @@ struct Stream::State {
 Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
   if (options.threads < 1 || options.threads > 1024)
     return invalid_argument("a stream of ", options.threads, " threads, expected 1 to 1024");
+  if (plan->without_code) return unsupported("the plan's kernels have no code (", plan->code_method, ")");
   auto state = std::make_unique<State>();
   state->options = options;
   state->inputs.resize(plan->inputs.size());

@@ -6,7 +6,7 @@
 #include "tests/tools/scratch.h"
 #include "tools/heart/canvas.h"
 #include "tools/io/file.h"
-#include "tools/io/sha256.h"
+#include "engine/base/sha256.h"
 
 namespace quadlane::tools {
 namespace {

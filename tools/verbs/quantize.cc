@@ -12,7 +12,7 @@
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
-#include "tools/io/sha256.h"
+#include "engine/base/sha256.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {

@@ -8,7 +8,7 @@
 #include "tools/cli/precision.h"
 #include "tools/heart/montage.h"
 #include "tools/io/file.h"
-#include "tools/io/sha256.h"
+#include "engine/base/sha256.h"
 #include "tools/verbs/segment_report.h"
 #include "tools/verbs/verb.h"
 

@@ -21,14 +21,11 @@ std::vector<int64_t> broadcast_steps(const Shape& own, const Shape& out) {
 
 }  // namespace
 
-BroadcastStep::BroadcastStep(Isa isa, ElementFn fn, const Shape& out, const std::vector<TensorType>& in,
-                             DType out_dtype, std::array<float, 2> p)
-    : isa_(isa), fn_(fn), operands_(in.size()), out_bytes_(size_of(out_dtype)), count_(elements(out)), p_(p) {
+BroadcastStep::BroadcastStep(Isa isa, ElementLoop loop, const Shape& out, const std::vector<TensorType>& in,
+                             std::array<float, 2> p)
+    : isa_(isa), loop_(std::move(loop)), count_(elements(out)), p_(p) {
   std::vector<std::vector<int64_t>> steps;
-  for (size_t k = 0; k < in.size(); ++k) {
-    steps.push_back(broadcast_steps(in[k].shape, out));
-    element_bytes_[k] = size_of(in[k].dtype);
-  }
+  for (size_t k = 0; k < in.size(); ++k) steps.push_back(broadcast_steps(in[k].shape, out));
   for (size_t d = 0; d < out.size(); ++d) {
     if (out[d] == 1) continue;
     Axis axis{out[d], {}};
@@ -56,21 +53,21 @@ void BroadcastStep::run(const RunContext& ctx, int part, int parts) const noexce
   Share share(count_ / (inner_.extent * rows_.extent) * tiles, part, parts);
   ElementRows rows{};
   rows.p[0] = p_[0], rows.p[1] = p_[1];
-  for (size_t k = 0; k < operands_; ++k) rows.step[k] = inner_.step[k], rows.row[k] = rows_.step[k];
+  for (size_t k = 0; k < loop_.operands; ++k) rows.step[k] = inner_.step[k], rows.row[k] = rows_.step[k];
   for (int64_t i = share.begin; i < share.end; ++i) {
     const int64_t tile = i % tiles, position = i / tiles;
     const int64_t row = tile / inner_tiles * row_tile, inner = tile % inner_tiles * kTileElements;
     rows.rows = std::min(row_tile, rows_.extent - row);
     rows.n = std::min(kTileElements, inner_.extent - inner);
-    for (size_t k = 0; k < operands_; ++k) {
+    for (size_t k = 0; k < loop_.operands; ++k) {
       int64_t offset = row * rows_.step[k] + inner * inner_.step[k], rest = position;
       for (size_t a = outer_.size(); a-- > 0; rest /= outer_[a].extent)
         offset += rest % outer_[a].extent * outer_[a].step[k];
-      rows.in[k] = static_cast<const std::byte*>(from[k].at(ctx)) + offset * static_cast<int64_t>(element_bytes_[k]);
+      rows.in[k] = static_cast<const std::byte*>(from[k].at(ctx)) + offset * static_cast<int64_t>(loop_.operand_bytes(k));
     }
     const int64_t to_offset = (position * rows_.extent + row) * inner_.extent + inner;
-    rows.out = static_cast<std::byte*>(to.at(ctx)) + to_offset * static_cast<int64_t>(out_bytes_);
-    fn_(isa_, rows);
+    rows.out = static_cast<std::byte*>(to.at(ctx)) + to_offset * static_cast<int64_t>(size_of(loop_.out));
+    loop_.fn(isa_, rows);
   }
 }
 
@@ -81,4 +78,30 @@ ElementFn find_elementwise(std::string_view name, size_t operands, DType in, DTy
   return out == DType::boolean && in != DType::boolean ? find_comparison(name, in) : find_binary(name, in);
 }
 
+ElementLoop ElementLoop::find(std::string_view name, size_t operands, DType in, DType out) {
+  return {std::string(name), static_cast<uint8_t>(operands), in, out, find_elementwise(name, operands, in, out)};
+}
+
 }  // namespace quadlane::run
+
+namespace quadlane {
+
+void FieldCodec<run::ElementLoop>::write(FieldWriter& w, const run::ElementLoop& loop) {
+  w.write(loop.name);
+  w.write(loop.operands);
+  w.write(loop.in);
+  w.write(loop.out);
+}
+
+void FieldCodec<run::ElementLoop>::read(FieldReader& r, run::ElementLoop& loop) {
+  r.read(loop.name);
+  r.read(loop.operands);
+  r.read(loop.in);
+  r.read(loop.out);
+  if (!r.ok()) return;
+  if (loop.operands >= 1 && loop.operands <= 3)
+    loop.fn = run::find_elementwise(loop.name, loop.operands, loop.in, loop.out);
+  if (!loop.fn) r.fail(invalid_model("no loop '", loop.name, "' of ", int{loop.operands}, " ", to_string(loop.in)));
+}
+
+}  // namespace quadlane

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,17 @@ using ElementFn = void (*)(Isa, const ElementRows&);
 // of Gelu; "Clip" takes its bounds from p, the others their attributes in the order ONNX lists them.
 ElementFn find_elementwise(std::string_view name, size_t operands, DType in, DType out);
 
+// A loop and what it is found by, which is how it is stored.
+struct ElementLoop {
+  std::string name;
+  uint8_t operands = 1;
+  DType in = DType::f32, out = DType::f32;
+  ElementFn fn = nullptr;
+
+  static ElementLoop find(std::string_view name, size_t operands, DType in, DType out);
+  size_t operand_bytes(size_t k) const { return name == "Where" && k == 0 ? 1 : size_of(in); }
+};
+
 // The parts of find_elementwise.
 ElementFn find_unary(std::string_view name, DType in);
 ElementFn find_binary(std::string_view name, DType in);
@@ -40,24 +52,36 @@ class BroadcastStep final : public Step {
   struct Axis {
     int64_t extent;
     std::array<int64_t, 3> step;  // of each operand, in elements; 0 where it stands still
+    static constexpr auto kFields = std::tuple{&Axis::extent, &Axis::step};
   };
+  BroadcastStep() = default;  // to be read
   // The shapes broadcast to `out`.
-  BroadcastStep(Isa isa, ElementFn fn, const Shape& out, const std::vector<TensorType>& in, DType out_dtype,
+  BroadcastStep(Isa isa, ElementLoop loop, const Shape& out, const std::vector<TensorType>& in,
                 std::array<float, 2> p);
   std::array<DenseAddress, 3> from{};
   DenseAddress to{};
   void run(const RunContext&, int part, int parts) const noexcept override;
 
  private:
-  Isa isa_;
-  ElementFn fn_;
+  Isa isa_ = Isa::avx2;
+  ElementLoop loop_;
   std::vector<Axis> outer_;  // outermost first
   Axis rows_{1, {}}, inner_{1, {}};
-  size_t operands_;
-  std::array<size_t, 3> element_bytes_{};
-  size_t out_bytes_;
-  int64_t count_;
-  std::array<float, 2> p_;
+  int64_t count_ = 0;
+  std::array<float, 2> p_{};
+
+ public:
+  static constexpr auto kFields = std::tuple{&BroadcastStep::from, &BroadcastStep::to, &BroadcastStep::isa_, &BroadcastStep::loop_, &BroadcastStep::outer_, &BroadcastStep::rows_, &BroadcastStep::inner_, &BroadcastStep::count_, &BroadcastStep::p_};
+  void check(Checker&) const;
 };
 
 }  // namespace quadlane::run
+
+// Stored as what it is found by.
+template <>
+struct quadlane::FieldCodec<quadlane::run::ElementLoop> {
+  static constexpr uint32_t kLayout = 0x656c6f6f;
+  static constexpr size_t kFewestBytes = 8 + 3;
+  static void write(FieldWriter&, const run::ElementLoop&);
+  static void read(FieldReader&, run::ElementLoop&);
+};

@@ -12,12 +12,14 @@ namespace quadlane::run {
 // A matrix in memory: element (r, c) at r * row + c * column.
 struct MatrixStrides {
   int64_t row, column;
+  static constexpr auto kFields = std::tuple{&MatrixStrides::row, &MatrixStrides::column};
 };
 
 struct GemmLayout {
   Isa isa;  // of the kernel
   bool integer;
   int64_t k, n;
+  static constexpr auto kFields = std::tuple{&GemmLayout::isa, &GemmLayout::integer, &GemmLayout::k, &GemmLayout::n};
 
   int columns() const { return gemm_columns(isa); }
   int64_t panels() const { return (n + columns() - 1) / columns(); }
@@ -46,6 +48,8 @@ class PackBStep final : public Step {
   float alpha = 1;
   uint8_t flip = 0;
   DenseAddress from, to, sums;
+  static constexpr auto kFields = std::tuple{&PackBStep::layout, &PackBStep::strides, &PackBStep::matrices, &PackBStep::alpha, &PackBStep::flip, &PackBStep::from, &PackBStep::to, &PackBStep::sums};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
@@ -57,6 +61,8 @@ class PackAStep final : public Step {
   int64_t matrices = 1, rows = 0;
   uint8_t flip = 0;
   DenseAddress from, to, sums;
+  static constexpr auto kFields = std::tuple{&PackAStep::layout, &PackAStep::strides, &PackAStep::matrices, &PackAStep::rows, &PackAStep::flip, &PackAStep::from, &PackAStep::to, &PackAStep::sums};
+  void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 

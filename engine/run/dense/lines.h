@@ -11,10 +11,15 @@ namespace quadlane::run {
 
 struct Lines {
   int64_t outer, extent, inner;
+  static constexpr auto kFields = std::tuple{&Lines::outer, &Lines::extent, &Lines::inner};
 };
 inline constexpr int64_t kLineGroup = 256, kShortLine = 64;
 
 enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square };
+}  // namespace quadlane::run
+template <>
+inline constexpr quadlane::run::Reduction quadlane::kLastOf<quadlane::run::Reduction> = quadlane::run::Reduction::sum_square;
+namespace quadlane::run {
 
 // Neighbouring lines, or a single one.
 struct LineGroup {
@@ -29,9 +34,11 @@ class LinesStep : public Step {
   Isa isa = Isa::avx2;
   Lines lines{};
   DenseAddress from{}, to{};
+  static constexpr auto kFields = std::tuple{&LinesStep::isa, &LinesStep::lines, &LinesStep::from, &LinesStep::to};
   void run(const RunContext&, int part, int parts) const noexcept final;
 
  protected:
+  void check_lines(Checker&) const;
   virtual void group(const RunContext&, const LineGroup&) const = 0;
   // Whether the result has the lines' shape, or is something for each line that group() stores itself.
   virtual bool keeps_shape() const { return false; }
@@ -43,6 +50,8 @@ class LinesStep : public Step {
 class SoftmaxStep final : public LinesStep {
  public:
   bool log = false;
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&SoftmaxStep::log});
+  void check(Checker&) const;
 
  private:
   bool keeps_shape() const override { return true; }
@@ -52,6 +61,8 @@ class SoftmaxStep final : public LinesStep {
 class ReduceStep final : public LinesStep {
  public:
   Reduction op = Reduction::sum;
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&ReduceStep::op});
+  void check(Checker&) const;
 
  private:
   void group(const RunContext&, const LineGroup&) const override;
@@ -64,6 +75,8 @@ class LayerNormStep final : public LinesStep {
   bool centred = true, has_bias = false;
   float epsilon = 1e-5f;
   DenseAddress scale{}, bias{};
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&LayerNormStep::centred, &LayerNormStep::has_bias, &LayerNormStep::epsilon, &LayerNormStep::scale, &LayerNormStep::bias});
+  void check(Checker&) const;
 
  private:
   bool keeps_shape() const override { return true; }
@@ -74,6 +87,8 @@ class LayerNormStep final : public LinesStep {
 class ArgStep final : public LinesStep {
  public:
   bool max = true, last = false;
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&ArgStep::max, &ArgStep::last});
+  void check(Checker&) const;
 
  private:
   void group(const RunContext&, const LineGroup&) const override;
@@ -86,6 +101,8 @@ class TopKStep final : public LinesStep {
   int64_t k = 1;
   bool largest = true;
   DenseAddress indices{};  // s64
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&TopKStep::k, &TopKStep::largest, &TopKStep::indices});
+  void check(Checker&) const;
 
  private:
   void group(const RunContext&, const LineGroup&) const override;
@@ -95,6 +112,8 @@ class TopKStep final : public LinesStep {
 class CumSumStep final : public LinesStep {
  public:
   bool exclusive = false, reverse = false;
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&CumSumStep::exclusive, &CumSumStep::reverse});
+  void check(Checker&) const;
 
  private:
   bool keeps_shape() const override { return true; }

@@ -1,9 +1,9 @@
-#include "engine/compile/memory_plan.h"
+#include "engine/run/memory_plan.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace quadlane::compile {
+namespace quadlane::run {
 namespace {
 
 size_t round_up(size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
@@ -52,4 +52,4 @@ size_t peak_live_bytes(const std::vector<Lifetime>& buffers) {
   return peak;
 }
 
-}  // namespace quadlane::compile
+}  // namespace quadlane::run

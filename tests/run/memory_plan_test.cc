@@ -1,10 +1,10 @@
-#include "engine/compile/memory_plan.h"
+#include "engine/run/memory_plan.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace quadlane::compile {
+namespace quadlane::run {
 namespace {
 
 bool overlap(const Lifetime& a, size_t at, const Lifetime& b, size_t bt) {
@@ -41,4 +41,4 @@ TEST(MemoryPlan, AChainNeedsTwoBuffers) {
 TEST(MemoryPlan, NothingNeedsNothing) { EXPECT_EQ(plan_memory({}).arena_bytes, 0u); }
 
 }  // namespace
-}  // namespace quadlane::compile
+}  // namespace quadlane::run

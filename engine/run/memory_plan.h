@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace quadlane::compile {
+namespace quadlane::run {
 
 struct Lifetime {
   size_t bytes;
@@ -26,4 +26,4 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& buffers);
 // The lower bound itself, for reports and tests.
 size_t peak_live_bytes(const std::vector<Lifetime>& buffers);
 
-}  // namespace quadlane::compile
+}  // namespace quadlane::run

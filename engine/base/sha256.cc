@@ -1,10 +1,10 @@
-#include "tools/io/sha256.h"
+#include "engine/base/sha256.h"
 
 #include <array>
 #include <bit>
 #include <cstdint>
 
-namespace quadlane::tools {
+namespace quadlane {
 namespace {
 
 constexpr uint32_t kRound[64] = {
@@ -60,4 +60,4 @@ std::string sha256_hex(std::string_view bytes) {
   return hex;
 }
 
-}  // namespace quadlane::tools
+}  // namespace quadlane

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-namespace quadlane::tools {
+namespace quadlane {
 
 std::string sha256_hex(std::string_view bytes);
 
-}  // namespace quadlane::tools
+}  // namespace quadlane

@@ -1,0 +1,269 @@
+// What the steps on dense tensors may touch.
+#include <algorithm>
+#include <cstdlib>
+
+#include "engine/run/checker.h"
+#include "engine/run/dense/copy.h"
+#include "engine/run/dense/dynamic_quantize.h"
+#include "engine/run/dense/elementwise.h"
+#include "engine/run/dense/gather.h"
+#include "engine/run/dense/gemm_step.h"
+#include "engine/run/dense/lines.h"
+#include "engine/run/dense/quantize.h"
+
+namespace quadlane::run {
+namespace {
+
+// The lowest and the highest element that steps along axes reach.
+struct Reach {
+  __int128 low, high;
+  explicit Reach(int64_t start) : low(start), high(start) {}
+  void along(int64_t extent, int64_t step) {
+    const __int128 far = static_cast<__int128>(extent - 1) * step;
+    (far < 0 ? low : high) += far;
+  }
+  bool within(size_t bytes, size_t element_bytes) const {
+    return low >= 0 && (high + 1) * static_cast<__int128>(element_bytes) <= static_cast<__int128>(bytes);
+  }
+};
+
+constexpr int64_t kMostExtent = int64_t{1} << 40;
+bool is_extent(int64_t extent) { return extent >= 1 && extent <= kMostExtent; }
+
+}  // namespace
+
+bool StridedCopy::fits(size_t src_bytes, size_t dst_bytes) const {
+  if (empty_) return true;
+  if (outer_.size() > kMaxRank * 2 || row_chunk_ < 1 || inner_chunk_ < 1) return false;
+  if (element_bytes_ != 1 && element_bytes_ != 2 && element_bytes_ != 4 && element_bytes_ != 8) return false;
+  Reach src(src_offset_), dst(dst_offset_);
+  __int128 tiles = 1;
+  auto add = [&](const CopyAxis& axis) {
+    if (!is_extent(axis.extent) || std::abs(axis.src) > kMostExtent || std::abs(axis.dst) > kMostExtent) return false;
+    src.along(axis.extent, axis.src);
+    dst.along(axis.extent, axis.dst);
+    tiles *= axis.extent;
+    return tiles <= kMostExtent;
+  };
+  for (const CopyAxis& axis : outer_)
+    if (!add(axis)) return false;
+  if (!add(rows_) || !add(inner_)) return false;
+  const bool walks = inner_.dst == 1;
+  switch (kind_) {
+    case Kind::rows:
+      if (!walks || inner_.src != 1) return false;
+      break;
+    case Kind::fill:
+      if (!walks || inner_.src != 0) return false;
+      break;
+    case Kind::transpose:
+      if (!walks || rows_.src != 1) return false;
+      break;
+    case Kind::steps: break;
+  }
+  return src.within(src_bytes, element_bytes_) && dst.within(dst_bytes, element_bytes_);
+}
+
+void CopiesStep::check(Checker& c) const {
+  for (const Job& job : jobs_) {
+    c.writes(job.to, 0);
+    c.that(job.to.place == Place::arena || job.to.place == Place::user_output, "a copy into what may only be read");
+    c.that(job.copy.fits(c.room(job.from), c.room(job.to)), "a copy leaves its tensors");
+  }
+}
+
+void GatherStep::check(Checker& c) const {
+  const auto slab = static_cast<int64_t>(std::min(slab_bytes, Checker::kTooMany));
+  c.that(outer >= 0 && extent >= 0 && indices >= 0, "negative extents");
+  c.reads(from, Checker::product({outer, extent, slab}));
+  c.reads(index, Checker::product({indices, wide ? 8 : 4}));
+  c.writes(to, Checker::product({outer, indices, slab}));
+}
+
+void BroadcastStep::check(Checker& c) const {
+  c.loops(isa_);
+  c.that(loop_.fn && loop_.operands >= 1 && loop_.operands <= from.size(), "no loop");
+  if (!c.ok() || count_ == 0) return c.that(count_ == 0, "no loop");
+  std::vector<const Axis*> axes;
+  for (const Axis& axis : outer_) axes.push_back(&axis);
+  axes.push_back(&rows_), axes.push_back(&inner_);
+  __int128 count = 1;
+  for (const Axis* axis : axes) {
+    c.that(is_extent(axis->extent), "no extent");
+    count = std::min<__int128>(count * axis->extent, kMostExtent + 1);
+  }
+  c.that(count == count_, "the extents do not make the number of elements");
+  for (size_t k = 0; k < loop_.operands && c.ok(); ++k) {
+    c.that(inner_.step[k] == 0 || inner_.step[k] == 1, "an operand that neither walks nor stands still");
+    Reach reach(0);
+    for (const Axis* axis : axes) {
+      c.that(axis->step[k] >= 0 && axis->step[k] <= kMostExtent, "an operand that runs backwards");
+      if (c.ok()) reach.along(axis->extent, axis->step[k]);
+    }
+    c.reads(from[k], 0);
+    c.that(reach.within(c.room(from[k]), loop_.operand_bytes(k)), "an operand ends behind its memory");
+  }
+  c.writes(to, Checker::product({count_, static_cast<int64_t>(size_of(loop_.out))}));
+}
+
+void GridStep::check(Checker& c) const {
+  const auto byte = static_cast<int64_t>(size_of(bytes));
+  c.loops(isa);
+  c.that(bytes == DType::u8 || bytes == DType::s8 || (bytes == DType::s32 && !quantize), "a grid of no such integers");
+  c.that(count >= 0 && is_extent(entries) && is_extent(inner), "negative extents");
+  if (!c.ok() || count == 0) return;
+  const bool walk = entries > 1 && inner == 1;
+  const int64_t length = entries == 1 ? count : walk ? entries : inner;
+  c.that(count % length == 0, "the extents do not make the number of elements");
+  c.reads(from, Checker::product({count, quantize ? 4 : byte}));
+  c.writes(to, Checker::product({count, quantize ? byte : 4}));
+  c.reads(scale, Checker::product({entries, 4}));
+  if (has_zero) c.reads(zero, Checker::product({entries, byte}));
+}
+
+void DenseRangeStep::check(Checker& c) const {
+  c.loops(isa);
+  c.that(chunks >= 1 && chunks <= kMostExtent && count >= 0 && count <= kMostExtent &&
+             count <= INT64_MAX / chunks,
+         "no chunks");
+  c.reads(x, Checker::product({count, 4}));
+  c.writes(ranges, Checker::product({chunks, 8}));
+}
+
+void DenseDynamicQuantizeStep::check(Checker& c) const {
+  c.loops(isa);
+  c.reads(x, Checker::product({count, 4}));
+  c.reads(scale, 4), c.reads(zero, 1);
+  c.writes(y, Checker::product({count, 1}));
+}
+
+void LinesStep::check_lines(Checker& c) const {
+  c.loops(isa);
+  c.that(lines.outer >= 0 && is_extent(lines.extent) && lines.extent < (int64_t{1} << 31) && is_extent(lines.inner),
+         "no lines");
+  const size_t bytes = Checker::product({lines.outer, lines.extent, lines.inner, 4});
+  c.reads(from, bytes);
+  if (keeps_shape()) c.writes(to, bytes);
+}
+
+void SoftmaxStep::check(Checker& c) const { check_lines(c); }
+void CumSumStep::check(Checker& c) const { check_lines(c); }
+void ReduceStep::check(Checker& c) const {
+  check_lines(c);
+  c.writes(to, Checker::product({lines.outer, lines.inner, 4}));
+}
+void ArgStep::check(Checker& c) const {
+  check_lines(c);
+  c.writes(to, Checker::product({lines.outer, lines.inner, 8}));
+}
+void LayerNormStep::check(Checker& c) const {
+  check_lines(c);
+  c.reads(scale, Checker::product({lines.extent, 4}));
+  if (has_bias) c.reads(bias, Checker::product({lines.extent, 4}));
+}
+void TopKStep::check(Checker& c) const {
+  check_lines(c);
+  c.that(k >= 0 && k <= kMost && k <= lines.extent, "more results than a line has elements");
+  c.writes(to, Checker::product({lines.outer, k, lines.inner, 4}));
+  c.writes(indices, Checker::product({lines.outer, k, lines.inner, 8}));
+}
+
+namespace {
+
+void check_layout(Checker& c, const GemmLayout& l, bool integer) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  c.that(l.isa != Isa::reference && l.integer == integer, "a product of another kind");
+  c.that(l.k >= 1 && l.n >= 1 && l.k < kMost && l.n < kMost, "no product");
+}
+
+int64_t matrices_of(Checker& c, std::span<const int64_t> indices) {
+  int64_t most = -1;
+  for (int64_t i : indices) {
+    c.that(i >= 0 && i < kMostExtent, "a matrix that is not there");
+    most = std::max(most, i);
+  }
+  return most + 1;
+}
+
+}  // namespace
+
+void GemmStep::check_product(Checker& c, int64_t result_bytes) const {
+  c.loops(loops);
+  c.that(m >= 1 && m < (int64_t{1} << 31) && a_matrix.size() == b_matrix.size(), "no product");
+  c.that(rows >= 1 && rows <= kGemmMaxRows && panels >= 1 && panels * layout.columns() <= kGemmMaxColumns &&
+             rows * panels * layout.columns() <= kGemmMaxRows * gemm_columns(Isa::avx512_vnni),
+         "a tile of too many sums");
+  for (const auto& row : kernels)
+    for (KernelFn fn : row) c.kernel(fn);
+  const int64_t a_matrices = matrices_of(c, a_matrix), b_matrices = matrices_of(c, b_matrix);
+  c.that(a_row_bytes >= layout.a_row_bytes() && a_row_bytes % 4 == 0, "rows that overlap");
+  if (!c.ok()) return;
+  c.reads(a, Checker::product({a_matrices, m, a_row_bytes}));
+  c.reads(b, Checker::product({b_matrices, layout.panels(), layout.panel_bytes()}));
+  c.writes(y, Checker::product({static_cast<int64_t>(a_matrix.size()), m, layout.n, result_bytes}));
+}
+
+void GemmF32Step::check(Checker& c) const {
+  check_layout(c, layout, false);
+  if (c.ok()) check_product(c, 4);
+  if (!has_c || !c.ok()) return;
+  c.that(c_row >= 0 && c_column >= 0 && c_column <= 1 && c_row <= kMostExtent, "an operand that runs backwards");
+  Reach reach(0);
+  reach.along(m, c_row);
+  reach.along(layout.n, c_column);
+  c.reads(this->c, 0);
+  c.that(reach.within(c.room(this->c), 4), "an operand ends behind its memory");
+}
+
+void GemmIntegerStep::check(Checker& c) const {
+  check_layout(c, layout, true);
+  c.that(out == DType::s32 || out == DType::f32 || size_of(out) == 1, "a result of no such type");
+  if (c.ok()) check_product(c, static_cast<int64_t>(size_of(out)));
+  if (!c.ok()) return;
+  const int64_t n = layout.padded_n();
+  c.reads(a_sums, Checker::product({matrices_of(c, a_matrix), m, 4}));
+  c.reads(b_sums, Checker::product({matrices_of(c, b_matrix), n, 4}));
+  c.reads(bias, Checker::product({n, 4}));
+  if (has_b_zero) c.reads(b_zero, Checker::product({n, 4}));
+  if (a_zero_at_run) c.reads(a_zero_value, 1);
+  if (out != DType::s32) c.reads(mult, Checker::product({n, 4}));
+  if (out == DType::f32) c.reads(add, Checker::product({n, 4}));
+}
+
+namespace {
+
+// Matrices of rows x columns elements, one behind the other, whose elements lie at these strides.
+void check_source(Checker& c, const DenseAddress& from, int64_t matrices, int64_t rows, int64_t columns,
+                  MatrixStrides strides, size_t element_bytes) {
+  c.that(matrices >= 0 && matrices <= kMostExtent && strides.row >= 0 && strides.column >= 0 &&
+             strides.row <= kMostExtent && strides.column <= kMostExtent,
+         "a matrix that runs backwards");
+  if (!c.ok() || matrices == 0) return;
+  Reach reach(0);
+  reach.along(matrices, rows * columns);
+  reach.along(rows, strides.row);
+  reach.along(columns, strides.column);
+  c.reads(from, 0);
+  c.that(reach.within(c.room(from), element_bytes), "an operand ends behind its memory");
+}
+
+}  // namespace
+
+void PackBStep::check(Checker& c) const {
+  check_layout(c, layout, layout.integer);
+  if (!c.ok()) return;
+  check_source(c, from, matrices, layout.k, layout.n, strides, layout.integer ? 1 : 4);
+  c.writes(to, Checker::product({matrices, layout.panels(), layout.panel_bytes()}));
+  if (layout.integer) c.writes(sums, Checker::product({matrices, layout.padded_n(), 4}));
+}
+
+void PackAStep::check(Checker& c) const {
+  check_layout(c, layout, true);
+  c.that(rows >= 1 && rows < (int64_t{1} << 31), "no rows");
+  if (!c.ok()) return;
+  check_source(c, from, matrices, rows, layout.k, strides, 1);
+  c.writes(to, Checker::product({matrices, rows, layout.a_row_bytes()}));
+  c.writes(sums, Checker::product({matrices, rows, 4}));
+}
+
+}  // namespace quadlane::run

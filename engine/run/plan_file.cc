@@ -1,0 +1,281 @@
+#include "engine/run/plan_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "engine/base/crc32c.h"
+#include "engine/base/sha256.h"
+#include "engine/run/plan_record.h"
+
+namespace quadlane::run {
+namespace {
+
+// A mapping of a file, or of a part of it.
+struct Mapping final : Resource {
+  static Result<std::shared_ptr<Mapping>> make(int file, size_t offset, size_t bytes, int protection) {
+    auto mapping = std::make_shared<Mapping>();
+    void* at = mmap(nullptr, bytes, protection, MAP_PRIVATE, file, static_cast<off_t>(offset));
+    if (at == MAP_FAILED)
+      return make_error(Code::io, "the file cannot be mapped ", protection & PROT_EXEC ? "executable" : "readable", ": ",
+                        std::strerror(errno));
+    mapping->data = static_cast<const std::byte*>(at);
+    mapping->bytes = bytes;
+    return mapping;
+  }
+  ~Mapping() override {
+    if (data) munmap(const_cast<std::byte*>(data), bytes);
+  }
+  const std::byte* data = nullptr;
+  size_t bytes = 0;
+};
+
+struct Descriptor {
+  explicit Descriptor(int file) : file(file) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (file >= 0) close(file);
+  }
+  int file;
+};
+
+std::string name_of(uint32_t kind) {
+  std::string name;
+  for (int i = 0; i < 4; ++i) {
+    const char c = static_cast<char>(kind >> (8 * i) & 255);
+    name += c >= ' ' && c <= '~' ? c : '?';
+  }
+  return name;
+}
+
+bool is_known(uint32_t kind) {
+  const uint32_t known[] = {kInfoSection, kPlanSection, kWeightSection, kCodeSection, kGraphSection};
+  return std::find(std::begin(known), std::end(known), kind) != std::end(known);
+}
+
+Result<std::vector<Section>> read_table(std::span<const std::byte> file) {
+  if (file.size() < kPlanHeaderBytes)
+    return invalid_model("a file of ", file.size(), " bytes is no plan, whose header has ", kPlanHeaderBytes);
+  if (std::memcmp(file.data(), kPlanMagic, 8) != 0) return invalid_model("the file does not begin as a plan does");
+  FieldReader r(file.subspan(8));
+  const auto order = r.get<uint32_t>();
+  const auto major = r.get<uint16_t>();
+  [[maybe_unused]] const auto minor = r.get<uint16_t>();
+  const auto length = r.get<uint64_t>();
+  const auto count = r.get<uint32_t>(), table_crc = r.get<uint32_t>();
+  if (order != kPlanByteOrder) return invalid_model("the plan was written with another order of bytes");
+  uint32_t header_crc = 0;
+  std::memcpy(&header_crc, file.data() + 60, 4);
+  if (header_crc != crc32c(file.first(60)))
+    return invalid_model("the header is damaged: checksum ", crc32c(file.first(60)), ", expected ", header_crc);
+  if (major != kPlanMajor)
+    return unsupported("the plan has format version ", major, ", this engine reads version ", kPlanMajor);
+  if (length != file.size()) return invalid_model("the file has ", file.size(), " bytes, expected ", length);
+  if (count > (file.size() - kPlanHeaderBytes) / kSectionBytes)
+    return invalid_model(count, " sections do not fit in ", file.size(), " bytes");
+  const auto table = file.subspan(kPlanHeaderBytes, count * kSectionBytes);
+  if (crc32c(table) != table_crc)
+    return invalid_model("the section table is damaged: checksum ", crc32c(table), ", expected ", table_crc);
+  std::vector<Section> sections(count);
+  FieldReader entries(table);
+  for (Section& section : sections) entries.read(section);
+  return sections;
+}
+
+Status check_section(const Section& s, std::span<const std::byte> file, size_t table_end) {
+  const std::string name = name_of(s.kind);
+  if (!is_known(s.kind)) {
+    if (s.flags & kRequiredSection)
+      return unsupported("section '", name, "' is required and unknown to this engine");
+    return {};
+  }
+  if (s.offset < table_end || s.offset > file.size() || s.bytes > file.size() - s.offset)
+    return invalid_model("section '", name, "' lies at ", s.offset, " with ", s.bytes, " bytes, the file has ",
+                         file.size());
+  const bool mapped = s.kind == kWeightSection || s.kind == kCodeSection;
+  if (s.offset % (mapped ? kPlanPage : 8) != 0)
+    return invalid_model("section '", name, "' lies at ", s.offset, ", which is not aligned");
+  const uint32_t crc = crc32c(file.subspan(s.offset, s.bytes));
+  if (crc != s.crc) return invalid_model("section '", name, "' is damaged: checksum ", crc, ", expected ", s.crc);
+  return {};
+}
+
+Status check_types(const PlanRecord& record, const PlanOpenOptions& options) {
+  auto check = [](const TensorType& type, const std::string& name) -> Status {
+    auto count = element_count(type.shape);
+    return count.ok() ? Status() : std::move(count).context(cat("tensor '", name, "'")).error();
+  };
+  for (const auto* list : {&record.inputs, &record.outputs})
+    for (const TensorInfo& info : *list) QL_CHECK_OK(check(info.type, info.name));
+  for (const TailInput& value : record.before_tail) {
+    QL_CHECK_OK(check(value.type, "before the tail"));
+    if (value.output && *value.output >= record.outputs.size())
+      return invalid_model("output ", *value.output, " of ", record.outputs.size());
+  }
+  if (record.arena_bytes > options.max_arena_bytes)
+    return unsupported("the activations need ", record.arena_bytes, " bytes at once, the limit is ",
+                       options.max_arena_bytes);
+  return {};
+}
+
+}  // namespace
+
+struct PlanFile::State {
+  PlanOpenOptions options;
+  std::string path;
+  std::unique_ptr<Descriptor> file;
+  std::shared_ptr<Mapping> mapping;
+  std::vector<Section> sections;
+  std::vector<Variant> variants;
+  PlanInfo info;
+
+  std::span<const std::byte> all() const { return {mapping->data, mapping->bytes}; }
+  const Section* find(uint32_t kind, uint32_t variant) const {
+    for (const Section& s : sections)
+      if (s.kind == kind && s.variant == variant) return &s;
+    return nullptr;
+  }
+  std::span<const std::byte> bytes(const Section& s) const { return all().subspan(s.offset, s.bytes); }
+  Status read();
+  Result<std::vector<KernelFn>> entries(const Variant&, Plan&, std::span<const KernelRecord>) const;
+};
+
+Status PlanFile::State::read() {
+  QL_TRY(sections, read_table(all()));
+  const size_t table_end = kPlanHeaderBytes + sections.size() * kSectionBytes;
+  for (const Section& s : sections) QL_CHECK_OK(check_section(s, all(), table_end));
+  std::erase_if(sections, [](const Section& s) { return !is_known(s.kind); });
+  const Section* about = find(kInfoSection, 0);
+  if (!about) return invalid_model("the file has no section 'info'");
+  FieldReader r(bytes(*about));
+  r.read(info);
+  QL_CHECK_OK(std::move(r).status().context("section 'info'"));
+  for (const Section& s : sections) {
+    if (s.kind != kPlanSection) continue;
+    FieldReader plan(bytes(s));
+    const Isa isa = plan.get<Isa>();
+    QL_CHECK_OK(std::move(plan).status().context("section 'plan'"));
+    if (!find(kWeightSection, s.variant)) return invalid_model("variant ", s.variant, " has no weights");
+    variants.push_back({isa, s.variant, find(kCodeSection, s.variant) != nullptr});
+  }
+  return {};
+}
+
+Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& options) {
+  auto in_file = [&](Error error) {
+    error.trail.push_back(cat("'", path, "'"));
+    return error;
+  };
+  auto state = std::make_shared<State>();
+  state->options = options;
+  state->path = path;
+  state->file = std::make_unique<Descriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (state->file->file < 0) return in_file(make_error(Code::io, "cannot be opened: ", std::strerror(errno)));
+  struct stat about {};
+  if (fstat(state->file->file, &about) != 0 || !S_ISREG(about.st_mode))
+    return in_file(make_error(Code::io, "is no regular file"));
+  if (about.st_size < static_cast<off_t>(kPlanHeaderBytes))
+    return in_file(invalid_model("a file of ", static_cast<int64_t>(about.st_size), " bytes is no plan, whose header has ",
+                                 kPlanHeaderBytes));
+  auto mapping = Mapping::make(state->file->file, 0, static_cast<size_t>(about.st_size), PROT_READ);
+  if (!mapping.ok()) return in_file(std::move(mapping).error());
+  state->mapping = *std::move(mapping);
+  if (Status read = state->read(); !read.ok()) return in_file(std::move(read).error());
+  const auto& allowed = state->options.allowed;
+  if (!allowed.empty()) {
+    const std::string hash = sha256_hex({reinterpret_cast<const char*>(state->mapping->data), state->mapping->bytes});
+    if (std::find(allowed.begin(), allowed.end(), hash) == allowed.end())
+      return in_file(make_error(Code::invalid_argument, "the file's SHA-256 ", hash, " is not among the ",
+                                allowed.size(), " that are allowed"));
+  }
+  return PlanFile(std::move(state));
+}
+
+const PlanInfo& PlanFile::info() const { return state_->info; }
+std::span<const Section> PlanFile::sections() const { return state_->sections; }
+std::span<const std::byte> PlanFile::bytes(const Section& s) const { return state_->bytes(s); }
+const std::vector<PlanFile::Variant>& PlanFile::variants() const { return state_->variants; }
+std::span<const std::byte> PlanFile::graph() const {
+  const Section* s = state_->find(kGraphSection, 0);
+  return s ? state_->bytes(*s) : std::span<const std::byte>();
+}
+std::string PlanFile::sha256() const {
+  return sha256_hex({reinterpret_cast<const char*>(state_->mapping->data), state_->mapping->bytes});
+}
+
+// Where the kernels begin: in the code section, mapped executable.
+Result<std::vector<KernelFn>> PlanFile::State::entries(const Variant& variant, Plan& plan,
+                                                       std::span<const KernelRecord> records) const {
+  std::vector<KernelFn> entries(records.size(), nullptr);
+  if (records.empty()) return entries;
+  const Section* code = find(kCodeSection, variant.index);
+  plan.without_code = !code || !options.map_code;
+  if (plan.without_code) {
+    for (const KernelRecord& r : records) plan.kernels.push_back({r.name, nullptr, r.bytes, r.instruction_bytes});
+    return entries;
+  }
+  QL_TRY(auto executable, Mapping::make(file->file, code->offset, code->bytes, PROT_READ | PROT_EXEC));
+  for (size_t i = 0; i < records.size(); ++i) {
+    const KernelRecord& r = records[i];
+    if (r.offset > code->bytes || r.bytes > code->bytes - r.offset || r.bytes == 0 || r.instruction_bytes > r.bytes)
+      return invalid_model("kernel '", r.name, "' lies at ", r.offset, " with ", r.bytes, " bytes, the code has ",
+                           code->bytes);
+    const std::byte* at = executable->data + r.offset;
+    entries[i] = reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(at));
+    plan.kernels.push_back({r.name, entries[i], r.bytes, r.instruction_bytes});
+  }
+  plan.code_method = "mapped from the plan file";
+  plan.resources.push_back(std::move(executable));
+  return entries;
+}
+
+Result<std::shared_ptr<const Plan>> PlanFile::load(const Variant& variant, Isa loops, const StepCodec* others) const {
+  const State& s = *state_;
+  const Section *section = s.find(kPlanSection, variant.index), *weights = s.find(kWeightSection, variant.index);
+  auto plan = std::make_shared<Plan>();
+  PlanRecord record;
+  FieldReader head(s.bytes(*section));
+  head.read(record);
+  if (!head.ok()) return std::move(head).status().error();
+  QL_CHECK_OK(check_types(record, s.options));
+  plan->isa = to_string(record.isa);
+  plan->code_method = record.kernels.empty() ? "no generated code" : "the plan carries none";
+  plan->inputs = std::move(record.inputs), plan->outputs = std::move(record.outputs);
+  plan->before_tail = std::move(record.before_tail), plan->slots = std::move(record.slots);
+  plan->arena_bytes = record.arena_bytes;
+  plan->weights = AlignedBytes::mapped(s.mapping, s.mapping->data + weights->offset, weights->bytes);
+  QL_TRY(std::vector<KernelFn> entries, s.entries(variant, *plan, record.kernels));
+  FieldReader steps(s.bytes(*section).last(head.left()), entries);
+  Checker checker(*plan, loops);
+  for (uint64_t i = 0; i < record.steps; ++i) {
+    QL_TRY(auto step, read_step(steps, checker, others));
+    plan->steps.push_back(std::move(step));
+  }
+  if (steps.left()) return invalid_model(steps.left(), " bytes behind the last step");
+  return std::shared_ptr<const Plan>(std::move(plan));
+}
+
+Result<std::shared_ptr<const Plan>> PlanFile::load(Isa best, const StepCodec* others) const {
+  const Variant* chosen = nullptr;
+  std::string found;
+  for (const Variant& v : state_->variants) {
+    found += cat(found.empty() ? "" : ", ", to_string(v.isa), v.code ? "" : " without code");
+    const bool runs = v.code && state_->options.map_code && v.isa <= best;
+    if (runs && (!chosen || v.isa > chosen->isa)) chosen = &v;
+  }
+  if (!chosen)
+    return unsupported("'", state_->path, "' holds ", found.empty() ? "no plan" : found, "; expected code for ",
+                       to_string(best));
+  if (state_->info.kernel_abi != kKernelAbi)
+    return unsupported("'", state_->path, "' has code of kernel convention ", state_->info.kernel_abi,
+                       ", this engine calls convention ", kKernelAbi);
+  return load(*chosen, std::min(best, detect_cpu().best_isa()), others).context(cat("'", state_->path, "'"));
+}
+
+}  // namespace quadlane::run
