@@ -15,7 +15,8 @@ void restore(FieldReader& r, Tensor& tensor) {
   if (!r.ok()) return;
   auto count = element_count(type.shape);
   if (!count.ok()) return r.fail(std::move(count).error());
-  if (type.bytes() > r.left()) return r.fail(invalid_model("a tensor of ", type.bytes(), " bytes, ", r.left(), " are left"));
+  if (type.bytes() > r.left())
+    return r.fail(invalid_model("a tensor of ", type.bytes(), " bytes, ", r.left(), " are left"));
   auto made = Tensor::allocate(type);
   if (!made.ok()) return r.fail(std::move(made).error());
   tensor = *std::move(made);

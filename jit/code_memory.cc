@@ -45,7 +45,8 @@ Status CodeMemory::seal(const CodeMemoryOptions& options) {
   else if (map_then_protect())
     method_ = "read-write, then read-execute";
   else
-    return make_error(Code::unsupported, "no executable memory for ", bytes_, " bytes of code: ", std::strerror(errno));
+    return make_error(Code::no_executable_memory, "no executable memory for ", bytes_,
+                      " bytes of code: ", std::strerror(errno));
   staged_.clear();
   staged_.shrink_to_fit();
   for (const auto& listener : options.listeners) QL_CHECK_OK(tell(*listener));

@@ -40,9 +40,9 @@ int main(int argc, char** argv) {
   CLI::App app("Quadlane runs convolutional networks on CPUs: ONNX in, int8 results out.", "quadlane");
   app.set_version_flag("--version", QUADLANE_VERSION);
   app.require_subcommand(1);
-  std::vector<Verb> verbs = {tools::add_run(app),     tools::add_quantize(app), tools::add_bench(app),
-                             tools::add_profile(app), tools::add_compare(app),  tools::add_inspect(app),
-                             tools::add_verify(app),  tools::add_segment(app)};
+  std::vector<Verb> verbs = {tools::add_run(app),     tools::add_quantize(app), tools::add_compile(app),
+                             tools::add_bench(app),   tools::add_profile(app),  tools::add_compare(app),
+                             tools::add_inspect(app), tools::add_verify(app),   tools::add_segment(app)};
   try {
     auto is_named = [&](const Verb& verb) { return verb.app->get_name() == argv[1]; };
     if (argc > 1 && argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), is_named))

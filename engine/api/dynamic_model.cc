@@ -4,6 +4,7 @@
 #include <list>
 #include <mutex>
 
+#include "engine/api/plan_model.h"
 #include "ops/table.h"
 
 namespace quadlane {
@@ -19,7 +20,8 @@ struct Entry {
 }  // namespace
 
 struct DynamicModel::State {
-  OnnxModel file;
+  std::optional<OnnxModel> file;
+  std::optional<Model> fixed;  // instead of the file
   DynamicOptions options;
   std::vector<InputSpec> inputs;
   std::mutex mutex;                           // never held while compiling
@@ -68,24 +70,41 @@ std::vector<std::shared_ptr<const run::Plan>> DynamicModel::State::plans() {
 }
 
 Result<Model> DynamicModel::State::compile(const std::vector<Shape>& shapes) {
+  if (fixed) return *fixed;
   ModelOptions model_options = options.model;
   model_options.load.symbols.clear();
   model_options.load.batch = 0;
   for (size_t i = 0; i < shapes.size(); ++i) model_options.load.shapes[inputs[i].name] = shapes[i];
   model_options.siblings = plans();
-  QL_TRY(Graph graph, file.bind(op_table(), model_options.load));
+  QL_TRY(Graph graph, file->bind(op_table(), model_options.load));
   return Model::from_graph(std::move(graph), model_options);
 }
 
 Result<DynamicModel> DynamicModel::load(const std::string& path, const DynamicOptions& options) {
+  if (is_plan_file(path)) {
+    QL_TRY(Model model, Model::load_plan(path, options.model));
+    return from_model(std::move(model), options);
+  }
   QL_TRY(OnnxModel file, OnnxModel::read(path, options.model.load));
   return from_file(std::move(file), options);
+}
+
+DynamicModel DynamicModel::from_model(Model model, const DynamicOptions& options) {
+  std::vector<InputSpec> inputs;
+  for (const run::TensorInfo& info : model.inputs()) {
+    InputSpec input{info.name, info.type.dtype, true, {}};
+    for (int64_t extent : info.type.shape) input.dims.push_back({extent, {}});
+    inputs.push_back(std::move(input));
+  }
+  return DynamicModel(
+      std::shared_ptr<State>(new State{std::nullopt, std::move(model), options, std::move(inputs), {}, {}}));
 }
 
 Result<DynamicModel> DynamicModel::from_file(OnnxModel file, const DynamicOptions& options) {
   const LoadOptions& load = options.model.load;
   QL_TRY(std::vector<InputSpec> inputs, narrowed(file.inputs(), {load.shapes, load.symbols, load.batch}));
-  return DynamicModel(std::shared_ptr<State>(new State{std::move(file), options, std::move(inputs), {}, {}}));
+  return DynamicModel(
+      std::shared_ptr<State>(new State{std::move(file), std::nullopt, options, std::move(inputs), {}, {}}));
 }
 
 const std::vector<InputSpec>& DynamicModel::inputs() const { return state_->inputs; }

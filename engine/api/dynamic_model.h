@@ -23,6 +23,8 @@ class DynamicStream;
 class DynamicModel {
  public:
   static Result<DynamicModel> load(const std::string& path, const DynamicOptions& = {});
+  // A model of fixed shapes.
+  static DynamicModel from_model(Model model, const DynamicOptions& = {});
   static Result<DynamicModel> from_file(OnnxModel file, const DynamicOptions& = {});
 
   const std::vector<InputSpec>& inputs() const;  // as declared, or as the options bind them

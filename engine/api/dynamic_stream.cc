@@ -55,8 +55,7 @@ Result<DynamicStream::Open*> DynamicStream::stream_for(std::span<const Shape> sh
   auto found = std::find_if(open_.begin(), open_.end(), same);
   if (found == open_.end()) {
     QL_TRY(Model model, model_.specialize(shapes));
-    if (open_.size() >= std::max<size_t>(model_.options().max_streams, 1))
-      open_.pop_back();  // before the new arena
+    if (open_.size() >= std::max<size_t>(model_.options().max_streams, 1)) open_.pop_back();  // before the new arena
     QL_TRY(run::Stream stream, model.open_stream(options_));
     open_.push_back({std::vector<Shape>(shapes.begin(), shapes.end()), std::move(model), std::move(stream)});
     found = open_.end() - 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "engine/api/plan_model.h"
 #include "engine/compile/compile.h"
 #include "ops/table.h"
 
@@ -19,7 +20,8 @@ PassOptions pass_options(const ModelOptions& options) {
 
 bool is_quantized(const Graph& graph) {
   for (NodeId id : graph.order())
-    for (const char* op : {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"})
+    for (const char* op :
+         {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"})
       if (graph.at(id).op == op) return true;
   return false;
 }
@@ -63,18 +65,22 @@ Result<Graph> load_simplified(const OnnxModel& file, const ModelOptions& options
   return graph;
 }
 
+Status bring_to_final_form(Graph& graph, const ModelOptions& options) {
+  const PassOptions passes = pass_options(options);
+  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), passes));
+  if (is_quantized(graph)) QL_CHECK_OK(run_passes(graph, op_table(), fuse_int8_passes(), passes));
+  return run_passes(graph, op_table(), fuse_f32_passes(), passes);
+}
+
 Result<Model> Model::load(const std::string& path, const ModelOptions& options) {
+  if (is_plan_file(path)) return load_plan(path, options);
   QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
   return from_graph(std::move(graph), options);
 }
 
 Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
   const double gmac = count_gmac(graph);
-  PassOptions passes = pass_options(options);
-  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), passes));
-  if (is_quantized(graph)) QL_CHECK_OK(run_passes(graph, op_table(), fuse_int8_passes(), passes));
-  QL_CHECK_OK(run_passes(graph, op_table(), fuse_f32_passes(), passes));
-
+  QL_CHECK_OK(bring_to_final_form(graph, options));
   compile::CompileOptions compile_options;
   if (options.isa) {
     if (!compile_options.cpu.runs(*options.isa))
@@ -105,11 +111,13 @@ double Model::gmac_executed() const {
   return sum > 0 ? sum : gmac_;
 }
 
-std::string Model::describe_plan() const {
-  std::string text = cat("plan: isa ", plan_->isa, ", code ", plan_->code_method, ", ", plan_->steps.size(),
-                         " steps, arena ", plan_->arena_bytes, " bytes, weights ", plan_->weights.size(), " bytes\n");
-  for (size_t i = 0; i < plan_->steps.size(); ++i) {
-    const run::StepInfo& s = plan_->steps[i]->info;
+std::string Model::describe_plan() const { return quadlane::describe_plan(*plan_); }
+
+std::string describe_plan(const run::Plan& plan) {
+  std::string text = cat("plan: isa ", plan.isa, ", code ", plan.code_method, ", ", plan.steps.size(), " steps, arena ",
+                         plan.arena_bytes, " bytes, weights ", plan.weights.size(), " bytes\n");
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const run::StepInfo& s = plan.steps[i]->info;
     char numbers[96];
     std::snprintf(numbers, sizeof numbers, "%4zu  %8.4f GMAC  %9lld B read  %9lld B written  ", i, s.gmac,
                   static_cast<long long>(s.bytes_read), static_cast<long long>(s.bytes_written));

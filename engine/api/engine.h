@@ -15,6 +15,7 @@
 
 #include "engine/base/cpu.h"
 #include "engine/compile/conv_tuner.h"
+#include "engine/run/plan_file.h"
 #include "engine/run/stream.h"
 #include "graph/passes/pass.h"
 #include "jit/code_listener.h"
@@ -42,10 +43,12 @@ struct ModelOptions {
 
 class Model {
  public:
-  // An .onnx file, fp32 or quantized (QDQ).
+  // An .onnx file, fp32 or quantized (QDQ), or a plan file.
   static Result<Model> load(const std::string& path, const ModelOptions& = {});
   // A graph of standard operators, as load_onnx or quantize give it.
   static Result<Model> from_graph(Graph graph, const ModelOptions& = {});
+  // A plan file: its code where it has some for this processor, else code generated from its graph.
+  static Result<Model> load_plan(const std::string& path, const ModelOptions& = {}, const run::PlanOpenOptions& = {});
 
   const std::vector<run::TensorInfo>& inputs() const { return plan_->inputs; }
   const std::vector<run::TensorInfo>& outputs() const { return plan_->outputs; }
@@ -58,6 +61,8 @@ class Model {
   double gmac() const { return gmac_; }
   // The same after rewrites; what the kernels do, padding lanes not counted.
   double gmac_executed() const;
+  // From the call of load_plan to a plan that is ready to run; 0 for other models, see Plan::compile_ms.
+  double open_ms() const { return open_ms_; }
   // One line for each step: kernel, sizes, and why copies and fallbacks exist.
   std::string describe_plan() const;
 
@@ -69,12 +74,16 @@ class Model {
   std::shared_ptr<const run::Plan> plan_;
   Isa isa_ = Isa::reference;
   bool int8_ = false;
-  double gmac_ = 0;
+  double gmac_ = 0, open_ms_ = 0;
 };
+
+std::string describe_plan(const run::Plan&);
 
 // The graph after loading and the simplify passes: what calibration and quantization work on.
 Result<Graph> load_simplified(const std::string& path, const ModelOptions& = {});
 Result<Graph> load_simplified(const OnnxModel&, const ModelOptions& = {});
+// The passes that a graph of standard operators goes through before it is compiled.
+Status bring_to_final_form(Graph&, const ModelOptions&);
 // MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a
 // transposed convolution are not counted.
 double count_gmac(const Graph&);

@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli): finds every changed bit, gigabytes a second. Against accidents; a signature is sha256.h's matter.
+// CRC-32C (Castagnoli): finds every changed bit, gigabytes a second. Against accidents; a signature is sha256.h's
+// matter.
 #pragma once
 
 #include <cstddef>

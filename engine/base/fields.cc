@@ -4,7 +4,8 @@ namespace quadlane {
 
 void FieldReader::raw(void* to, size_t bytes) {
   if (!ok()) return;
-  if (bytes > rest_.size()) return fail(invalid_model("a value of ", bytes, " bytes where ", rest_.size(), " are left"));
+  if (bytes > rest_.size())
+    return fail(invalid_model("a value of ", bytes, " bytes where ", rest_.size(), " are left"));
   if (bytes) std::memcpy(to, rest_.data(), bytes);
   rest_ = rest_.subspan(bytes);
 }

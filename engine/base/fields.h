@@ -32,7 +32,9 @@ template <class E>
 inline constexpr E kLastOf = E::no_last_value_is_known;
 
 template <class T>
-concept HasFields = requires { T::kFields; };
+concept HasFields = requires {
+  T::kFields;
+};
 
 namespace detail {
 
@@ -68,7 +70,9 @@ constexpr bool fields_are_complete(size_t start = 0) {
 template <class T>
 struct FieldCodec;
 template <class T>
-concept HasCodec = requires { FieldCodec<T>::kLayout; };
+concept HasCodec = requires {
+  FieldCodec<T>::kLayout;
+};
 
 // Names the stored form of a type: another list of members gives another number.
 template <class T>
@@ -112,30 +116,42 @@ constexpr uint32_t layout_of_members(const std::tuple<Pointers...>*) {
 
 template <class T>
 constexpr uint32_t layout_id() {
-  if constexpr (HasCodec<T>) return FieldCodec<T>::kLayout;
-  else if constexpr (std::is_same_v<T, std::string>) return 1;
-  else if constexpr (std::is_same_v<T, KernelFn>) return 4;
+  if constexpr (HasCodec<T>)
+    return FieldCodec<T>::kLayout;
+  else if constexpr (std::is_same_v<T, std::string>)
+    return 1;
+  else if constexpr (std::is_same_v<T, KernelFn>)
+    return 4;
   else if constexpr (detail::Inner<T>::kKind != 0)
     return detail::mixed(detail::Inner<T>::kKind, layout_id<typename detail::Inner<T>::Type>());
-  else if constexpr (HasFields<T>) return detail::layout_of_members(&T::kFields);
-  else if constexpr (std::is_floating_point_v<T>) return 0x20 + sizeof(T);
-  else if constexpr (std::is_enum_v<T>) return 0x30 + sizeof(T);
-  else return 0x10 + sizeof(T);
+  else if constexpr (HasFields<T>)
+    return detail::layout_of_members(&T::kFields);
+  else if constexpr (std::is_floating_point_v<T>)
+    return 0x20 + sizeof(T);
+  else if constexpr (std::is_enum_v<T>)
+    return 0x30 + sizeof(T);
+  else
+    return 0x10 + sizeof(T);
 }
 
 // The fewest bytes a value of the type takes.
 template <class T>
 constexpr size_t fewest_bytes() {
-  if constexpr (HasCodec<T>) return FieldCodec<T>::kFewestBytes;
-  else if constexpr (std::is_same_v<T, KernelFn>) return 4;
-  else if constexpr (std::is_same_v<T, std::string> || detail::Inner<T>::kKind == 2) return 8;
-  else if constexpr (detail::Inner<T>::kKind == 3) return 1;
+  if constexpr (HasCodec<T>)
+    return FieldCodec<T>::kFewestBytes;
+  else if constexpr (std::is_same_v<T, KernelFn>)
+    return 4;
+  else if constexpr (std::is_same_v<T, std::string> || detail::Inner<T>::kKind == 2)
+    return 8;
+  else if constexpr (detail::Inner<T>::kKind == 3)
+    return 1;
   else if constexpr (detail::Inner<T>::kKind != 0)
     return (detail::Inner<T>::kKind - 0x100) * fewest_bytes<typename detail::Inner<T>::Type>();
   else if constexpr (HasFields<T>)
     return std::apply([](auto... m) { return (size_t{0} + ... + fewest_bytes<detail::MemberType<decltype(m)>>()); },
                       T::kFields);
-  else return sizeof(T);
+  else
+    return sizeof(T);
 }
 
 class FieldWriter {

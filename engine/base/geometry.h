@@ -37,7 +37,9 @@ struct Geometry {
   int64_t image_pixels = 0;         // distance between two images
   int64_t plane_pixels = 0;         // distance between two planes
 
-  static constexpr auto kFields = std::tuple{&Geometry::n, &Geometry::h, &Geometry::w, &Geometry::gap, &Geometry::pad_top, &Geometry::pad_bottom, &Geometry::pitch, &Geometry::origin, &Geometry::image_pixels, &Geometry::plane_pixels};
+  static constexpr auto kFields = std::tuple{
+      &Geometry::n,          &Geometry::h,     &Geometry::w,      &Geometry::gap,          &Geometry::pad_top,
+      &Geometry::pad_bottom, &Geometry::pitch, &Geometry::origin, &Geometry::image_pixels, &Geometry::plane_pixels};
   bool operator==(const Geometry&) const = default;
   int64_t plane_bytes() const { return plane_pixels * kPixelBytes; }
   int64_t image_bytes() const { return image_pixels * kPixelBytes; }

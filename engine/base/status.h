@@ -15,7 +15,18 @@
 namespace quadlane {
 
 // needs_value: something must be known that is not yet, such as the input an output's shape depends on.
-enum class Code : uint8_t { invalid_argument, invalid_model, unsupported, out_of_memory, io, internal, needs_value };
+enum class Code : uint8_t {
+  invalid_argument,
+  invalid_model,
+  unsupported,
+  out_of_memory,
+  io,
+  internal,
+  needs_value,
+  no_executable_memory,
+  cancelled,
+  timed_out,
+};
 const char* to_string(Code);
 
 struct Error {

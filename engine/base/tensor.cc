@@ -15,6 +15,9 @@ const char* to_string(Code code) {
     case Code::io: return "i/o";
     case Code::internal: return "internal";
     case Code::needs_value: return "needs a value";
+    case Code::no_executable_memory: return "no executable memory";
+    case Code::cancelled: return "cancelled";
+    case Code::timed_out: return "timed out";
   }
   return "?";
 }

@@ -101,12 +101,14 @@ class Builder {
 
 }  // namespace
 
-Result<std::shared_ptr<const run::Plan>> reference_plan(const Graph& graph, const OpTable& ops, size_t max_arena_bytes) {
+Result<std::shared_ptr<const run::Plan>> reference_plan(const Graph& graph, const OpTable& ops,
+                                                        size_t max_arena_bytes) {
   if (graph.tail) return unsupported("outputs whose shapes depend on the data have no reference plan");
   Builder builder(graph);
   builder.place_values();
   if (builder.arena_bytes() > max_arena_bytes)
-    return unsupported("the activations need ", builder.arena_bytes(), " bytes at once, the limit is ", max_arena_bytes);
+    return unsupported("the activations need ", builder.arena_bytes(), " bytes at once, the limit is ",
+                       max_arena_bytes);
   QL_TRY(auto plan, builder.build(ops));
   return std::shared_ptr<const run::Plan>(std::move(plan));
 }

@@ -14,7 +14,9 @@ class ChannelsStep final : public Step {
   KernelFn kernel;
   size_t lanes = 0, channels = 0;  // offsets in the weights
   float factor = 1;
-  static constexpr auto kFields = std::tuple{&ChannelsStep::src, &ChannelsStep::src_planes, &ChannelsStep::dst, &ChannelsStep::kernel, &ChannelsStep::lanes, &ChannelsStep::channels, &ChannelsStep::factor};
+  static constexpr auto kFields =
+      std::tuple{&ChannelsStep::src,   &ChannelsStep::src_planes, &ChannelsStep::dst,   &ChannelsStep::kernel,
+                 &ChannelsStep::lanes, &ChannelsStep::channels,   &ChannelsStep::factor};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -25,7 +27,8 @@ class UnpackIndicesStep final : public Step {
   Geometry src;
   int64_t src_plane = 0;
   DenseAddress dst;
-  static constexpr auto kFields = std::tuple{&UnpackIndicesStep::src, &UnpackIndicesStep::src_plane, &UnpackIndicesStep::dst};
+  static constexpr auto kFields =
+      std::tuple{&UnpackIndicesStep::src, &UnpackIndicesStep::src_plane, &UnpackIndicesStep::dst};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

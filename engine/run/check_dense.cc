@@ -123,8 +123,7 @@ void GridStep::check(Checker& c) const {
 
 void DenseRangeStep::check(Checker& c) const {
   c.loops(isa);
-  c.that(chunks >= 1 && chunks <= kMostExtent && count >= 0 && count <= kMostExtent &&
-             count <= INT64_MAX / chunks,
+  c.that(chunks >= 1 && chunks <= kMostExtent && count >= 0 && count <= kMostExtent && count <= INT64_MAX / chunks,
          "no chunks");
   c.reads(x, Checker::product({count, 4}));
   c.writes(ranges, Checker::product({chunks, 8}));

@@ -172,8 +172,9 @@ void MoveStep::check(Checker& c) const {
          "not one source for each plane");
   for (uint32_t t : table) c.that(t < tables.size(), "a table that is not there");
   for (const MoveTable& t : tables) {
-    c.that(t.rows.size() == static_cast<size_t>(dst.geometry.h) && t.columns.size() == static_cast<size_t>(dst.geometry.w),
-           "a table of another extent");
+    c.that(
+        t.rows.size() == static_cast<size_t>(dst.geometry.h) && t.columns.size() == static_cast<size_t>(dst.geometry.w),
+        "a table of another extent");
     for (int32_t row : t.rows) c.that(row >= kFill && row < src.h, "a source row outside of the image");
     for (int32_t column : t.columns) c.that(column >= kFill && column < src.w, "a source column outside of the image");
     c.that(t.run_begin >= 0 && t.run_begin <= t.run_end && t.run_end <= dst.geometry.w, "a run outside of the row");
@@ -182,8 +183,7 @@ void MoveStep::check(Checker& c) const {
       c.that(t.columns[static_cast<size_t>(i)] ==
                  t.columns[static_cast<size_t>(t.run_begin)] + int64_t{i - t.run_begin} * t.run_step,
              "a run of unequal steps");
-    if (t.run_begin < t.run_end)
-      c.that(t.columns[static_cast<size_t>(t.run_begin)] != kFill, "a run of no source");
+    if (t.run_begin < t.run_end) c.that(t.columns[static_cast<size_t>(t.run_begin)] != kFill, "a run of no source");
   }
 }
 

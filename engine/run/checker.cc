@@ -71,14 +71,16 @@ void Checker::reads(const DenseAddress& a, size_t bytes) {
 
 void Checker::writes(const DenseAddress& a, size_t bytes) {
   reads(a, bytes);
-  that(a.place == Place::arena || a.place == Place::user_output || bytes == 0, "a step writes into what it may only read");
+  that(a.place == Place::arena || a.place == Place::user_output || bytes == 0,
+       "a step writes into what it may only read");
 }
 
 void Checker::groups(std::span<const PlaneGroup> groups, size_t planes) {
   const auto all = static_cast<int64_t>(planes);
   for (const PlaneGroup& g : groups) {
     kernel(g.kernel);
-    that(g.first >= 0 && g.count >= 0 && g.first <= all && g.count <= all - g.first, "a group of planes that are not there");
+    that(g.first >= 0 && g.count >= 0 && g.first <= all && g.count <= all - g.first,
+         "a group of planes that are not there");
   }
 }
 

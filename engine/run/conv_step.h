@@ -21,14 +21,16 @@ class ConvStep final : public Step {
     uint32_t first_dst;             // into dst_planes
     std::vector<KernelFn> kernels;  // [v - 1]: a tile of v vectors, v = 1..pv
     static constexpr auto kFields =
-        std::tuple{&Block::weights, &Block::bias, &Block::mult, &Block::clamp_lo, &Block::clamp_hi, &Block::shift, &Block::weight_sums, &Block::outputs, &Block::section_planes, &Block::first_src, &Block::first_dst, &Block::kernels};
+        std::tuple{&Block::weights,        &Block::bias,      &Block::mult,        &Block::clamp_lo,
+                   &Block::clamp_hi,       &Block::shift,     &Block::weight_sums, &Block::outputs,
+                   &Block::section_planes, &Block::first_src, &Block::first_dst,   &Block::kernels};
   };
 
   // The input's scale and zero point where they are known at run time only: then mult is multiplied by the scale, and
   // the bias loses zero * weight_sums, s32 sums of each output's weights.
   struct InputScale {
     DenseAddress scale, zero;  // f32, u8
-  static constexpr auto kFields = std::tuple{&InputScale::scale, &InputScale::zero};
+    static constexpr auto kFields = std::tuple{&InputScale::scale, &InputScale::zero};
   };
   static constexpr int kMaxOutputs = 32;  // of a block
 
@@ -42,7 +44,10 @@ class ConvStep final : public Step {
   int pv = 1;
   int64_t band_tiles = 64;  // tiles in a band
 
-  static constexpr auto kFields = std::tuple{&ConvStep::input_scale, &ConvStep::src, &ConvStep::dst, &ConvStep::src_planes, &ConvStep::dst_planes, &ConvStep::residual_planes, &ConvStep::dst_pads, &ConvStep::lanes, &ConvStep::epilogue, &ConvStep::blocks, &ConvStep::pv, &ConvStep::band_tiles};
+  static constexpr auto kFields = std::tuple{&ConvStep::input_scale, &ConvStep::src,        &ConvStep::dst,
+                                             &ConvStep::src_planes,  &ConvStep::dst_planes, &ConvStep::residual_planes,
+                                             &ConvStep::dst_pads,    &ConvStep::lanes,      &ConvStep::epilogue,
+                                             &ConvStep::blocks,      &ConvStep::pv,         &ConvStep::band_tiles};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 

@@ -49,7 +49,9 @@ class PackStep final : public Step {
   std::vector<uint32_t> pads_;
 
  public:
-  static constexpr auto kFields = std::tuple{&PackStep::from_, &PackStep::dtype_, &PackStep::channels_, &PackStep::geometry_, &PackStep::planes_, &PackStep::offsets_, &PackStep::pads_};
+  static constexpr auto kFields =
+      std::tuple{&PackStep::from_,   &PackStep::dtype_,   &PackStep::channels_, &PackStep::geometry_,
+                 &PackStep::planes_, &PackStep::offsets_, &PackStep::pads_};
   void check(Checker&) const;
 };
 
@@ -69,7 +71,8 @@ class UnpackStep final : public Step {
   DenseAddress to_;
 
  public:
-  static constexpr auto kFields = std::tuple{&UnpackStep::planes_, &UnpackStep::geometry_, &UnpackStep::dtype_, &UnpackStep::channels_, &UnpackStep::to_};
+  static constexpr auto kFields = std::tuple{&UnpackStep::planes_, &UnpackStep::geometry_, &UnpackStep::dtype_,
+                                             &UnpackStep::channels_, &UnpackStep::to_};
   void check(Checker&) const;
 };
 

@@ -22,7 +22,9 @@ class ElementwiseStep final : public Step {
   KernelFn kernel;
   size_t params = 0, lanes = 0;  // offsets in the weights
   ElementwiseScalars scalars;
-  static constexpr auto kFields = std::tuple{&ElementwiseStep::flat, &ElementwiseStep::a, &ElementwiseStep::b, &ElementwiseStep::dst, &ElementwiseStep::kernel, &ElementwiseStep::params, &ElementwiseStep::lanes, &ElementwiseStep::scalars};
+  static constexpr auto kFields = std::tuple{
+      &ElementwiseStep::flat,   &ElementwiseStep::a,      &ElementwiseStep::b,     &ElementwiseStep::dst,
+      &ElementwiseStep::kernel, &ElementwiseStep::params, &ElementwiseStep::lanes, &ElementwiseStep::scalars};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

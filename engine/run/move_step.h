@@ -12,7 +12,8 @@ inline constexpr int32_t kFill = -1;  // no source: the filling
 struct MoveTable {
   std::vector<int32_t> rows, columns;
   int32_t run_begin = 0, run_end = 0, run_step = 1;  // columns[run_begin, run_end)
-  static constexpr auto kFields = std::tuple{&MoveTable::rows, &MoveTable::columns, &MoveTable::run_begin, &MoveTable::run_end, &MoveTable::run_step};
+  static constexpr auto kFields = std::tuple{&MoveTable::rows, &MoveTable::columns, &MoveTable::run_begin,
+                                             &MoveTable::run_end, &MoveTable::run_step};
 };
 // Finds the run.
 MoveTable make_move_table(std::vector<int32_t> rows, std::vector<int32_t> columns);
@@ -26,7 +27,8 @@ class MoveStep final : public Step {
   std::vector<MoveTable> tables;
   uint32_t fill = 0;
   Target dst;
-  static constexpr auto kFields = std::tuple{&MoveStep::src, &MoveStep::src_planes, &MoveStep::table, &MoveStep::tables, &MoveStep::fill, &MoveStep::dst};
+  static constexpr auto kFields = std::tuple{&MoveStep::src,    &MoveStep::src_planes, &MoveStep::table,
+                                             &MoveStep::tables, &MoveStep::fill,       &MoveStep::dst};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -46,7 +48,9 @@ class ChannelsLastStep final : public Step {
   int element_bytes = 4;
   Target planes;
   std::vector<ChannelPlace> channels;
-  static constexpr auto kFields = std::tuple{&ChannelsLastStep::to_planes, &ChannelsLastStep::dense, &ChannelsLastStep::element_bytes, &ChannelsLastStep::planes, &ChannelsLastStep::channels};
+  static constexpr auto kFields =
+      std::tuple{&ChannelsLastStep::to_planes, &ChannelsLastStep::dense, &ChannelsLastStep::element_bytes,
+                 &ChannelsLastStep::planes, &ChannelsLastStep::channels};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 

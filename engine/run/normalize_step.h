@@ -23,7 +23,19 @@ class NormalizeStep final : public Step {
   int sum_lanes = 8;
   size_t lanes = 0;  // offset in the weights
   ElementwiseScalars scalars;
-  static constexpr auto kFields = std::tuple{&NormalizeStep::src, &NormalizeStep::src_planes, &NormalizeStep::dst, &NormalizeStep::group_planes, &NormalizeStep::affine, &NormalizeStep::epsilon, &NormalizeStep::epsilon_outside, &NormalizeStep::sum, &NormalizeStep::squares, &NormalizeStep::apply, &NormalizeStep::sum_lanes, &NormalizeStep::lanes, &NormalizeStep::scalars};
+  static constexpr auto kFields = std::tuple{&NormalizeStep::src,
+                                             &NormalizeStep::src_planes,
+                                             &NormalizeStep::dst,
+                                             &NormalizeStep::group_planes,
+                                             &NormalizeStep::affine,
+                                             &NormalizeStep::epsilon,
+                                             &NormalizeStep::epsilon_outside,
+                                             &NormalizeStep::sum,
+                                             &NormalizeStep::squares,
+                                             &NormalizeStep::apply,
+                                             &NormalizeStep::sum_lanes,
+                                             &NormalizeStep::lanes,
+                                             &NormalizeStep::scalars};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 
@@ -39,7 +51,8 @@ class GlobalMaxStep final : public Step {
   Target dst;
   KernelFn maximum;
   int lanes = 8;
-  static constexpr auto kFields = std::tuple{&GlobalMaxStep::src, &GlobalMaxStep::src_planes, &GlobalMaxStep::dst, &GlobalMaxStep::maximum, &GlobalMaxStep::lanes};
+  static constexpr auto kFields = std::tuple{&GlobalMaxStep::src, &GlobalMaxStep::src_planes, &GlobalMaxStep::dst,
+                                             &GlobalMaxStep::maximum, &GlobalMaxStep::lanes};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

@@ -77,8 +77,8 @@ class NodeCopies {
 };
 
 struct Plan {
-  std::string isa;          // "avx2"
-  std::string code_method;  // how the code became executable
+  std::string isa;            // "avx2"
+  std::string code_method;    // how the code became executable
   bool without_code = false;  // steps call kernels that are not there: to look at, not to run
   std::vector<TensorInfo> inputs, outputs;
   std::vector<TailInput> before_tail;  // RunContext::outputs, in order; empty: there is no tail and they are `outputs`

@@ -22,8 +22,8 @@ struct Mapping final : Resource {
     auto mapping = std::make_shared<Mapping>();
     void* at = mmap(nullptr, bytes, protection, MAP_PRIVATE, file, static_cast<off_t>(offset));
     if (at == MAP_FAILED)
-      return make_error(Code::io, "the file cannot be mapped ", protection & PROT_EXEC ? "executable" : "readable", ": ",
-                        std::strerror(errno));
+      return make_error(Code::io, "the file cannot be mapped ", protection & PROT_EXEC ? "executable" : "readable",
+                        ": ", std::strerror(errno));
     mapping->data = static_cast<const std::byte*>(at);
     mapping->bytes = bytes;
     return mapping;
@@ -91,8 +91,7 @@ Result<std::vector<Section>> read_table(std::span<const std::byte> file) {
 Status check_section(const Section& s, std::span<const std::byte> file, size_t table_end) {
   const std::string name = name_of(s.kind);
   if (!is_known(s.kind)) {
-    if (s.flags & kRequiredSection)
-      return unsupported("section '", name, "' is required and unknown to this engine");
+    if (s.flags & kRequiredSection) return unsupported("section '", name, "' is required and unknown to this engine");
     return {};
   }
   if (s.offset < table_end || s.offset > file.size() || s.bytes > file.size() - s.offset)
@@ -181,8 +180,8 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   if (fstat(state->file->file, &about) != 0 || !S_ISREG(about.st_mode))
     return in_file(make_error(Code::io, "is no regular file"));
   if (about.st_size < static_cast<off_t>(kPlanHeaderBytes))
-    return in_file(invalid_model("a file of ", static_cast<int64_t>(about.st_size), " bytes is no plan, whose header has ",
-                                 kPlanHeaderBytes));
+    return in_file(invalid_model("a file of ", static_cast<int64_t>(about.st_size),
+                                 " bytes is no plan, whose header has ", kPlanHeaderBytes));
   auto mapping = Mapping::make(state->file->file, 0, static_cast<size_t>(about.st_size), PROT_READ);
   if (!mapping.ok()) return in_file(std::move(mapping).error());
   state->mapping = *std::move(mapping);

@@ -49,8 +49,8 @@ inline constexpr uint32_t kInfoSection = section_kind("info"), kPlanSection = se
 struct Section {
   uint32_t kind, flags, variant, crc;
   uint64_t offset, bytes;
-  static constexpr auto kFields = std::tuple{&Section::kind, &Section::flags,  &Section::variant,
-                                             &Section::crc,  &Section::offset, &Section::bytes};
+  static constexpr auto kFields =
+      std::tuple{&Section::kind, &Section::flags, &Section::variant, &Section::crc, &Section::offset, &Section::bytes};
 };
 
 struct PlanOpenOptions {

@@ -27,7 +27,8 @@ std::vector<std::byte> code_of(const Plan& plan, std::vector<KernelRecord>& reco
   return code;
 }
 
-Status add_variant(const Plan& plan, uint32_t index, bool with_code, const StepCodec* others, std::vector<Part>& parts) {
+Status add_variant(const Plan& plan, uint32_t index, bool with_code, const StepCodec* others,
+                   std::vector<Part>& parts) {
   PlanRecord record;
   QL_TRY(record.isa, parse_isa(plan.isa));
   record.inputs = plan.inputs, record.outputs = plan.outputs, record.before_tail = plan.before_tail;

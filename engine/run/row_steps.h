@@ -31,7 +31,8 @@ struct FloatRows {
   DenseAddress address;  // dense
   int64_t image_bytes = 0, row_bytes = 0;
   std::vector<int64_t> channels;  // [4 * planes] byte offset of each channel's first float; 0 where a byte is none
-  static constexpr auto kFields = std::tuple{&FloatRows::dense, &FloatRows::address, &FloatRows::image_bytes, &FloatRows::row_bytes, &FloatRows::channels};
+  static constexpr auto kFields = std::tuple{&FloatRows::dense, &FloatRows::address, &FloatRows::image_bytes,
+                                             &FloatRows::row_bytes, &FloatRows::channels};
 
   std::byte* at(const RunContext& ctx, int64_t image, int64_t y) const {
     auto* base = dense ? static_cast<std::byte*>(address.at(ctx)) : ctx.arena;
@@ -54,7 +55,9 @@ class QuantizeStep final : public Step {
   DenseAddress inv_scale, zero;  // float and int32 [4 * planes]
   // u32 [planes] instead of dst.pads where only the run knows the padding.
   std::optional<DenseAddress> run_time_pads;
-  static constexpr auto kFields = std::tuple{&QuantizeStep::src, &QuantizeStep::dst, &QuantizeStep::groups, &QuantizeStep::inv_scale, &QuantizeStep::zero, &QuantizeStep::run_time_pads};
+  static constexpr auto kFields =
+      std::tuple{&QuantizeStep::src,       &QuantizeStep::dst,  &QuantizeStep::groups,
+                 &QuantizeStep::inv_scale, &QuantizeStep::zero, &QuantizeStep::run_time_pads};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -66,7 +69,8 @@ class RangeStep final : public Step {
   std::vector<int64_t> src_planes;
   KernelFn kernel;
   DenseAddress ranges;  // float [image][plane][least, largest]
-  static constexpr auto kFields = std::tuple{&RangeStep::src, &RangeStep::src_planes, &RangeStep::kernel, &RangeStep::ranges};
+  static constexpr auto kFields =
+      std::tuple{&RangeStep::src, &RangeStep::src_planes, &RangeStep::kernel, &RangeStep::ranges};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -79,7 +83,10 @@ class DynamicScaleStep final : public Step {
   DenseAddress scale, zero;          // f32 and u8 of one element
   DenseAddress scales, zeros, pads;  // the same for a QuantizeStep: float, int32 [4 * planes], u32 [pad_words]
   int64_t planes, pad_words;
-  static constexpr auto kFields = std::tuple{&DynamicScaleStep::ranges, &DynamicScaleStep::range_count, &DynamicScaleStep::scale, &DynamicScaleStep::zero, &DynamicScaleStep::scales, &DynamicScaleStep::zeros, &DynamicScaleStep::pads, &DynamicScaleStep::planes, &DynamicScaleStep::pad_words};
+  static constexpr auto kFields =
+      std::tuple{&DynamicScaleStep::ranges, &DynamicScaleStep::range_count, &DynamicScaleStep::scale,
+                 &DynamicScaleStep::zero,   &DynamicScaleStep::scales,      &DynamicScaleStep::zeros,
+                 &DynamicScaleStep::pads,   &DynamicScaleStep::planes,      &DynamicScaleStep::pad_words};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -93,7 +100,9 @@ class DequantizeStep final : public Step {
   Target dst_planes;               // planar results: for the padding; no planes otherwise
   std::vector<PlaneGroup> groups;
   size_t scale, zero;
-  static constexpr auto kFields = std::tuple{&DequantizeStep::src, &DequantizeStep::src_planes, &DequantizeStep::dst, &DequantizeStep::dst_pads, &DequantizeStep::dst_planes, &DequantizeStep::groups, &DequantizeStep::scale, &DequantizeStep::zero};
+  static constexpr auto kFields = std::tuple{
+      &DequantizeStep::src,        &DequantizeStep::src_planes, &DequantizeStep::dst,   &DequantizeStep::dst_pads,
+      &DequantizeStep::dst_planes, &DequantizeStep::groups,     &DequantizeStep::scale, &DequantizeStep::zero};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -108,7 +117,9 @@ class PoolStep final : public Step {
   size_t rows, factors;  // offsets in the weights
   float v_lo = 0, v_hi = 0;
   int32_t out_zero = 0;
-  static constexpr auto kFields = std::tuple{&PoolStep::src, &PoolStep::src_planes, &PoolStep::dst, &PoolStep::kernel, &PoolStep::tap_row_bytes, &PoolStep::rows, &PoolStep::factors, &PoolStep::v_lo, &PoolStep::v_hi, &PoolStep::out_zero};
+  static constexpr auto kFields =
+      std::tuple{&PoolStep::src,  &PoolStep::src_planes, &PoolStep::dst,  &PoolStep::kernel, &PoolStep::tap_row_bytes,
+                 &PoolStep::rows, &PoolStep::factors,    &PoolStep::v_lo, &PoolStep::v_hi,   &PoolStep::out_zero};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -122,7 +133,10 @@ class GlobalPoolStep final : public Step {
   KernelFn kernel;
   float m = 1, v_lo = 0, v_hi = 0;
   int32_t bias = 0, out_zero = 0;
-  static constexpr auto kFields = std::tuple{&GlobalPoolStep::src, &GlobalPoolStep::src_planes, &GlobalPoolStep::dst, &GlobalPoolStep::kernel, &GlobalPoolStep::m, &GlobalPoolStep::v_lo, &GlobalPoolStep::v_hi, &GlobalPoolStep::bias, &GlobalPoolStep::out_zero};
+  static constexpr auto kFields =
+      std::tuple{&GlobalPoolStep::src,    &GlobalPoolStep::src_planes, &GlobalPoolStep::dst,
+                 &GlobalPoolStep::kernel, &GlobalPoolStep::m,          &GlobalPoolStep::v_lo,
+                 &GlobalPoolStep::v_hi,   &GlobalPoolStep::bias,       &GlobalPoolStep::out_zero};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -134,7 +148,8 @@ class ResampleStep final : public Step {
   Target dst;
   KernelFn kernel;
   size_t rows, columns;  // offsets in the weights
-  static constexpr auto kFields = std::tuple{&ResampleStep::src, &ResampleStep::src_planes, &ResampleStep::dst, &ResampleStep::kernel, &ResampleStep::rows, &ResampleStep::columns};
+  static constexpr auto kFields = std::tuple{&ResampleStep::src,    &ResampleStep::src_planes, &ResampleStep::dst,
+                                             &ResampleStep::kernel, &ResampleStep::rows,       &ResampleStep::columns};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -154,7 +169,9 @@ class PhaseSplitStep final : public Step {
   std::vector<uint32_t> pads;  // [source planes]
   std::vector<RowPhase> phases;
   std::optional<DenseAddress> run_time_pads;  // u32 [phase planes] instead of dst.pads and pads
-  static constexpr auto kFields = std::tuple{&PhaseSplitStep::src, &PhaseSplitStep::src_planes, &PhaseSplitStep::dst, &PhaseSplitStep::pads, &PhaseSplitStep::phases, &PhaseSplitStep::run_time_pads};
+  static constexpr auto kFields =
+      std::tuple{&PhaseSplitStep::src,  &PhaseSplitStep::src_planes, &PhaseSplitStep::dst,
+                 &PhaseSplitStep::pads, &PhaseSplitStep::phases,     &PhaseSplitStep::run_time_pads};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -165,7 +182,8 @@ class PhaseInterleaveStep final : public Step {
   std::vector<std::vector<int64_t>> src_planes;  // for each row phase: [planes][column phases]
   Target dst;
   KernelFn kernel;
-  static constexpr auto kFields = std::tuple{&PhaseInterleaveStep::src, &PhaseInterleaveStep::src_planes, &PhaseInterleaveStep::dst, &PhaseInterleaveStep::kernel};
+  static constexpr auto kFields = std::tuple{&PhaseInterleaveStep::src, &PhaseInterleaveStep::src_planes,
+                                             &PhaseInterleaveStep::dst, &PhaseInterleaveStep::kernel};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

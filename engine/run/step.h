@@ -51,8 +51,8 @@ struct RunContext {
 // Where a dense tensor is during a run: in the caller's memory, in the arena, or constant.
 enum class Place : uint8_t { user_input, user_output, arena, constant };
 struct DenseAddress {
-  Place place;
-  size_t index_or_offset;  // which input or output, or the offset in the arena or the weights
+  Place place = Place::arena;
+  size_t index_or_offset = 0;  // which input or output, or the offset in the arena or the weights
   static constexpr auto kFields = std::tuple{&DenseAddress::place, &DenseAddress::index_or_offset};
 
   void* at(const RunContext& ctx) const {
@@ -80,13 +80,17 @@ struct StepInfo {
   double gmac_executed = 0;  // after rewrites, padding lanes not counted
   double gmac_lanes = 0;     // what the kernel multiplies: padding, holes in quads and lanes behind an image too
   int64_t bytes_read = 0, bytes_written = 0;  // every pixel and weight once
-  int64_t bytes_filled = 0;  // an estimate of what passes between L1 and the caches behind it; 0: the same
+  int64_t bytes_filled = 0;       // an estimate of what passes between L1 and the caches behind it; 0: the same
   std::vector<uint32_t> kernels;  // generated ones that it calls, as in Plan::kernels
-  std::string problem;       // the node by itself (graph/text_node.h), for bench/kernel
-  bool int8 = false;       // a convolution with integer accumulators
-  bool reference = false;  // runs the scalar reference, not generated code
-  std::string note;        // why a copy, a requantization or a fallback exists
-  static constexpr auto kFields = std::tuple{&StepInfo::name, &StepInfo::op, &StepInfo::kernel, &StepInfo::gmac, &StepInfo::gmac_executed, &StepInfo::bytes_read, &StepInfo::bytes_written, &StepInfo::int8, &StepInfo::reference, &StepInfo::note};
+  std::string problem;            // the node by itself (graph/text_node.h), for bench/kernel
+  bool int8 = false;              // a convolution with integer accumulators
+  bool reference = false;         // runs the scalar reference, not generated code
+  std::string note;               // why a copy, a requantization or a fallback exists
+  static constexpr auto kFields =
+      std::tuple{&StepInfo::name,          &StepInfo::op,         &StepInfo::kernel,     &StepInfo::gmac,
+                 &StepInfo::gmac_executed, &StepInfo::gmac_lanes, &StepInfo::bytes_read, &StepInfo::bytes_written,
+                 &StepInfo::bytes_filled,  &StepInfo::kernels,    &StepInfo::problem,    &StepInfo::int8,
+                 &StepInfo::reference,     &StepInfo::note};
 };
 
 class Step {

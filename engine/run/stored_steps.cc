@@ -93,7 +93,8 @@ bool read_as(FieldReader& r, const std::string& type, const char* name, Checker&
 Status write_step(FieldWriter& w, const Step& step, const StepCodec* others) {
   w.write(step.info);
   const bool known = std::apply(
-      [&](auto... stored) { return (write_as<typename decltype(stored)::Type>(w, step, stored.name) || ...); }, kStored);
+      [&](auto... stored) { return (write_as<typename decltype(stored)::Type>(w, step, stored.name) || ...); },
+      kStored);
   if (known || (others && others->write(w, step))) return {};
   return unsupported("step '", step.info.name, "' (", step.info.op, ") cannot be stored in a plan file");
 }

@@ -1,11 +1,16 @@
 #include "tests/compile/plan_check.h"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <random>
 
+#include "engine/reference/reference_step.h"
+#include "engine/run/plan_file.h"
 #include "engine/run/stream.h"
 #include "ops/table.h"
 #include "tests/support/emulator.h"
@@ -82,6 +87,24 @@ std::string compare(const std::string& name, const Tensor& got, const Tensor& wa
              want.as<float>()[at], ", the largest magnitude is ", largest);
 }
 
+// The plan as a plan file brings it back, code and all.
+Result<std::shared_ptr<const run::Plan>> through_a_file(const std::shared_ptr<const run::Plan>& plan) {
+  const ReferenceCodec codec(op_table());
+  run::PlanParts parts;
+  parts.variants = {plan};
+  parts.code = true;
+  QL_TRY(std::vector<std::byte> bytes, run::plan_file_bytes(parts, &codec));
+  std::string path = (std::filesystem::temp_directory_path() / "quadlane-plan-XXXXXX").string();
+  const int file = mkstemp(path.data());
+  const bool written = write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  close(file);
+  auto opened = run::PlanFile::open(path);
+  std::filesystem::remove(path);  // what is mapped stays
+  if (!written) return make_error(Code::io, "the plan file was not written");
+  if (!opened.ok()) return std::move(opened).error();
+  return opened->load(opened->variants()[0], detect_cpu().best_isa(), &codec);
+}
+
 }  // namespace
 
 std::string check_plan(const Graph& graph, const PlanCheck& check) {
@@ -91,6 +114,8 @@ std::string check_plan(const Graph& graph, const PlanCheck& check) {
   options.tune = false;
   auto plan = compile::compile(graph, op_table(), options);
   if (!plan.ok()) return plan.error().text();
+  plan = through_a_file(*plan);
+  if (!plan.ok()) return cat("as a file: ", plan.error().text());
   if (check.expect_no_reference)
     for (const auto& step : (*plan)->steps)
       if (step->info.reference)

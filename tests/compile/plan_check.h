@@ -1,5 +1,5 @@
 // Compiles a graph, runs the plan, and compares it with the scalar references of the same graph: integers for equality,
-// floats within a relative tolerance of the output's range.
+// floats within a relative tolerance of the output's range. The plan that runs has gone through a plan file.
 #pragma once
 
 #include <string>

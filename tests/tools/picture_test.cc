@@ -3,10 +3,10 @@
 
 #include <cstring>
 
+#include "engine/base/sha256.h"
 #include "tests/tools/scratch.h"
 #include "tools/heart/canvas.h"
 #include "tools/io/file.h"
-#include "engine/base/sha256.h"
 
 namespace quadlane::tools {
 namespace {

@@ -9,7 +9,7 @@
 namespace quadlane::tools {
 
 void ModelArgs::add_to(CLI::App& app, bool positional) {
-  const char* help = "an .onnx file, fp32 or quantized (QDQ)";
+  const char* help = "an .onnx file, fp32 or quantized (QDQ), or a .qlp plan";
   if (positional)
     app.add_option("MODEL", path, help)->required();
   else

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "engine/api/plan_model.h"
 #include "graph/quant/quantize.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
@@ -64,24 +65,35 @@ void PrecisionArgs::add_to(CLI::App& app) {
   app.add_option("--prep", prep, "how images become inputs; default: MODEL.prep.json, or what the model itself says");
 }
 
-Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs,
-                         bool* random_calibration) {
+Result<LoadedGraph> load_graph(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs) {
   QL_TRY(ModelOptions options, model_args.options());
   QL_TRY(OnnxModel file, OnnxModel::read(model_args.path, options.load));
   bind_inputs(file.inputs(), inputs, options.load);
   QL_TRY(Graph graph, file.bind(op_table(), options.load));
-  if (args.precision.empty() && args.calib.empty()) return Model::from_graph(std::move(graph), options);
+  if (args.precision.empty() && args.calib.empty()) return LoadedGraph{std::move(graph), {}};
   bool quantized = has_quantizers(graph);
   if (quantized && args.precision == "f32")
     return invalid_argument("'", model_args.path, "' is quantized, it cannot run with --precision f32");
-  if (quantized || args.precision == "f32") return Model::from_graph(std::move(graph), options);
+  if (quantized || args.precision == "f32") return LoadedGraph{std::move(graph), {}};
 
   QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), {.disabled = options.disabled_passes}));
   bool random = false;
   QL_TRY(Profile profile, profile_for(graph, model_args.path, args, random));
-  if (random_calibration) *random_calibration = random;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile));
-  return Model::from_graph(std::move(int8), options);
+  return LoadedGraph{std::move(int8), profile.to_text(), random};
+}
+
+Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs,
+                         bool* random_calibration) {
+  QL_TRY(ModelOptions options, model_args.options());
+  if (is_plan_file(model_args.path)) {
+    if (!args.precision.empty() || !args.calib.empty())
+      return invalid_argument("'", model_args.path, "' is a plan: its precision was fixed when it was compiled");
+    return Model::load_plan(model_args.path, options);
+  }
+  QL_TRY(LoadedGraph loaded, load_graph(model_args, args, inputs));
+  if (random_calibration) *random_calibration = loaded.random_calibration;
+  return Model::from_graph(std::move(loaded.graph), options);
 }
 
 }  // namespace quadlane::tools

@@ -3,6 +3,8 @@
 #include <memory>
 #include <set>
 
+#include "engine/api/plan_model.h"
+#include "engine/reference/reference_step.h"
 #include "graph/tail.h"
 #include "graph/text.h"
 #include "ops/table.h"
@@ -113,7 +115,46 @@ Status print_passes(const InspectArgs& args, ModelOptions options) {
   return {};
 }
 
+std::string kind_name(uint32_t kind) {
+  std::string name(4, ' ');
+  for (size_t i = 0; i < 4; ++i) name[i] = static_cast<char>(kind >> (8 * i) & 255);
+  return name;
+}
+
+// A plan file as it says of itself; nothing of it runs, its code is not even mapped executable.
+Status inspect_plan_file(const InspectArgs& args) {
+  if (!args.after.empty() || !args.before.empty() || args.passes)
+    return invalid_argument("'", args.model.path, "' is a plan: its passes ran when it was compiled");
+  run::PlanOpenOptions options;
+  options.map_code = false;
+  QL_TRY(run::PlanFile file, run::PlanFile::open(args.model.path, options));
+  const run::PlanInfo& info = file.info();
+  std::printf("plan file, format %d.%d, written by %s, kernel convention %u\n", run::kPlanMajor, run::kPlanMinor,
+              info.engine_version.c_str(), info.kernel_abi);
+  std::printf("sha256       %s\nmodel        %s, sha256 %s\n", file.sha256().c_str(), info.model_name.c_str(),
+              info.model_sha256.c_str());
+  if (!info.calibration_sha256.empty()) std::printf("calibration  sha256 %s\n", info.calibration_sha256.c_str());
+  std::printf("precision    %s, %.4f GMAC, %.4f executed\n", info.int8 ? "int8" : "f32", info.gmac, info.gmac_executed);
+  for (const run::Section& s : file.sections())
+    std::printf("section      %s  variant %u  %10llu bytes at %llu\n", kind_name(s.kind).c_str(), s.variant,
+                static_cast<unsigned long long>(s.bytes), static_cast<unsigned long long>(s.offset));
+  const ReferenceCodec codec(op_table());
+  for (const run::PlanFile::Variant& variant : file.variants()) {
+    QL_TRY(auto plan, file.load(variant, Isa::avx512_vnni, &codec));
+    std::printf("%s: %zu steps, %zu kernels %s, arena %zu bytes, weights %zu bytes\n", to_string(variant.isa),
+                plan->steps.size(), plan->kernels.size(), variant.code ? "with code" : "without code",
+                plan->arena_bytes, plan->weights.size());
+    for (const run::TensorInfo& i : plan->inputs)
+      std::printf("input   %s: %s\n", i.name.c_str(), to_string(i.type).c_str());
+    for (const run::TensorInfo& i : plan->outputs)
+      std::printf("output  %s: %s\n", i.name.c_str(), to_string(i.type).c_str());
+    if (args.plan) std::fputs(describe_plan(*plan).c_str(), stdout);
+  }
+  return {};
+}
+
 Status inspect(const InspectArgs& args) {
+  if (is_plan_file(args.model.path) && args.layer.empty()) return inspect_plan_file(args);
   QL_TRY(ModelOptions options, args.model.options());
   if (!args.after.empty() || !args.before.empty()) return print_around(args, std::move(options));
   if (args.passes) return print_passes(args, std::move(options));

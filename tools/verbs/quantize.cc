@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/sha256.h"
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
@@ -12,7 +13,6 @@
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
-#include "engine/base/sha256.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {

@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/base/sha256.h"
 #include "engine/run/topology.h"
 #include "tools/cli/precision.h"
 #include "tools/heart/montage.h"
 #include "tools/io/file.h"
-#include "engine/base/sha256.h"
 #include "tools/verbs/segment_report.h"
 #include "tools/verbs/verb.h"
 

@@ -18,6 +18,7 @@ struct Verb {
 
 Verb add_run(CLI::App& root);
 Verb add_quantize(CLI::App& root);
+Verb add_compile(CLI::App& root);
 Verb add_bench(CLI::App& root);
 Verb add_profile(CLI::App& root);
 Verb add_compare(CLI::App& root);

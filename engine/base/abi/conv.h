@@ -28,7 +28,9 @@ struct ConvEpilogue {
   float alpha = 0, beta = 0;  // f32: parameters of the other activations
   float residual_mult = 0;    // u8
   int32_t residual_zero = 0;  // u8
-  static constexpr auto kFields = std::tuple{&ConvEpilogue::v_lo, &ConvEpilogue::v_hi, &ConvEpilogue::out_zero, &ConvEpilogue::alpha, &ConvEpilogue::beta, &ConvEpilogue::residual_mult, &ConvEpilogue::residual_zero};
+  static constexpr auto kFields =
+      std::tuple{&ConvEpilogue::v_lo, &ConvEpilogue::v_hi,          &ConvEpilogue::out_zero,     &ConvEpilogue::alpha,
+                 &ConvEpilogue::beta, &ConvEpilogue::residual_mult, &ConvEpilogue::residual_zero};
 };
 
 // One call computes `tiles` consecutive tiles of pv 16-pixel vectors for one block of `no` output channels.

@@ -29,7 +29,10 @@ struct ElementwiseScalars {
   float v_lo = 0, v_hi = 0;  // u8: out_lo - out_zero, out_hi - out_zero; f32 clip: bounds
   int32_t out_zero = 0;
   float alpha = 0, beta = 0;  // parameters of f32 activations other than clip
-  static constexpr auto kFields = std::tuple{&ElementwiseScalars::a_mult, &ElementwiseScalars::a_zero, &ElementwiseScalars::b_mult, &ElementwiseScalars::b_zero, &ElementwiseScalars::v_lo, &ElementwiseScalars::v_hi, &ElementwiseScalars::out_zero, &ElementwiseScalars::alpha, &ElementwiseScalars::beta};
+  static constexpr auto kFields =
+      std::tuple{&ElementwiseScalars::a_mult,   &ElementwiseScalars::a_zero, &ElementwiseScalars::b_mult,
+                 &ElementwiseScalars::b_zero,   &ElementwiseScalars::v_lo,   &ElementwiseScalars::v_hi,
+                 &ElementwiseScalars::out_zero, &ElementwiseScalars::alpha,  &ElementwiseScalars::beta};
 };
 
 struct ElementwiseArgs {

@@ -49,7 +49,10 @@ class StridedCopy {
   bool empty_ = false;
 
  public:
-  static constexpr auto kFields = std::tuple{&StridedCopy::element_bytes_, &StridedCopy::outer_, &StridedCopy::rows_, &StridedCopy::inner_, &StridedCopy::src_offset_, &StridedCopy::dst_offset_, &StridedCopy::row_chunk_, &StridedCopy::inner_chunk_, &StridedCopy::kind_, &StridedCopy::empty_};
+  static constexpr auto kFields = std::tuple{
+      &StridedCopy::element_bytes_, &StridedCopy::outer_,      &StridedCopy::rows_,      &StridedCopy::inner_,
+      &StridedCopy::src_offset_,    &StridedCopy::dst_offset_, &StridedCopy::row_chunk_, &StridedCopy::inner_chunk_,
+      &StridedCopy::kind_,          &StridedCopy::empty_};
 };
 
 // Copies that do not depend on each other.

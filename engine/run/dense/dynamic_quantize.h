@@ -12,7 +12,8 @@ class DenseRangeStep final : public Step {
   Isa isa = Isa::avx2;
   DenseAddress x, ranges;  // f32 [count], f32 [chunks][2]
   int64_t count = 0, chunks = 1;
-  static constexpr auto kFields = std::tuple{&DenseRangeStep::isa, &DenseRangeStep::x, &DenseRangeStep::ranges, &DenseRangeStep::count, &DenseRangeStep::chunks};
+  static constexpr auto kFields = std::tuple{&DenseRangeStep::isa, &DenseRangeStep::x, &DenseRangeStep::ranges,
+                                             &DenseRangeStep::count, &DenseRangeStep::chunks};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -23,7 +24,9 @@ class DenseDynamicQuantizeStep final : public Step {
   Isa isa = Isa::avx2;
   DenseAddress x, scale, zero, y;  // f32 [count], f32 and u8 of one element, u8 [count]
   int64_t count = 0;
-  static constexpr auto kFields = std::tuple{&DenseDynamicQuantizeStep::isa, &DenseDynamicQuantizeStep::x, &DenseDynamicQuantizeStep::scale, &DenseDynamicQuantizeStep::zero, &DenseDynamicQuantizeStep::y, &DenseDynamicQuantizeStep::count};
+  static constexpr auto kFields =
+      std::tuple{&DenseDynamicQuantizeStep::isa,  &DenseDynamicQuantizeStep::x, &DenseDynamicQuantizeStep::scale,
+                 &DenseDynamicQuantizeStep::zero, &DenseDynamicQuantizeStep::y, &DenseDynamicQuantizeStep::count};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

@@ -63,7 +63,8 @@ void BroadcastStep::run(const RunContext& ctx, int part, int parts) const noexce
       int64_t offset = row * rows_.step[k] + inner * inner_.step[k], rest = position;
       for (size_t a = outer_.size(); a-- > 0; rest /= outer_[a].extent)
         offset += rest % outer_[a].extent * outer_[a].step[k];
-      rows.in[k] = static_cast<const std::byte*>(from[k].at(ctx)) + offset * static_cast<int64_t>(loop_.operand_bytes(k));
+      rows.in[k] =
+          static_cast<const std::byte*>(from[k].at(ctx)) + offset * static_cast<int64_t>(loop_.operand_bytes(k));
     }
     const int64_t to_offset = (position * rows_.extent + row) * inner_.extent + inner;
     rows.out = static_cast<std::byte*>(to.at(ctx)) + to_offset * static_cast<int64_t>(size_of(loop_.out));

@@ -56,8 +56,7 @@ class BroadcastStep final : public Step {
   };
   BroadcastStep() = default;  // to be read
   // The shapes broadcast to `out`.
-  BroadcastStep(Isa isa, ElementLoop loop, const Shape& out, const std::vector<TensorType>& in,
-                std::array<float, 2> p);
+  BroadcastStep(Isa isa, ElementLoop loop, const Shape& out, const std::vector<TensorType>& in, std::array<float, 2> p);
   std::array<DenseAddress, 3> from{};
   DenseAddress to{};
   void run(const RunContext&, int part, int parts) const noexcept override;
@@ -71,7 +70,9 @@ class BroadcastStep final : public Step {
   std::array<float, 2> p_{};
 
  public:
-  static constexpr auto kFields = std::tuple{&BroadcastStep::from, &BroadcastStep::to, &BroadcastStep::isa_, &BroadcastStep::loop_, &BroadcastStep::outer_, &BroadcastStep::rows_, &BroadcastStep::inner_, &BroadcastStep::count_, &BroadcastStep::p_};
+  static constexpr auto kFields = std::tuple{&BroadcastStep::from,   &BroadcastStep::to,     &BroadcastStep::isa_,
+                                             &BroadcastStep::loop_,  &BroadcastStep::outer_, &BroadcastStep::rows_,
+                                             &BroadcastStep::inner_, &BroadcastStep::count_, &BroadcastStep::p_};
   void check(Checker&) const;
 };
 

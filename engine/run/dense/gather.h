@@ -12,7 +12,9 @@ class GatherStep final : public Step {
   bool wide = true;  // s64 indices, else s32
   DenseAddress from{}, index{}, to{};
   // An index beyond the axis fails the run.
-  static constexpr auto kFields = std::tuple{&GatherStep::outer, &GatherStep::extent, &GatherStep::indices, &GatherStep::slab_bytes, &GatherStep::wide, &GatherStep::from, &GatherStep::index, &GatherStep::to};
+  static constexpr auto kFields =
+      std::tuple{&GatherStep::outer, &GatherStep::extent, &GatherStep::indices, &GatherStep::slab_bytes,
+                 &GatherStep::wide,  &GatherStep::from,   &GatherStep::index,   &GatherStep::to};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

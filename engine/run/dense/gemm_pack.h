@@ -48,7 +48,9 @@ class PackBStep final : public Step {
   float alpha = 1;
   uint8_t flip = 0;
   DenseAddress from, to, sums;
-  static constexpr auto kFields = std::tuple{&PackBStep::layout, &PackBStep::strides, &PackBStep::matrices, &PackBStep::alpha, &PackBStep::flip, &PackBStep::from, &PackBStep::to, &PackBStep::sums};
+  static constexpr auto kFields =
+      std::tuple{&PackBStep::layout, &PackBStep::strides, &PackBStep::matrices, &PackBStep::alpha,
+                 &PackBStep::flip,   &PackBStep::from,    &PackBStep::to,       &PackBStep::sums};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
@@ -61,7 +63,9 @@ class PackAStep final : public Step {
   int64_t matrices = 1, rows = 0;
   uint8_t flip = 0;
   DenseAddress from, to, sums;
-  static constexpr auto kFields = std::tuple{&PackAStep::layout, &PackAStep::strides, &PackAStep::matrices, &PackAStep::rows, &PackAStep::flip, &PackAStep::from, &PackAStep::to, &PackAStep::sums};
+  static constexpr auto kFields =
+      std::tuple{&PackAStep::layout, &PackAStep::strides, &PackAStep::matrices, &PackAStep::rows,
+                 &PackAStep::flip,   &PackAStep::from,    &PackAStep::to,       &PackAStep::sums};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

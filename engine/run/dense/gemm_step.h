@@ -34,7 +34,10 @@ class GemmStep : public Step {
   KernelFn kernels[2][2] = {};
   DenseAddress a, b, y;
   int64_t a_row_bytes = 0;
-  static constexpr auto kFields = std::tuple{&GemmStep::loops, &GemmStep::layout, &GemmStep::m, &GemmStep::a_matrix, &GemmStep::b_matrix, &GemmStep::rows, &GemmStep::panels, &GemmStep::kernels, &GemmStep::a, &GemmStep::b, &GemmStep::y, &GemmStep::a_row_bytes};
+  static constexpr auto kFields =
+      std::tuple{&GemmStep::loops,    &GemmStep::layout, &GemmStep::m,      &GemmStep::a_matrix,
+                 &GemmStep::b_matrix, &GemmStep::rows,   &GemmStep::panels, &GemmStep::kernels,
+                 &GemmStep::a,        &GemmStep::b,      &GemmStep::y,      &GemmStep::a_row_bytes};
   void run(const RunContext&, int part, int parts) const noexcept final;
 
  protected:
@@ -55,7 +58,9 @@ class GemmF32Step final : public GemmStep {
   DenseAddress c;
   int64_t c_row = 0, c_column = 0;
   float beta = 1;
-  static constexpr auto kFields = std::tuple_cat(GemmStep::kFields, std::tuple{&GemmF32Step::has_c, &GemmF32Step::c, &GemmF32Step::c_row, &GemmF32Step::c_column, &GemmF32Step::beta});
+  static constexpr auto kFields =
+      std::tuple_cat(GemmStep::kFields, std::tuple{&GemmF32Step::has_c, &GemmF32Step::c, &GemmF32Step::c_row,
+                                                   &GemmF32Step::c_column, &GemmF32Step::beta});
   void check(Checker&) const;
 
  private:
@@ -77,7 +82,13 @@ class GemmIntegerStep final : public GemmStep {
   DenseAddress mult, add;  // f32 [padded n]
   float v_lo = 0, v_hi = 0;
   int32_t out_zero = 0;
-  static constexpr auto kFields = std::tuple_cat(GemmStep::kFields, std::tuple{&GemmIntegerStep::a_sums, &GemmIntegerStep::b_sums, &GemmIntegerStep::bias, &GemmIntegerStep::has_b_zero, &GemmIntegerStep::b_zero, &GemmIntegerStep::a_zero, &GemmIntegerStep::a_zero_at_run, &GemmIntegerStep::a_zero_value, &GemmIntegerStep::a_flip, &GemmIntegerStep::out, &GemmIntegerStep::mult, &GemmIntegerStep::add, &GemmIntegerStep::v_lo, &GemmIntegerStep::v_hi, &GemmIntegerStep::out_zero});
+  static constexpr auto kFields = std::tuple_cat(
+      GemmStep::kFields,
+      std::tuple{&GemmIntegerStep::a_sums, &GemmIntegerStep::b_sums, &GemmIntegerStep::bias,
+                 &GemmIntegerStep::has_b_zero, &GemmIntegerStep::b_zero, &GemmIntegerStep::a_zero,
+                 &GemmIntegerStep::a_zero_at_run, &GemmIntegerStep::a_zero_value, &GemmIntegerStep::a_flip,
+                 &GemmIntegerStep::out, &GemmIntegerStep::mult, &GemmIntegerStep::add, &GemmIntegerStep::v_lo,
+                 &GemmIntegerStep::v_hi, &GemmIntegerStep::out_zero});
   void check(Checker&) const;
 
  private:

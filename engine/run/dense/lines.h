@@ -18,7 +18,8 @@ inline constexpr int64_t kLineGroup = 256, kShortLine = 64;
 enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square };
 }  // namespace quadlane::run
 template <>
-inline constexpr quadlane::run::Reduction quadlane::kLastOf<quadlane::run::Reduction> = quadlane::run::Reduction::sum_square;
+inline constexpr quadlane::run::Reduction quadlane::kLastOf<quadlane::run::Reduction> =
+    quadlane::run::Reduction::sum_square;
 namespace quadlane::run {
 
 // Neighbouring lines, or a single one.
@@ -75,7 +76,9 @@ class LayerNormStep final : public LinesStep {
   bool centred = true, has_bias = false;
   float epsilon = 1e-5f;
   DenseAddress scale{}, bias{};
-  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&LayerNormStep::centred, &LayerNormStep::has_bias, &LayerNormStep::epsilon, &LayerNormStep::scale, &LayerNormStep::bias});
+  static constexpr auto kFields = std::tuple_cat(
+      LinesStep::kFields, std::tuple{&LayerNormStep::centred, &LayerNormStep::has_bias, &LayerNormStep::epsilon,
+                                     &LayerNormStep::scale, &LayerNormStep::bias});
   void check(Checker&) const;
 
  private:
@@ -101,7 +104,8 @@ class TopKStep final : public LinesStep {
   int64_t k = 1;
   bool largest = true;
   DenseAddress indices{};  // s64
-  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&TopKStep::k, &TopKStep::largest, &TopKStep::indices});
+  static constexpr auto kFields =
+      std::tuple_cat(LinesStep::kFields, std::tuple{&TopKStep::k, &TopKStep::largest, &TopKStep::indices});
   void check(Checker&) const;
 
  private:
@@ -112,7 +116,8 @@ class TopKStep final : public LinesStep {
 class CumSumStep final : public LinesStep {
  public:
   bool exclusive = false, reverse = false;
-  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&CumSumStep::exclusive, &CumSumStep::reverse});
+  static constexpr auto kFields =
+      std::tuple_cat(LinesStep::kFields, std::tuple{&CumSumStep::exclusive, &CumSumStep::reverse});
   void check(Checker&) const;
 
  private:

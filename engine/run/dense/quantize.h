@@ -17,7 +17,10 @@ struct GridStep final : public Step {
   // Element e has entry (e / inner) % entries.
   int64_t count = 0, entries = 1, inner = 1;
   DenseAddress from{}, to{}, scale{}, zero{};  // scale f32, zero of the integer's type
-  static constexpr auto kFields = std::tuple{&GridStep::isa, &GridStep::bytes, &GridStep::quantize, &GridStep::divide, &GridStep::has_zero, &GridStep::count, &GridStep::entries, &GridStep::inner, &GridStep::from, &GridStep::to, &GridStep::scale, &GridStep::zero};
+  static constexpr auto kFields =
+      std::tuple{&GridStep::isa,      &GridStep::bytes, &GridStep::quantize, &GridStep::divide,
+                 &GridStep::has_zero, &GridStep::count, &GridStep::entries,  &GridStep::inner,
+                 &GridStep::from,     &GridStep::to,    &GridStep::scale,    &GridStep::zero};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
 };

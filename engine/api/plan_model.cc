@@ -1,0 +1,101 @@
+#include "engine/api/plan_model.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/compile/compile.h"
+#include "engine/reference/reference_plan.h"
+#include "engine/reference/reference_step.h"
+#include "graph/store.h"
+#include "ops/table.h"
+
+namespace quadlane {
+
+bool is_plan_file(const std::string& path) {
+  char magic[8] = {};
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (!file) return false;
+  const bool read = std::fread(magic, 1, sizeof magic, file) == sizeof magic;
+  std::fclose(file);
+  return read && std::memcmp(magic, "QUADLANE", sizeof magic) == 0;
+}
+
+Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& options, const PlanFileOptions& file) {
+  run::PlanParts parts;
+  parts.info = file.about;
+  parts.info.gmac = count_gmac(graph);
+  parts.code = file.ahead;
+  QL_CHECK_OK(bring_to_final_form(graph, options));
+  std::vector<Isa> isas = file.isas;
+  if (isas.empty()) isas.push_back(options.isa.value_or(detect_cpu().best_isa()));
+  for (Isa isa : isas) {
+    compile::CompileOptions compile_options;
+    compile_options.isa = isa;
+    compile_options.generate_only = true;
+    compile_options.tune = options.tune;
+    compile_options.max_arena_bytes = options.max_arena_bytes;
+    QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
+    parts.variants.push_back(std::move(plan));
+  }
+  double int8 = 0;
+  for (const auto& step : parts.variants[0]->steps) {
+    parts.info.gmac_executed += step->info.gmac_executed;
+    if (step->info.int8) int8 += step->info.gmac;
+  }
+  parts.info.int8 = int8 > parts.info.gmac / 2;
+  if (file.graph) {
+    QL_TRY(parts.graph, store_graph(graph));
+  }
+  const ReferenceCodec codec(op_table());
+  return run::plan_file_bytes(parts, &codec);
+}
+
+namespace {
+
+// Generates what the file does not carry.
+Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file, const ModelOptions& options,
+                                                       Isa isa) {
+  QL_TRY(Graph graph, restore_graph(file.graph(), op_table()).context("section 'grph'"));
+  compile::CompileOptions compile_options;
+  compile_options.isa = isa;
+  compile_options.tune = options.tune;
+  compile_options.code_listeners = options.code_listeners;
+  const ReferenceCodec codec(op_table());
+  for (const run::PlanFile::Variant& variant : file.variants())  // weights that come out equal stay in the file's pages
+    if (auto plan = file.load(variant, Isa::avx512_vnni, &codec); plan.ok()) compile_options.siblings.push_back(*plan);
+  compile_options.max_arena_bytes = options.max_arena_bytes;
+  auto plan = compile::compile(graph, op_table(), compile_options);
+  if (plan.ok() || plan.error().code != Code::no_executable_memory) return plan;
+  QL_TRY(auto reference, reference_plan(graph, op_table(), options.max_arena_bytes));
+  return reference;
+}
+
+}  // namespace
+
+Result<Model> Model::load_plan(const std::string& path, const ModelOptions& options,
+                               const run::PlanOpenOptions& open_options) {
+  const auto start = std::chrono::steady_clock::now();
+  if (!options.load.shapes.empty() || !options.load.symbols.empty() || options.load.batch)
+    return invalid_argument("the shapes of '", path, "' were fixed when it was compiled");
+  const CpuInfo cpu = detect_cpu();
+  const Isa best = options.isa.value_or(cpu.best_isa());
+  if (!cpu.runs(best))
+    return unsupported("instruction set '", to_string(best), "' is asked for, this processor runs ",
+                       to_string(cpu.best_isa()));
+  QL_TRY(run::PlanFile file, run::PlanFile::open(path, open_options));
+  const ReferenceCodec codec(op_table());
+  Model model;
+  auto plan = file.load(best, &codec);
+  // Code of the file for the instruction set that was asked for, else what is generated, else weaker code of the file.
+  const bool exact = plan.ok() && (*plan)->isa == to_string(best);
+  if (!exact && !file.graph().empty()) plan = generate_plan(file, options, best);
+  QL_TRY(model.plan_, std::move(plan));
+  QL_TRY(model.isa_, parse_isa(model.plan_->isa));
+  model.gmac_ = file.info().gmac;
+  model.int8_ = file.info().int8;
+  model.open_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return model;
+}
+
+}  // namespace quadlane

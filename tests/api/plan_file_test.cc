@@ -1,0 +1,242 @@
+// Plan files through the API: what comes back runs as what was compiled, and every damage is found.
+#include "engine/run/plan_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "engine/api/plan_model.h"
+#include "engine/base/crc32c.h"
+#include "engine/reference/reference_plan.h"
+#include "engine/reference/reference_step.h"
+#include "engine/run/plan_record.h"
+#include "graph/text.h"
+#include "ops/table.h"
+
+namespace quadlane {
+namespace {
+
+// A convolution, a concat, a pool, a dense product and an operator without a kernel.
+Graph small_graph() {
+  auto graph = parse_graph(R"(
+graph "small"
+input %x: f32[1,3,8,8]
+const %w: f32[5,3,3,3] = random(1)
+const %w2: f32[2,8,1,1] = random(2)
+%y = Conv(%x, %w, _) pads=[1,1,1,1]
+%r = Relu(%y)
+%c = Concat(%x, %r) axis=1
+%z = Conv(%c, %w2, _)
+%p = MaxPool(%z) kernel_shape=[2,2] strides=[2,2]
+%h = Hardmax(%p) axis=1
+output %p
+output %h
+)",
+                           op_table());
+  return graph.ok() ? *std::move(graph) : Graph();
+}
+
+class PlanFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = (std::filesystem::temp_directory_path() / cat("quadlane-", ::getpid(), ".qlp")).string();
+    PlanFileOptions options;
+    options.ahead = true;
+    options.about.model_name = "small";
+    bytes_ = make(options);
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  static std::vector<std::byte> make(const PlanFileOptions& options) {
+    auto made = make_plan_file(small_graph(), {.tune = false}, options);
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().text());
+    return made.ok() ? *made : std::vector<std::byte>();
+  }
+  void write(std::span<const std::byte> bytes) const {
+    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  // What loading says, or "" for a model that loads.
+  std::string load_error(const run::PlanOpenOptions& options = {}) const {
+    auto model = Model::load_plan(path_, {}, options);
+    return model.ok() ? "" : model.error().text();
+  }
+  static std::vector<std::byte> outputs_of(const Model& model) {
+    auto stream = model.open_stream();
+    EXPECT_TRUE(stream.ok());
+    Tensor x = *Tensor::allocate({DType::f32, {1, 3, 8, 8}});
+    for (int64_t i = 0; i < x.count(); ++i) x.mutate<float>()[i] = static_cast<float>(i % 17) - 8.0f;
+    std::vector<Tensor> out;
+    std::vector<MutView> views;
+    for (const auto& info : model.outputs()) out.push_back(*Tensor::allocate(info.type));
+    for (Tensor& t : out) views.push_back(t.mut_view());
+    View in = x.view();
+    EXPECT_TRUE(stream->run({&in, 1}, views).ok());
+    std::vector<std::byte> all;
+    for (Tensor& t : out) {
+      const auto* bytes = static_cast<const std::byte*>(t.data());
+      all.insert(all.end(), bytes, bytes + t.type().bytes());
+    }
+    return all;
+  }
+
+  std::string path_;
+  std::vector<std::byte> bytes_;
+};
+
+TEST_F(PlanFileTest, RunsAsWhatWasCompiled) {
+  write(bytes_);
+  auto direct = Model::from_graph(small_graph(), {.tune = false});
+  auto stored = Model::load_plan(path_);
+  ASSERT_TRUE(stored.ok()) << stored.error().text();
+  if (detect_cpu().runs(Isa::avx2)) EXPECT_EQ(stored->plan().code_method, "mapped from the plan file");
+  EXPECT_EQ(outputs_of(*stored), outputs_of(*direct));
+  EXPECT_EQ(stored->inputs()[0].name, "x");
+  EXPECT_EQ(stored->gmac(), direct->gmac());
+  EXPECT_EQ(make({.ahead = true, .about = {.model_name = "small"}}), bytes_) << "equal graphs, equal files";
+}
+
+TEST_F(PlanFileTest, WithoutCodeItIsGenerated) {
+  write(make({}));
+  auto generated = Model::load_plan(path_, {.tune = false});
+  ASSERT_TRUE(generated.ok()) << generated.error().text();
+  auto direct = Model::from_graph(small_graph(), {.tune = false});
+  EXPECT_EQ(outputs_of(*generated), outputs_of(*direct));
+}
+
+TEST_F(PlanFileTest, ReferencePlanAgrees) {
+  auto direct = Model::from_graph(small_graph(), {.isa = Isa::reference});
+  Graph graph = small_graph();
+  auto plan = reference_plan(graph, op_table());
+  ASSERT_TRUE(plan.ok());
+  const ReferenceCodec codec(op_table());
+  auto bytes = run::plan_file_bytes({.variants = {*plan}, .code = true}, &codec);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().text();
+  write(*bytes);
+  auto stored = Model::load_plan(path_);
+  ASSERT_TRUE(stored.ok()) << stored.error().text();
+  EXPECT_EQ(outputs_of(*stored), outputs_of(*direct));
+}
+
+TEST_F(PlanFileTest, EveryTruncationIsAnError) {
+  for (size_t n = 0; n < bytes_.size(); n += n < 2048 || n + 64 > bytes_.size() ? 1 : 97) {
+    write(std::span(bytes_).first(n));
+    EXPECT_NE(load_error(), "") << n << " of " << bytes_.size() << " bytes";
+  }
+}
+
+// Bits between sections mean nothing; every other one is covered by a checksum.
+TEST_F(PlanFileTest, EveryFlippedBitIsAnErrorOrMeansNothing) {
+  write(bytes_);
+  const std::vector<std::byte> expected = outputs_of(*Model::load_plan(path_));
+  std::vector<bool> covered(bytes_.size(), false);
+  auto file = run::PlanFile::open(path_);
+  ASSERT_TRUE(file.ok());
+  const size_t table_end = run::kPlanHeaderBytes + file->sections().size() * run::kSectionBytes;
+  std::fill_n(covered.begin(), table_end, true);
+  for (const run::Section& s : file->sections())
+    std::fill_n(covered.begin() + static_cast<std::ptrdiff_t>(s.offset), s.bytes, true);
+  std::fstream target(path_, std::ios::binary | std::ios::in | std::ios::out);
+  auto put = [&](size_t at, std::byte value) {
+    target.seekp(static_cast<std::streamoff>(at));
+    target.put(static_cast<char>(value)).flush();
+  };
+  size_t survived = 0;
+  for (size_t at = 0; at < bytes_.size(); ++at)
+    for (int bit = 0; bit < 8; ++bit) {
+      put(at, bytes_[at] ^ static_cast<std::byte>(1 << bit));
+      const bool opens = run::PlanFile::open(path_).ok();
+      survived += opens;
+      if (opens == covered[at]) ADD_FAILURE() << "bit " << bit << " of byte " << at;
+      put(at, bytes_[at]);
+    }
+  EXPECT_EQ(outputs_of(*Model::load_plan(path_)), expected);
+  EXPECT_GT(survived, 0u);
+}
+
+// A file that is damaged and whose checksums are right: what an attacker writes.
+TEST_F(PlanFileTest, DamageBehindRightChecksumsIsRefusedOrHarmless) {
+  write(bytes_);
+  auto file = run::PlanFile::open(path_);
+  ASSERT_TRUE(file.ok());
+  std::vector<run::Section> sections(file->sections().begin(), file->sections().end());
+  size_t plan_index = 0;
+  while (sections[plan_index].kind != run::kPlanSection) ++plan_index;
+  const run::Section plan = sections[plan_index];
+  const ReferenceCodec codec(op_table());
+  int refused = 0, accepted = 0;
+  for (size_t at = 0; at < plan.bytes; ++at)
+    for (std::byte flip : {std::byte{0xff}, std::byte{0x80}, std::byte{1}}) {
+      std::vector<std::byte> bytes = bytes_;
+      bytes[plan.offset + at] ^= flip;
+      const uint32_t crc = crc32c(std::span(bytes).subspan(plan.offset, plan.bytes));
+      std::memcpy(bytes.data() + run::kPlanHeaderBytes + plan_index * run::kSectionBytes + 12, &crc, 4);
+      const uint32_t table =
+          crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, sections.size() * run::kSectionBytes));
+      std::memcpy(bytes.data() + 28, &table, 4);
+      const uint32_t header = crc32c(std::span(bytes).first(60));
+      std::memcpy(bytes.data() + 60, &header, 4);
+      write(bytes);
+      auto opened = run::PlanFile::open(path_);
+      const bool loads = opened.ok() && opened->load(detect_cpu().best_isa(), &codec).ok();
+      loads ? ++accepted : ++refused;
+    }
+  EXPECT_GT(refused, accepted / 4) << accepted << " accepted: names, figures, padding values and the like";
+}
+
+TEST_F(PlanFileTest, RefusalsNameWhatWasFoundAndExpected) {
+  auto patched = [&](size_t at, std::vector<uint8_t> values) {
+    std::vector<std::byte> bytes = bytes_;
+    for (size_t i = 0; i < values.size(); ++i) bytes[at + i] = static_cast<std::byte>(values[i]);
+    const uint32_t header = crc32c(std::span(bytes).first(60));
+    std::memcpy(bytes.data() + 60, &header, 4);
+    write(bytes);
+    return load_error();
+  };
+  EXPECT_EQ(patched(12, {2, 0}), cat("'", path_, "': the plan has format version 2, this engine reads version 1"));
+  EXPECT_EQ(patched(14, {9, 0}), "") << "a newer minor version of the same major one";
+  EXPECT_EQ(patched(8, {1, 2, 3, 4}), cat("'", path_, "': the plan was written with another order of bytes"));
+  write(bytes_);
+  EXPECT_NE(load_error({.allowed = {std::string(64, '0')}}).find("is not among the 1 that are allowed"),
+            std::string::npos);
+  auto hash = run::PlanFile::open(path_)->sha256();
+  EXPECT_EQ(load_error({.allowed = {std::string(64, '0'), hash}}), "");
+  PlanFileOptions options{.isas = {Isa::avx512_vnni}, .ahead = true, .graph = false};
+  write(make(options));
+  auto other = run::PlanFile::open(path_)->load(Isa::avx2);
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().text(), cat("'", path_, "' holds avx512_vnni; expected code for avx2"));
+  options.isas = {Isa::avx2, Isa::avx512_vnni};
+  write(make(options));
+  const ReferenceCodec codec(op_table());
+  auto both = run::PlanFile::open(path_)->load(Isa::avx2, &codec);
+  if (detect_cpu().runs(Isa::avx2)) EXPECT_TRUE(both.ok() && (*both)->isa == "avx2");
+}
+
+TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
+  auto with_section = [&](uint32_t flags) {
+    // The graph's entry becomes one of an unknown kind.
+    auto file = run::PlanFile::open((write(bytes_), path_));
+    std::vector<std::byte> bytes = bytes_;
+    size_t index = 0;
+    while (file->sections()[index].kind != run::kGraphSection) ++index;
+    const size_t at = run::kPlanHeaderBytes + index * run::kSectionBytes;
+    const uint32_t kind = run::section_kind("zzzz");
+    std::memcpy(bytes.data() + at, &kind, 4);
+    std::memcpy(bytes.data() + at + 4, &flags, 4);
+    const uint32_t table =
+        crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, file->sections().size() * run::kSectionBytes));
+    std::memcpy(bytes.data() + 28, &table, 4);
+    const uint32_t header = crc32c(std::span(bytes).first(60));
+    std::memcpy(bytes.data() + 60, &header, 4);
+    write(bytes);
+    return load_error();
+  };
+  EXPECT_EQ(with_section(0), "");
+  EXPECT_EQ(with_section(1), cat("'", path_, "': section 'zzzz' is required and unknown to this engine"));
+}
+
+}  // namespace
+}  // namespace quadlane
