@@ -67,7 +67,7 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   compile_options.max_arena_bytes = options.max_arena_bytes;
   auto plan = compile::compile(graph, op_table(), compile_options);
   if (plan.ok() || plan.error().code != Code::no_executable_memory) return plan;
-  QL_TRY(auto reference, reference_plan(graph, op_table(), options.max_arena_bytes));
+  QL_TRY(auto reference, reference_plan(graph, op_table(), options.max_arena_bytes, plan.error().text()));
   return reference;
 }
 

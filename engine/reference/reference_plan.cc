@@ -101,8 +101,8 @@ class Builder {
 
 }  // namespace
 
-Result<std::shared_ptr<const run::Plan>> reference_plan(const Graph& graph, const OpTable& ops,
-                                                        size_t max_arena_bytes) {
+Result<std::shared_ptr<const run::Plan>> reference_plan(const Graph& graph, const OpTable& ops, size_t max_arena_bytes,
+                                                        const std::string& why) {
   if (graph.tail) return unsupported("outputs whose shapes depend on the data have no reference plan");
   Builder builder(graph);
   builder.place_values();
@@ -110,6 +110,7 @@ Result<std::shared_ptr<const run::Plan>> reference_plan(const Graph& graph, cons
     return unsupported("the activations need ", builder.arena_bytes(), " bytes at once, the limit is ",
                        max_arena_bytes);
   QL_TRY(auto plan, builder.build(ops));
+  if (!why.empty()) plan->code_method = cat("reference: ", why);
   return std::shared_ptr<const run::Plan>(std::move(plan));
 }
 

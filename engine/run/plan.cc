@@ -7,13 +7,19 @@
 
 namespace quadlane::run {
 
-Result<AlignedBytes> AlignedBytes::allocate(size_t bytes) {
+Result<AlignedBytes> AlignedBytes::allocate(size_t bytes, const MemorySource& source) {
   // Large blocks ask for huge pages: a convolution walks dozens of planes at once, each on pages of its own.
   constexpr size_t kHugePage = size_t{2} << 20;
   const size_t kPage = bytes >= kHugePage ? kHugePage : 4096;
   size_t rounded = (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0);
   AlignedBytes result;
-  result.bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, rounded)), [](std::byte* p) { std::free(p); });
+  void* memory = source.allocate ? source.allocate(source.user, rounded, kPage, source.numa_node)
+                                 : std::aligned_alloc(kPage, rounded);
+  if (memory && source.allocate)
+    result.bytes_.reset(static_cast<std::byte*>(memory),
+                        [source, rounded](std::byte* p) { source.release(source.user, p, rounded); });
+  else if (memory)
+    result.bytes_.reset(static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); });
   if (!result.bytes_) return make_error(Code::out_of_memory, "no memory for ", rounded, " bytes");
   if (kPage == kHugePage) (void)madvise(result.data(), rounded, MADV_HUGEPAGE);  // a hint: refused is fine
   std::memset(result.data(), 0, rounded);

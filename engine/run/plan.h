@@ -38,11 +38,20 @@ struct Slot {
       std::tuple{&Slot::name, &Slot::offset, &Slot::bytes, &Slot::first_step, &Slot::last_step};
 };
 
+// Where memory comes from: the C library, or the embedder.
+struct MemorySource {
+  void* (*allocate)(void* user, size_t bytes, size_t alignment, int numa_node) = nullptr;  // null: the C library
+  void (*release)(void* user, void* memory, size_t bytes) = nullptr;
+  void* user = nullptr;
+  int numa_node = -1;  // told to the embedder
+};
+
 // Copies share the bytes.
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  static Result<AlignedBytes> allocate(size_t bytes);  // zeroed; 4 KiB aligned, 2 MiB from that size on
+  // Zeroed; 4 KiB aligned, 2 MiB from that size on.
+  static Result<AlignedBytes> allocate(size_t bytes, const MemorySource& = {});
   // Bytes of something mapped, which stays mapped while they are used. They may be read only.
   static AlignedBytes mapped(std::shared_ptr<const void> owner, const std::byte* data, size_t bytes);
   std::byte* data() const { return bytes_.get(); }

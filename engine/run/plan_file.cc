@@ -22,8 +22,8 @@ struct Mapping final : Resource {
     auto mapping = std::make_shared<Mapping>();
     void* at = mmap(nullptr, bytes, protection, MAP_PRIVATE, file, static_cast<off_t>(offset));
     if (at == MAP_FAILED)
-      return make_error(Code::io, "the file cannot be mapped ", protection & PROT_EXEC ? "executable" : "readable",
-                        ": ", std::strerror(errno));
+      return make_error(protection & PROT_EXEC ? Code::no_executable_memory : Code::io, "the file cannot be mapped ",
+                        protection & PROT_EXEC ? "executable" : "readable", ": ", std::strerror(errno));
     mapping->data = static_cast<const std::byte*>(at);
     mapping->bytes = bytes;
     return mapping;

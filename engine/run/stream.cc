@@ -1,11 +1,5 @@
 #include "engine/run/stream.h"
 
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/partitioner.h>
-#include <oneapi/tbb/task_arena.h>
-#include <oneapi/tbb/task_scheduler_observer.h>
-#include <sched.h>
 #include <xmmintrin.h>
 
 #include <algorithm>
@@ -13,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/run/executor.h"
 #include "engine/run/half_tensors.h"
 
 namespace quadlane::run {
@@ -28,47 +23,34 @@ class FloatMode {
   unsigned saved_;
 };
 
-std::vector<int> allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
-  for (int c = 0; c < CPU_SETSIZE; ++c)
-    if (CPU_ISSET(c, &set)) cores.push_back(c);
-  return cores;
-}
-
-// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it
-// was.
-class Pinner : public tbb::task_scheduler_observer {
- public:
-  Pinner(tbb::task_arena& arena, int first) : task_scheduler_observer(arena), cores_(allowed_cores()), first_(first) {
-    observe(true);
-  }
-  ~Pinner() override { observe(false); }
-  void on_scheduler_entry(bool) override {
-    const int index = tbb::this_task_arena::current_thread_index();
-    if (index >= 0 && !cores_.empty()) bind({cores_[static_cast<size_t>(first_ + index) % cores_.size()]});
-  }
-  void on_scheduler_exit(bool) override { bind(cores_); }
-
- private:
-  static void bind(std::span<const int> cores) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (int core : cores) CPU_SET(core, &set);
-    sched_setaffinity(0, sizeof set, &set);
-  }
-  static void bind(std::initializer_list<int> cores) { bind(std::span<const int>(cores.begin(), cores.size())); }
-
-  std::vector<int> cores_;
-  int first_;
-};
-
 // Progress of one step: parts are claimed, by preference the part of one's own number, so that a run completes with
 // however many threads the scheduler provides, and the same thread meets the same rows again.
 struct StepProgress {
   std::atomic<int> done{0};  // parts
+};
+
+// Whether a run shall end early; any of its threads may find out.
+class Stop {
+ public:
+  explicit Stop(const RunControl& control) : control_(control) {}
+  bool asked() {
+    if (reason_.load(std::memory_order_relaxed) != Code{}) return true;
+    if (control_.cancel && control_.cancel->load(std::memory_order_relaxed))
+      reason_ = Code::cancelled;
+    else if (control_.deadline && std::chrono::steady_clock::now() >= *control_.deadline)
+      reason_ = Code::timed_out;
+    return reason_.load(std::memory_order_relaxed) != Code{};
+  }
+  Status status() const {
+    const Code reason = reason_;
+    if (reason == Code::cancelled) return make_error(reason, "the run was cancelled");
+    if (reason == Code::timed_out) return make_error(reason, "the run took longer than it may");
+    return {};
+  }
+
+ private:
+  const RunControl& control_;
+  std::atomic<Code> reason_{};
 };
 
 }  // namespace
@@ -78,8 +60,7 @@ struct Stream::State {
   StreamOptions options;
   AlignedBytes arena;
   const std::byte* weights = nullptr;
-  std::unique_ptr<tbb::task_arena> workers;
-  std::unique_ptr<Pinner> pinner;
+  std::shared_ptr<Executor> workers;  // null: the calling thread alone
   std::unique_ptr<StepProgress[]> progress;
   std::unique_ptr<std::atomic<bool>[]> taken;  // [step * threads + part]
   std::vector<const void*> inputs;
@@ -92,14 +73,15 @@ struct Stream::State {
   void* invoke_user = nullptr;
 
   Status place();
-  template <class Work>
-  auto inside(Work work) {  // the arena of worker threads, if there is one
-    return workers ? workers->execute(work) : work();
+  template <class Body>
+  void inside(Body body) {  // where the worker threads are, if there are some
+    if (!workers) return body();
+    workers->enter([](void* b) { (*static_cast<Body*>(b))(); }, &body);
   }
   Status check(std::span<const View>, std::span<const MutView>) const;
   Status place(std::span<const View>, std::span<const MutView>);
-  void run_steps(const RunContext&, int member, StepObserver*) noexcept;
-  void run_alone(const RunContext&, StepObserver*) noexcept;
+  void run_steps(const RunContext&, int member, StepObserver*, Stop&) noexcept;
+  void run_alone(const RunContext&, StepObserver*, Stop&) noexcept;
 };
 
 Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
@@ -117,29 +99,24 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
     state->taken = std::make_unique<std::atomic<bool>[]>(steps * threads);
   }
   if (threads > 1 || options.pin || options.numa_node >= 0) {
-    tbb::task_arena::constraints where;
-    // More threads than processors are served in turn: parts are claimed by whoever comes.
-    where.max_concurrency = std::min(options.threads, tbb::info::default_concurrency());
-    if (options.numa_node >= 0) where.numa_id = options.numa_node;
-    state->workers = std::make_unique<tbb::task_arena>(where, 1);
-    state->workers->initialize();
-    if (options.pin) state->pinner = std::make_unique<Pinner>(*state->workers, options.first_core);
+    state->workers = options.executor ? options.executor : std::shared_ptr<Executor>(make_executor(options));
   }
   // Memory is touched first where the stream will run.
-  Status placed = state->inside([&] { return state->place(); });
+  Status placed;
+  state->inside([&] { placed = state->place(); });
   if (!placed.ok()) return std::move(placed).error();
   return Stream(std::move(state));
 }
 
 Status Stream::State::place() {
-  QL_TRY(arena, AlignedBytes::allocate(plan->arena_bytes));
+  QL_TRY(arena, AlignedBytes::allocate(plan->arena_bytes, options.memory));
   size_t bytes = 0;
   for (const TailInput& value : plan->before_tail) {
     for_tail_offsets.push_back(bytes);
     if (!value.output) bytes += (value.type.bytes() + 63) / 64 * 64;
   }
   if (bytes) {
-    QL_TRY(for_tail, AlignedBytes::allocate(bytes));
+    QL_TRY(for_tail, AlignedBytes::allocate(bytes, options.memory));
   }
   weights = plan->weights.data();
   if (options.numa_node >= 0) {
@@ -197,9 +174,10 @@ Status Stream::State::place(std::span<const View> in, std::span<const MutView> o
   return {};
 }
 
-void Stream::State::run_alone(const RunContext& ctx, StepObserver* observer) noexcept {
+void Stream::State::run_alone(const RunContext& ctx, StepObserver* observer, Stop& stop) noexcept {
   using Clock = std::chrono::steady_clock;
   for (size_t s = 0; s < plan->steps.size(); ++s) {
+    if (stop.asked()) return;
     if (!observer) {
       plan->steps[s]->run(ctx, 0, 1);
       continue;
@@ -212,7 +190,7 @@ void Stream::State::run_alone(const RunContext& ctx, StepObserver* observer) noe
   }
 }
 
-void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* observer) noexcept {
+void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* observer, Stop& stop) noexcept {
   using Clock = std::chrono::steady_clock;
   FloatMode mode;
   const int parts = options.threads;
@@ -224,7 +202,7 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
       if (taken[s * static_cast<size_t>(parts) + static_cast<size_t>(part)].exchange(true, std::memory_order_relaxed))
         return;
       const auto begin = observer ? Clock::now() : Clock::time_point();
-      step.run(ctx, part, parts);
+      if (!stop.asked()) step.run(ctx, part, parts);  // a part that is given up is done, too: nobody waits for it
       if (observer) observer->part_done(s, member, begin, Clock::now());
       p.done.fetch_add(1, std::memory_order_release);
     };
@@ -246,13 +224,20 @@ void Stream::State::run_steps(const RunContext& ctx, int member, StepObserver* o
 }
 
 Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepObserver* observer) noexcept {
+  return run(in, out, RunControl{}, observer);
+}
+
+Status Stream::run(std::span<const View> in, std::span<const MutView> out, const RunControl& control,
+                   StepObserver* observer) noexcept {
   State& s = *state_;
   QL_CHECK_OK(s.check(in, out));
   QL_CHECK_OK(s.place(in, out));
   s.tail = {};
   std::atomic<const Step*> failed{nullptr};
   RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &failed, &s.tail};
+  Stop stop(control);
   auto outcome = [&]() -> Status {
+    if (Status stopped = stop.status(); !stopped.ok()) return stopped;
     if (s.tail.error) return *std::exchange(s.tail.error, {});
     const Step* step = failed.load();
     if (!step) {
@@ -264,17 +249,17 @@ Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepO
   if (s.options.threads == 1) {
     s.inside([&] {
       FloatMode mode;
-      s.run_alone(ctx, observer);
+      s.run_alone(ctx, observer, stop);
     });
     return outcome();
   }
   const size_t threads = static_cast<size_t>(s.options.threads), steps = s.plan->steps.size();
   for (size_t i = 0; i < steps; ++i) s.progress[i].done.store(0, std::memory_order_relaxed);
   for (size_t i = 0; i < steps * threads; ++i) s.taken[i].store(false, std::memory_order_relaxed);
-  s.inside([&] {
-    tbb::parallel_for(
-        0, s.options.threads, [&](int member) { s.run_steps(ctx, member, observer); }, tbb::static_partitioner());
-  });
+  auto member_work = [&](int member) { s.run_steps(ctx, member, observer, stop); };
+  using Member = decltype(member_work);
+  s.workers->run(
+      s.options.threads, [](void* work, int member) { (*static_cast<Member*>(work))(member); }, &member_work);
   return outcome();
 }
 

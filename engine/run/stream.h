@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "engine/run/executor.h"
 #include "engine/run/plan.h"
 
 namespace quadlane::run {
@@ -13,6 +14,14 @@ struct StreamOptions {
   int numa_node = -1;  // threads, arena and weights on this node; -1: wherever the caller runs
   bool pin = false;    // bind the threads to cores of the affinity mask, from `first_core` on
   int first_core = 0;
+  std::shared_ptr<Executor> executor;  // provides the threads instead of oneTBB
+  MemorySource memory;                 // of the arena
+};
+
+// How a run may end before its time; asked for between steps.
+struct RunControl {
+  const std::atomic<bool>* cancel = nullptr;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
 };
 
 // Only used by instrumented runs.
@@ -37,6 +46,9 @@ class Stream {
   // fit, or that an operator refused their values. For a dynamic output an empty view is given and result() holds the
   // tensor afterwards.
   Status run(std::span<const View> inputs, std::span<const MutView> outputs, StepObserver* = nullptr) noexcept;
+  // The same; ends early with Code::cancelled or timed_out, after which the stream runs again as before.
+  Status run(std::span<const View> inputs, std::span<const MutView> outputs, const RunControl&,
+             StepObserver* = nullptr) noexcept;
 
   // The tensor of a dynamic output, until the next run; empty for other outputs and after a run that failed.
   Tensor result(size_t output) const;

@@ -21,6 +21,7 @@ const std::map<std::string, std::vector<std::string>> kMayInclude = {
     {"ops", {"engine/base", "graph"}},
     {"loader", {"engine/base", "graph"}},
     {"engine/reference", {"engine/base", "graph", "engine/run", "ops"}},
+    {"engine/c", {"engine/base", "graph", "engine/run", "engine/reference", "ops"}},
     {"engine/compile", {"engine/base", "graph", "jit", "engine/run", "engine/reference", "ops"}},
     {"engine/api",
      {"engine/base", "graph", "jit", "engine/run", "engine/reference", "ops", "engine/compile", "loader"}},

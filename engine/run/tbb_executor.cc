@@ -1,0 +1,102 @@
+#ifdef QUADLANE_TBB
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_scheduler_observer.h>
+#include <sched.h>
+#endif
+
+#include "engine/run/executor.h"
+#include "engine/run/stream.h"
+
+namespace quadlane::run {
+namespace {
+
+#ifdef QUADLANE_TBB
+
+std::vector<int> allowed_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int c = 0; c < CPU_SETSIZE; ++c)
+    if (CPU_ISSET(c, &set)) cores.push_back(c);
+  return cores;
+}
+
+// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it
+// was.
+class Pinner : public tbb::task_scheduler_observer {
+ public:
+  Pinner(tbb::task_arena& arena, int first) : task_scheduler_observer(arena), cores_(allowed_cores()), first_(first) {
+    observe(true);
+  }
+  ~Pinner() override { observe(false); }
+  void on_scheduler_entry(bool) override {
+    const int index = tbb::this_task_arena::current_thread_index();
+    if (index >= 0 && !cores_.empty()) bind({cores_[static_cast<size_t>(first_ + index) % cores_.size()]});
+  }
+  void on_scheduler_exit(bool) override { bind(cores_); }
+
+ private:
+  static void bind(std::span<const int> cores) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int core : cores) CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+  }
+  static void bind(std::initializer_list<int> cores) { bind(std::span<const int>(cores.begin(), cores.size())); }
+
+  std::vector<int> cores_;
+  int first_;
+};
+
+class TbbExecutor final : public Executor {
+ public:
+  explicit TbbExecutor(const StreamOptions& options) : arena_(constraints(options), 1) {
+    arena_.initialize();
+    if (options.pin) pinner_ = std::make_unique<Pinner>(arena_, options.first_core);
+  }
+  void run(int members, Work work, void* user) noexcept override {
+    arena_.execute([&] {
+      tbb::parallel_for(
+          0, members, [&](int member) { work(user, member); }, tbb::static_partitioner());
+    });
+  }
+  void enter(void (*body)(void*), void* user) noexcept override {
+    arena_.execute([&] { body(user); });
+  }
+
+ private:
+  static tbb::task_arena::constraints constraints(const StreamOptions& options) {
+    tbb::task_arena::constraints where;
+    // More threads than processors are served in turn: parts are claimed by whoever comes.
+    where.max_concurrency = std::min(options.threads, tbb::info::default_concurrency());
+    if (options.numa_node >= 0) where.numa_id = options.numa_node;
+    return where;
+  }
+  tbb::task_arena arena_;
+  std::unique_ptr<Pinner> pinner_;
+};
+
+#else
+
+class CallingThread final : public Executor {
+ public:
+  void run(int members, Work work, void* user) noexcept override {
+    for (int member = 0; member < members; ++member) work(user, member);
+  }
+};
+
+#endif
+
+}  // namespace
+
+#ifdef QUADLANE_TBB
+std::unique_ptr<Executor> make_executor(const StreamOptions& options) { return std::make_unique<TbbExecutor>(options); }
+#else
+std::unique_ptr<Executor> make_executor(const StreamOptions&) { return std::make_unique<CallingThread>(); }
+#endif
+
+}  // namespace quadlane::run

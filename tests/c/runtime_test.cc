@@ -1,0 +1,192 @@
+// The C API, as the shared library exports it.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "engine/c/quadlane.h"
+#include "tests/c/small_plan.h"
+#include "tests/support/allocations.h"
+
+namespace quadlane {
+namespace {
+
+struct Session {
+  ql_plan* plan = nullptr;
+  ql_stream* stream = nullptr;
+  std::vector<float> in = std::vector<float>(3 * 16 * 16), out = std::vector<float>(4 * 8 * 8);
+  ql_error error = QL_ERROR_INIT;
+
+  explicit Session(const std::string& path, const ql_stream_options* options = nullptr,
+                   const ql_plan_options* plan_options = nullptr) {
+    for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i % 13) - 6.0f;
+    if (ql_plan_open(path.c_str(), plan_options, &plan, &error)) return;
+    if (ql_stream_open(plan, options, &stream, &error)) return;
+    ql_stream_bind_input(stream, 0, in.data(), in.size() * 4, &error);
+    ql_stream_bind_output(stream, 0, out.data(), out.size() * 4, &error);
+  }
+  ~Session() {
+    ql_stream_close(stream);
+    ql_plan_close(plan);
+  }
+  ql_code run(const ql_run_options* options = nullptr) { return ql_stream_run(stream, options, &error); }
+};
+
+std::vector<float> expected() {
+  Session reference(testing::SmallPlan().path);
+  auto model = Model::from_graph(testing::small_graph(), {.tune = false});
+  auto stream = model->open_stream();
+  const TensorType in{DType::f32, {1, 3, 16, 16}}, out{DType::f32, {1, 4, 8, 8}};
+  std::vector<float> result(4 * 8 * 8);
+  View view{&in, reference.in.data()};
+  MutView to{&out, result.data()};
+  EXPECT_TRUE(stream->run({&view, 1}, {&to, 1}).ok());
+  return result;
+}
+
+TEST(Runtime, RunsWhatTheEngineCompiled) {
+  const testing::SmallPlan file;
+  Session s(file.path);
+  ASSERT_EQ(s.error.code, QL_OK) << s.error.message;
+  ql_tensor_info info = QL_TENSOR_INFO_INIT;
+  ASSERT_EQ(ql_plan_input(s.plan, 0, &info, nullptr), QL_OK);
+  EXPECT_STREQ(info.name, "x");
+  EXPECT_EQ(info.rank, 4);
+  EXPECT_EQ(info.bytes, s.in.size() * 4);
+  ASSERT_EQ(s.run(), QL_OK) << s.error.message;
+  EXPECT_EQ(s.out, expected());
+  ql_memory memory = QL_MEMORY_INIT;
+  ASSERT_EQ(ql_query_memory(file.path.c_str(), nullptr, &memory, nullptr), QL_OK);
+  EXPECT_GT(memory.stream_bytes, 0u);
+}
+
+TEST(Runtime, WithoutCodeTheReferenceRunsAndIsTold) {
+  const testing::SmallPlan file(false);
+  std::string told;
+  ql_plan_options options = QL_PLAN_OPTIONS_INIT;
+  options.log = [](void* user, const char* line) { *static_cast<std::string*>(user) += line; };
+  options.log_user = &told;
+  Session s(file.path, nullptr, &options);
+  ASSERT_EQ(s.error.code, QL_OK) << s.error.message;
+  EXPECT_EQ(std::string(ql_plan_isa(s.plan)), "reference");
+  EXPECT_NE(std::string(ql_plan_way(s.plan)).find("without code"), std::string::npos);
+  EXPECT_NE(told.find("reference path"), std::string::npos) << told;
+  ASSERT_EQ(s.run(), QL_OK);
+  const std::vector<float> want = expected();
+  for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(s.out[i], want[i], 1e-4);
+  options.refuse_reference = 1;
+  EXPECT_EQ(Session(file.path, nullptr, &options).error.code, QL_UNSUPPORTED);
+}
+
+TEST(Runtime, ErrorsHaveCodesAndSentences) {
+  const testing::SmallPlan file;
+  EXPECT_EQ(Session("/nonexistent.qlp").error.code, QL_IO);
+  EXPECT_EQ(ql_plan_open(nullptr, nullptr, nullptr, nullptr), QL_INVALID_ARGUMENT);
+  Session s(file.path);
+  EXPECT_EQ(ql_stream_bind_input(s.stream, 0, s.in.data(), 12, &s.error), QL_INVALID_ARGUMENT);
+  EXPECT_STREQ(s.error.message, "12 bytes are given for 'x', expected 3072");
+  EXPECT_EQ(ql_stream_bind_input(s.stream, 3, s.in.data(), 12, &s.error), QL_INVALID_ARGUMENT);
+  ql_stream* unbound = nullptr;
+  ASSERT_EQ(ql_stream_open(s.plan, nullptr, &unbound, nullptr), QL_OK);
+  EXPECT_EQ(ql_stream_run(unbound, nullptr, &s.error), QL_INVALID_ARGUMENT);
+  EXPECT_STREQ(s.error.message, "nothing is bound to input 'x'");
+  ql_stream_close(unbound);
+  const char* other = "0000000000000000000000000000000000000000000000000000000000000000";
+  ql_plan_options options = QL_PLAN_OPTIONS_INIT;
+  options.allowed_sha256 = &other, options.allowed_count = 1;
+  EXPECT_EQ(Session(file.path, nullptr, &options).error.code, QL_INVALID_ARGUMENT);
+}
+
+TEST(Runtime, TimeoutAndCancelLeaveTheStreamUsable) {
+  const testing::SmallPlan file;
+  Session s(file.path);
+  ql_run_options now = QL_RUN_OPTIONS_INIT;
+  now.timeout_seconds = 1e-9;
+  EXPECT_EQ(s.run(&now), QL_TIMED_OUT);
+  EXPECT_EQ(s.run(), QL_OK);
+  // Cancelled by its own executor, in the middle of a run.
+  struct Canceller {
+    ql_stream* stream = nullptr;
+    bool cancel = false;
+  } canceller;
+  const ql_executor executor{[](void* user, int members, void (*work)(void*, int), void* work_user) {
+                               auto* c = static_cast<Canceller*>(user);
+                               if (c->cancel) ql_stream_cancel(c->stream);
+                               for (int m = 0; m < members; ++m) work(work_user, m);
+                             },
+                             &canceller};
+  ql_stream_options options = QL_STREAM_OPTIONS_INIT;
+  options.threads = 3, options.executor = &executor;
+  Session own(file.path, &options);
+  canceller.stream = own.stream;
+  EXPECT_EQ(own.run(), QL_OK);
+  EXPECT_EQ(own.out, expected());
+  canceller.cancel = true;
+  EXPECT_EQ(own.run(), QL_CANCELLED);
+  canceller.cancel = false;
+  EXPECT_EQ(own.run(), QL_OK);
+}
+
+TEST(Runtime, TheEmbeddersMemory) {
+  struct Count {
+    int live = 0;
+    bool refuse = false;
+  } count;
+  const ql_allocator allocator{[](void* user, size_t bytes, size_t alignment, int) -> void* {
+                                 auto* c = static_cast<Count*>(user);
+                                 if (c->refuse) return nullptr;
+                                 ++c->live;
+                                 return std::aligned_alloc(alignment, bytes);
+                               },
+                               [](void* user, void* memory, size_t) {
+                                 --static_cast<Count*>(user)->live;
+                                 std::free(memory);
+                               },
+                               &count};
+  const testing::SmallPlan file;
+  ql_stream_options options = QL_STREAM_OPTIONS_INIT;
+  options.allocator = &allocator;
+  {
+    Session s(file.path, &options);
+    EXPECT_EQ(count.live, 1);
+    EXPECT_EQ(s.run(), QL_OK);
+    count.refuse = true;
+    ql_stream* none = nullptr;
+    EXPECT_EQ(ql_stream_open(s.plan, &options, &none, &s.error), QL_OUT_OF_MEMORY);
+    EXPECT_EQ(none, nullptr);
+    EXPECT_EQ(s.run(), QL_OK);
+  }
+  EXPECT_EQ(count.live, 0);
+}
+
+TEST(Runtime, SubmitWaitAndCallback) {
+  const testing::SmallPlan file;
+  Session s(file.path);
+  std::atomic<int> told{0};
+  for (int r = 0; r < 100; ++r) {
+    std::fill(s.out.begin(), s.out.end(), 0.0f);
+    ASSERT_EQ(ql_stream_submit(
+                  s.stream, nullptr,
+                  [](void* user, ql_code code, const char*) { *static_cast<std::atomic<int>*>(user) += code == QL_OK; },
+                  &told, &s.error),
+              QL_OK)
+        << s.error.message;
+    ASSERT_EQ(ql_stream_wait(s.stream, &s.error), QL_OK) << s.error.message;
+  }
+  EXPECT_EQ(s.out, expected());
+  ql_stream_close(std::exchange(s.stream, nullptr));
+  EXPECT_EQ(told, 100);
+}
+
+TEST(Runtime, ARunAllocatesNothing) {
+  const testing::SmallPlan file;
+  Session s(file.path);
+  ASSERT_EQ(s.run(), QL_OK);
+  testing::CountAllocations allocations;
+  for (int r = 0; r < 10; ++r) (void)s.run();
+  EXPECT_EQ(allocations.count(), 0);
+}
+
+}  // namespace
+}  // namespace quadlane

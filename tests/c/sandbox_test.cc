@@ -1,0 +1,165 @@
+// The runtime where the system allows little: no executable memory but a file's, no system calls while it runs.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+
+#include "engine/c/quadlane.h"
+#include "tests/c/small_plan.h"
+
+namespace quadlane {
+namespace {
+
+// The exit code of `body` in a process of its own, or 128 and the signal that ended it.
+template <class Body>
+int in_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    body();
+    syscall(SYS_exit, 0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+[[noreturn]] void leave(int code) {
+  syscall(SYS_exit, code);
+  __builtin_unreachable();
+}
+
+// Refuses executable anonymous memory, making memory executable, memfd_create, execve and sockets.
+bool filter_calls() {
+  auto call_is = [](uint32_t number, uint8_t skip) {
+    return sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, skip);
+  };
+  auto load = [](size_t offset) {
+    return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
+  };
+  auto has = [](uint32_t bits, uint8_t skip) {
+    return sock_filter BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, skip);
+  };
+  const sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+  const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  const auto argument = [](int i) { return offsetof(seccomp_data, args) + 8 * static_cast<size_t>(i); };
+  sock_filter program[] = {load(offsetof(seccomp_data, nr)),
+                           call_is(SYS_memfd_create, 1),
+                           refuse,
+                           call_is(SYS_execve, 1),
+                           refuse,
+                           call_is(SYS_socket, 1),
+                           refuse,
+                           call_is(SYS_mprotect, 4),
+                           load(argument(2)),
+                           has(PROT_EXEC, 1),
+                           refuse,
+                           allow,
+                           call_is(SYS_mmap, 6),
+                           load(argument(2)),
+                           has(PROT_EXEC, 3),
+                           load(argument(3)),
+                           has(MAP_ANONYMOUS, 1),
+                           refuse,
+                           allow,
+                           allow};
+  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+struct Buffers {
+  std::vector<float> in = std::vector<float>(3 * 16 * 16, 0.5f), out = std::vector<float>(4 * 8 * 8);
+};
+
+ql_stream* open(const std::string& path, Buffers& b, ql_plan*& plan) {
+  ql_stream* stream = nullptr;
+  if (ql_plan_open(path.c_str(), nullptr, &plan, nullptr) || ql_stream_open(plan, nullptr, &stream, nullptr))
+    return nullptr;
+  ql_stream_bind_input(stream, 0, b.in.data(), b.in.size() * 4, nullptr);
+  ql_stream_bind_output(stream, 0, b.out.data(), b.out.size() * 4, nullptr);
+  return stream;
+}
+
+TEST(Sandbox, CodeOfAFileRunsWhereNoMemoryBecomesExecutable) {
+  if (!detect_cpu().runs(Isa::avx2)) GTEST_SKIP() << "this machine runs no generated code";
+  const testing::SmallPlan file;
+  Buffers want;
+  ql_plan* plan = nullptr;
+  ql_stream* stream = open(file.path, want, plan);
+  ASSERT_NE(stream, nullptr);
+  ASSERT_EQ(ql_stream_run(stream, nullptr, nullptr), QL_OK);
+  const int code = in_child([&] {
+#ifdef PR_SET_MDWE
+    (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);  // refused by older kernels
+#else
+    (void)prctl(65, 1, 0, 0, 0);  // PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+#endif
+    if (!filter_calls()) leave(77);
+    if (mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) leave(78);
+    Buffers got;
+    ql_plan* own = nullptr;
+    ql_stream* s = open(file.path, got, own);
+    if (!s || std::strcmp(ql_plan_way(own), "mapped from the plan file") != 0) leave(2);
+    if (ql_stream_run(s, nullptr, nullptr) != QL_OK) leave(3);
+    leave(got.out == want.out ? 0 : 4);
+  });
+  if (code == 77) GTEST_SKIP() << "this system allows no seccomp filter";
+  EXPECT_EQ(code, 0);
+  ql_stream_close(stream);
+  ql_plan_close(plan);
+}
+
+TEST(Sandbox, ARunMakesNoSystemCall) {
+  const testing::SmallPlan file;
+  const int code = in_child([&] {
+    Buffers b;
+    ql_plan* plan = nullptr;
+    ql_stream* s = open(file.path, b, plan);
+    if (!s || ql_stream_run(s, nullptr, nullptr) != QL_OK) leave(2);
+    ql_run_options patient = QL_RUN_OPTIONS_INIT;
+    patient.timeout_seconds = 100;
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) != 0) leave(77);  // any call but exit ends the process
+    for (int r = 0; r < 10; ++r)
+      if (ql_stream_run(s, r % 2 ? &patient : nullptr, nullptr) != QL_OK) leave(3);
+    leave(0);
+  });
+  if (code == 77) GTEST_SKIP() << "this system allows no seccomp";
+  EXPECT_EQ(code, 0) << "137: a system call was made";
+}
+
+long resident_pages() {
+  long size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident;
+}
+
+TEST(Sandbox, TenThousandCyclesDoNotGrow) {
+  const testing::SmallPlan file;
+  Buffers b;
+  long before = 0;
+  for (int i = 0; i < 10000; ++i) {
+    ql_plan* plan = nullptr;
+    ql_stream* stream = open(file.path, b, plan);
+    ASSERT_NE(stream, nullptr) << "cycle " << i;
+    ASSERT_EQ(ql_stream_run(stream, nullptr, nullptr), QL_OK);
+    ql_stream_close(stream);
+    ql_plan_close(plan);
+    if (i == 100) before = resident_pages();
+  }
+  EXPECT_LE(resident_pages(), before + 64) << "pages";
+  const int next = ::open("/dev/null", O_RDONLY);
+  EXPECT_LT(next, 64) << "files were left open";
+  ::close(next);
+}
+
+}  // namespace
+}  // namespace quadlane
