@@ -29,14 +29,38 @@ std::optional<double> read_number(const std::string& path) {
 }
 
 // Version 2 writes "quota period" or "max period" into one file, version 1 two numbers into two, -1 for no limit.
-double read_quota(const std::string& cgroup) {
+double quota_of(const std::string& cgroup) {
   if (auto line = read_line(cgroup + "/cpu.max")) {
     std::istringstream words(*line);
     double quota = 0, period = 0;
     return words >> quota >> period && quota > 0 && period > 0 ? quota / period : 0;
   }
-  auto quota = read_number(cgroup + "/cpu/cpu.cfs_quota_us"), period = read_number(cgroup + "/cpu/cpu.cfs_period_us");
+  auto quota = read_number(cgroup + "/cpu.cfs_quota_us"), period = read_number(cgroup + "/cpu.cfs_period_us");
   return quota && period && *quota > 0 && *period > 0 ? *quota / *period : 0;
+}
+
+// The folders of the process's own control group, outermost last: "0::/a/b" in version 2, "4:cpu,cpuacct:/a/b" in 1.
+std::vector<std::string> group_folders(const std::string& cgroup, const std::string& membership) {
+  std::vector<std::string> folders = {cgroup, cgroup + "/cpu"};
+  std::ifstream file(membership);
+  for (std::string line; std::getline(file, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == line.npos || second == line.npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const bool version2 = controllers == ",,";
+    if (!version2 && controllers.find(",cpu,") == controllers.npos) continue;
+    for (std::string path = line.substr(second + 1); path.size() > 1 && path[0] == '/'; path.resize(path.rfind('/')))
+      folders.push_back((version2 ? cgroup : cgroup + "/cpu") + path);
+  }
+  return folders;
+}
+
+// Every group around the process may limit it: the least counts.
+double read_quota(const std::string& cgroup, const std::string& membership) {
+  double least = 0;
+  for (const std::string& folder : group_folders(cgroup, membership))
+    if (const double quota = quota_of(folder); quota > 0) least = least > 0 ? std::min(least, quota) : quota;
+  return least;
 }
 
 }  // namespace
@@ -59,9 +83,10 @@ std::vector<int> parse_cpu_list(const std::string& text) {
   return cores;
 }
 
-Topology read_topology(const std::vector<int>& mask, const std::string& sys, const std::string& cgroup) {
+Topology read_topology(const std::vector<int>& mask, const std::string& sys, const std::string& cgroup,
+                       const std::string& membership) {
   Topology t;
-  t.quota = read_quota(cgroup);
+  t.quota = read_quota(cgroup, membership);
   for (int id : mask) t.cores.push_back({id, 0, id});
   if (auto online = read_line(sys + "/devices/system/node/online")) {
     for (int node : parse_cpu_list(*online)) {
@@ -88,7 +113,7 @@ Topology read_topology(const std::vector<int>& mask, const std::string& sys, con
   return t;
 }
 
-Topology detect_topology(const std::string& sys, const std::string& cgroup) {
+Topology detect_topology(const std::string& sys, const std::string& cgroup, const std::string& membership) {
   std::vector<int> mask;
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -97,7 +122,7 @@ Topology detect_topology(const std::string& sys, const std::string& cgroup) {
       if (CPU_ISSET(c, &set)) mask.push_back(c);
   bool known = !mask.empty();
   if (!known) mask.push_back(0);
-  Topology t = read_topology(mask, sys, cgroup);
+  Topology t = read_topology(mask, sys, cgroup, membership);
   if (!known) t.notes.push_back("the affinity mask is unknown, one processor is assumed");
   return t;
 }

@@ -24,10 +24,13 @@ struct Topology {
   std::vector<int> cores_of(int node) const;
 };
 
-// Reads the affinity mask and the trees below `sys` and `cgroup`.
-Topology detect_topology(const std::string& sys = "/sys", const std::string& cgroup = "/sys/fs/cgroup");
+// Reads the affinity mask, which a cpuset narrows, the trees below `sys` and `cgroup`, and which group this process is
+// in.
+Topology detect_topology(const std::string& sys = "/sys", const std::string& cgroup = "/sys/fs/cgroup",
+                         const std::string& membership = "/proc/self/cgroup");
 // The same for a given mask.
-Topology read_topology(const std::vector<int>& mask, const std::string& sys, const std::string& cgroup);
+Topology read_topology(const std::vector<int>& mask, const std::string& sys, const std::string& cgroup,
+                       const std::string& membership = {});
 
 // "0-3,8" -> 0 1 2 3 8; stops at what it does not understand.
 std::vector<int> parse_cpu_list(const std::string&);

@@ -22,7 +22,7 @@ class FakeMachine {
     std::ofstream(root_ / path) << text << "\n";
   }
   Topology read(const std::vector<int>& mask) {
-    return read_topology(mask, (root_ / "sys").string(), (root_ / "cgroup").string());
+    return read_topology(mask, (root_ / "sys").string(), (root_ / "cgroup").string(), (root_ / "membership").string());
   }
 
  private:
@@ -54,6 +54,25 @@ TEST(Topology, TwoNodesWithHyperThreads) {
   t = m.read({2, 6});
   EXPECT_EQ(t.nodes, 1);
   EXPECT_EQ(t.usable_threads(), 1);
+}
+
+// A service in a slice in a container: the tightest of the groups around it counts.
+TEST(Topology, QuotaOfAGroupFurtherUp) {
+  FakeMachine two;
+  two.write("membership", "0::/system.slice/heart.service");
+  two.write("cgroup/system.slice/heart.service/cpu.max", "max 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).quota, 0);
+  two.write("cgroup/system.slice/cpu.max", "50000 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).quota, 0.5);
+  EXPECT_EQ(two.read({0, 1, 2, 3}).usable_threads(), 1);
+  two.write("cgroup/system.slice/heart.service/cpu.max", "20000 100000");
+  EXPECT_EQ(two.read({0, 1, 2, 3}).quota, 0.2);
+  FakeMachine one;
+  one.write("membership", "3:memory:/other\n4:cpu,cpuacct:/docker/abc\nnonsense\n5:cpu:no slash");
+  one.write("cgroup/cpu/docker/abc/cpu.cfs_quota_us", "150000");
+  one.write("cgroup/cpu/docker/abc/cpu.cfs_period_us", "100000");
+  EXPECT_EQ(one.read({0, 1}).quota, 1.5);
+  EXPECT_EQ(one.read({0, 1}).usable_threads(), 2);
 }
 
 TEST(Topology, QuotaOfBothControlGroupVersions) {

@@ -67,6 +67,7 @@ Json report(const BenchArgs& args, const Workload& w, const LoadFigures& f, cons
                {"cpu_ms", f.cpu_ms},
                {"first_inference_ms", f.first_inference_ms},
                {"compile_ms", model.plan().compile_ms},
+               {"open_ms", model.open_ms()},
                {"gmac", model.gmac()},
                {"gmac_executed", model.gmac_executed()},
                {"gmac_per_s", f.gmac_per_s},
@@ -165,7 +166,12 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f) {
   for (size_t i = 0; f.of_stream.size() > 1 && i < f.of_stream.size(); ++i)
     std::printf("  stream %-8zu %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max\n", i, f.of_stream[i].median,
                 f.of_stream[i].p90, f.of_stream[i].p95, f.of_stream[i].p99, f.of_stream[i].max);
-  std::printf("first inference  %10.2f ms after %.0f ms of compiling\n", f.first_inference_ms, model.plan().compile_ms);
+  if (model.open_ms() > 0)
+    std::printf("first inference  %10.2f ms after %.2f ms of opening the plan, code %s\n", f.first_inference_ms,
+                model.open_ms(), model.plan().code_method.c_str());
+  else
+    std::printf("first inference  %10.2f ms after %.0f ms of compiling\n", f.first_inference_ms,
+                model.plan().compile_ms);
   std::printf("work             %10.3f GMAC a request, %.3f executed\n", model.gmac(), model.gmac_executed());
   std::printf("rate             %10.1f GMAC/s, %s %% of the measured peak of %.1f\n", f.gmac_per_s,
               fixed(f.percent_of_peak, 1).c_str(), f.peak_gmac_per_s);
