@@ -8,6 +8,7 @@
 #include "engine/run/elementwise_step.h"
 #include "engine/run/move_step.h"
 #include "engine/run/normalize_step.h"
+#include "engine/run/oconv_step.h"
 
 namespace quadlane::run {
 namespace {
@@ -17,7 +18,9 @@ bool in_image(const Geometry& g, int64_t row_offset) {
   return row_offset >= 0 && row_offset + int64_t{g.w} * kPixelBytes <= (int64_t{g.h - 1} * g.pitch + g.w) * kPixelBytes;
 }
 
-void check_block(Checker& c, const ConvStep& s, const ConvStep::Block& block) {
+// Which planes a block of outputs reads and writes.
+template <class Step>
+void check_block_planes(Checker& c, const Step& s, const typename Step::Block& block) {
   const auto sources = static_cast<int64_t>(s.src_planes.size());
   int64_t read = 0;
   for (int64_t n : block.section_planes) {
@@ -26,6 +29,10 @@ void check_block(Checker& c, const ConvStep& s, const ConvStep::Block& block) {
   }
   c.that(read <= sources - int64_t{block.first_src}, "a block reads planes that are not there");
   c.that(block.first_dst < s.dst_planes.size(), "a block writes planes that are not there");
+}
+
+void check_block(Checker& c, const ConvStep& s, const ConvStep::Block& block) {
+  check_block_planes(c, s, block);
   c.that(block.outputs >= 0 && block.outputs <= ConvStep::kMaxOutputs, "a block of too many outputs");
   for (size_t at : {block.weights, block.bias, block.mult, block.clamp_lo, block.clamp_hi, block.shift})
     c.weights(at, 4);
@@ -51,6 +58,35 @@ void ConvStep::check(Checker& c) const {
   c.table<uint16_t>(lanes, dst.vectors());
   if (input_scale) c.reads(input_scale->scale, 4), c.reads(input_scale->zero, 1);
   for (const Block& block : blocks) check_block(c, *this, block);
+}
+
+void OconvStep::check(Checker& c) const {
+  c.planes(src, src_planes);
+  c.target({dst, dst_planes, dst_pads});
+  c.planes(dst, residual_planes);
+  c.that(residual_planes.empty() || residual_planes.size() == dst_planes.size(), "not one residual for each plane");
+  c.that(src.n >= dst.n && tile_rows >= 1 && band_rows >= 1, "no tile");
+  c.that(stride_y >= 1 && stride_x >= 1 && up_y >= 1 && up_x >= 1 && stride_y <= src.h && stride_x <= src.w,
+         "no stride");
+  c.that(!first_columns.empty() && kinds.size() % std::max<size_t>(first_columns.size(), 1) == 0,
+         "not one kind for each tile");
+  if (!c.ok()) return;
+  const auto rows = static_cast<int64_t>(kinds.size() / first_columns.size());
+  c.that((rows - 1) * tile_rows < dst.h, "tiles below the image");
+  c.that((rows - 1) * tile_rows * stride_y / up_y < src.h, "tiles read below the image");
+  for (int column : first_columns) {
+    c.that(column >= 0 && column < dst.w, "a segment outside of the row");
+    c.that(int64_t{column} * stride_x / up_x < src.w, "a segment reads outside of the row");
+  }
+  for (const Block& block : blocks) {
+    check_block_planes(c, *this, block);
+    for (size_t at : {block.weights, block.bias, block.mult, block.clamp_lo, block.clamp_hi, block.shift})
+      c.weights(at, 4);
+    for (uint8_t kind : kinds) {
+      c.that(kind < block.kernels.size(), "a kind of tile that has no kernel");
+      if (c.ok()) c.kernel(block.kernels[kind]);
+    }
+  }
 }
 
 void QuantizeStep::check(Checker& c) const {

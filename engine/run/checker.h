@@ -42,6 +42,9 @@ class Checker {
   size_t room(const DenseAddress&);
   void arena(int64_t first, int64_t end);  // bytes
   void kernel(KernelFn fn) { that(fn != nullptr || plan_.without_code, "a kernel is missing"); }
+  void kernel_numbers(std::span<const uint32_t> numbers) {
+    for (uint32_t number : numbers) that(number < plan_.kernels.size(), "a kernel that is not there");
+  }
   void groups(std::span<const PlaneGroup>, size_t planes);
   void float_rows(const FloatRows&, const Geometry& rows, size_t planes, bool written);
   void loops(Isa isa) {

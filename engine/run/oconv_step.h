@@ -15,6 +15,9 @@ class OconvStep final : public Step {
     uint32_t first_src;             // into src_planes
     uint32_t first_dst;             // into dst_planes
     std::vector<KernelFn> kernels;  // one for each kind of tile
+    static constexpr auto kFields =
+        std::tuple{&Block::weights,  &Block::bias,           &Block::mult,      &Block::shift,     &Block::clamp_lo,
+                   &Block::clamp_hi, &Block::section_planes, &Block::first_src, &Block::first_dst, &Block::kernels};
   };
 
   Geometry src, dst;
@@ -29,6 +32,23 @@ class OconvStep final : public Step {
   std::vector<uint8_t> kinds;  // of tile: [tile row][segment]
   int64_t band_rows = 1;       // tile rows in a band
   std::vector<Block> blocks;
+  static constexpr auto kFields = std::tuple{&OconvStep::src,
+                                             &OconvStep::dst,
+                                             &OconvStep::src_planes,
+                                             &OconvStep::dst_planes,
+                                             &OconvStep::residual_planes,
+                                             &OconvStep::dst_pads,
+                                             &OconvStep::epilogue,
+                                             &OconvStep::stride_y,
+                                             &OconvStep::stride_x,
+                                             &OconvStep::up_y,
+                                             &OconvStep::up_x,
+                                             &OconvStep::tile_rows,
+                                             &OconvStep::first_columns,
+                                             &OconvStep::kinds,
+                                             &OconvStep::band_rows,
+                                             &OconvStep::blocks};
+  void check(Checker&) const;
 
   void run(const RunContext&, int part, int parts) const noexcept override;
 

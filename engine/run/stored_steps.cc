@@ -13,6 +13,7 @@
 #include "engine/run/elementwise_step.h"
 #include "engine/run/move_step.h"
 #include "engine/run/normalize_step.h"
+#include "engine/run/oconv_step.h"
 
 namespace quadlane::run {
 namespace {
@@ -27,6 +28,7 @@ struct Stored {
 
 constexpr auto kStored = std::tuple{
     Stored<ConvStep>{"conv"},
+    Stored<OconvStep>{"conv, outputs in lanes"},
     Stored<QuantizeStep>{"quantize"},
     Stored<RangeStep>{"range"},
     Stored<DynamicScaleStep>{"dynamic scale"},
@@ -103,6 +105,7 @@ Result<std::unique_ptr<const Step>> read_step(FieldReader& r, Checker& checker, 
   const auto info = r.get<StepInfo>();
   const auto type = r.get<std::string>();
   std::unique_ptr<Step> step;
+  checker.kernel_numbers(info.kernels);
   if (r.ok()) {
     const bool known = std::apply(
         [&](auto... stored) {
