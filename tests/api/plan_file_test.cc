@@ -144,8 +144,14 @@ TEST_F(PlanFileTest, EveryFlippedBitIsAnErrorOrMeansNothing) {
     target.put(static_cast<char>(value)).flush();
   };
   size_t survived = 0;
+  // In what is mapped and between sections one bit of each byte, to save time: a checksum treats them all alike.
+  const run::Section* last = nullptr;
+  for (const run::Section& section : file->sections())
+    if (section.kind == run::kPlanSection) last = &section;
+  const size_t all_until = last->offset + last->bytes;
   for (size_t at = 0; at < bytes_.size(); ++at)
-    for (int bit = 0; bit < 8; ++bit) {
+    for (int bit = at < all_until ? 0 : static_cast<int>(at % 8);
+         bit < (at < all_until ? 8 : static_cast<int>(at % 8) + 1); ++bit) {
       put(at, bytes_[at] ^ static_cast<std::byte>(1 << bit));
       const bool opens = run::PlanFile::open(path_).ok();
       survived += opens;
@@ -167,22 +173,32 @@ TEST_F(PlanFileTest, DamageBehindRightChecksumsIsRefusedOrHarmless) {
   const run::Section plan = sections[plan_index];
   const ReferenceCodec codec(op_table());
   int refused = 0, accepted = 0;
-  for (size_t at = 0; at < plan.bytes; ++at)
-    for (std::byte flip : {std::byte{0xff}, std::byte{0x80}, std::byte{1}}) {
-      std::vector<std::byte> bytes = bytes_;
-      bytes[plan.offset + at] ^= flip;
-      const uint32_t crc = crc32c(std::span(bytes).subspan(plan.offset, plan.bytes));
-      std::memcpy(bytes.data() + run::kPlanHeaderBytes + plan_index * run::kSectionBytes + 12, &crc, 4);
-      const uint32_t table =
-          crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, sections.size() * run::kSectionBytes));
-      std::memcpy(bytes.data() + 28, &table, 4);
-      const uint32_t header = crc32c(std::span(bytes).first(60));
-      std::memcpy(bytes.data() + 60, &header, 4);
-      write(bytes);
-      auto opened = run::PlanFile::open(path_);
-      const bool loads = opened.ok() && opened->load(detect_cpu().best_isa(), &codec).ok();
-      loads ? ++accepted : ++refused;
-    }
+  std::fstream target(path_, std::ios::binary | std::ios::in | std::ios::out);
+  auto put = [&](size_t at, const void* data, size_t count) {
+    target.seekp(static_cast<std::streamoff>(at));
+    target.write(static_cast<const char*>(data), static_cast<std::streamsize>(count)).flush();
+  };
+  constexpr std::byte kFlips[] = {std::byte{0xff}, std::byte{0x80}, std::byte{1}};
+  std::vector<std::byte> bytes = bytes_;
+  for (size_t at = 0; at < plan.bytes; ++at) {
+    std::byte& damaged = bytes[plan.offset + at];
+    const std::byte before = damaged;
+    damaged ^= kFlips[at % 3];
+    const uint32_t crc = crc32c(std::span(bytes).subspan(plan.offset, plan.bytes));
+    std::memcpy(bytes.data() + run::kPlanHeaderBytes + plan_index * run::kSectionBytes + 12, &crc, 4);
+    const size_t table_bytes = sections.size() * run::kSectionBytes;
+    const uint32_t table = crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, table_bytes));
+    std::memcpy(bytes.data() + 28, &table, 4);
+    const uint32_t header = crc32c(std::span(bytes).first(60));
+    std::memcpy(bytes.data() + 60, &header, 4);
+    put(0, bytes.data(), run::kPlanHeaderBytes + table_bytes);
+    put(plan.offset + at, &damaged, 1);
+    auto opened = run::PlanFile::open(path_);
+    const bool loads = opened.ok() && opened->load(detect_cpu().best_isa(), &codec).ok();
+    loads ? ++accepted : ++refused;
+    damaged = before;
+    put(plan.offset + at, &damaged, 1);
+  }
   EXPECT_GT(refused, accepted / 4) << accepted << " accepted: names, figures, padding values and the like";
 }
 
