@@ -91,7 +91,9 @@ TEST_F(PlanFileTest, RunsAsWhatWasCompiled) {
   auto direct = Model::from_graph(small_graph(), {.tune = false});
   auto stored = Model::load_plan(path_);
   ASSERT_TRUE(stored.ok()) << stored.error().text();
-  if (detect_cpu().runs(Isa::avx2)) EXPECT_EQ(stored->plan().code_method, "mapped from the plan file");
+  if (detect_cpu().runs(Isa::avx2)) {
+    EXPECT_EQ(stored->plan().code_method, "mapped from the plan file");
+  }
   EXPECT_EQ(outputs_of(*stored), outputs_of(*direct));
   EXPECT_EQ(stored->inputs()[0].name, "x");
   EXPECT_EQ(stored->gmac(), direct->gmac());
@@ -228,7 +230,9 @@ TEST_F(PlanFileTest, RefusalsNameWhatWasFoundAndExpected) {
   write(make(options));
   const ReferenceCodec codec(op_table());
   auto both = run::PlanFile::open(path_)->load(Isa::avx2, &codec);
-  if (detect_cpu().runs(Isa::avx2)) EXPECT_TRUE(both.ok() && (*both)->isa == "avx2");
+  if (detect_cpu().runs(Isa::avx2)) {
+    EXPECT_TRUE(both.ok() && (*both)->isa == "avx2");
+  }
 }
 
 TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
