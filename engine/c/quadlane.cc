@@ -4,12 +4,9 @@
 #include <cstring>
 #include <new>
 
+#include "engine/c/fallback.h"
 #include "engine/c/handles.h"
-#include "engine/reference/reference_plan.h"
-#include "engine/reference/reference_step.h"
 #include "engine/run/plan_file.h"
-#include "graph/store.h"
-#include "ops/table.h"
 
 namespace quadlane::c {
 
@@ -59,16 +56,14 @@ Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_op
   auto log = [&](const std::string& line) {
     if (options.log) options.log(options.log_user, line.c_str());
   };
-  const ReferenceCodec codec(op_table());
-  auto plan = file.load(detect_cpu().best_isa(), &codec);
+  auto plan = file.load(detect_cpu().best_isa(), reference_steps());
   if (plan.ok()) {
     log(cat("'", path, "' runs on its ", (*plan)->isa, " code"));
     return plan;
   }
-  if (!runs_elsewhere(plan.error().code) || options.refuse_reference || file.graph().empty()) return plan;
-  QL_TRY(Graph graph, restore_graph(file.graph(), op_table()));
-  auto reference = reference_plan(graph, op_table(), open.max_arena_bytes, plan.error().text());
-  log(cat("'", path, "' runs on the slow reference path: ", plan.error().text()));
+  if (!runs_elsewhere(plan.error().code) || options.refuse_reference) return plan;
+  auto reference = reference_fallback(file, plan.error());
+  if (reference.ok()) log(cat("'", path, "' runs on the slow reference path: ", plan.error().text()));
   return reference;
 }
 

@@ -73,10 +73,10 @@ void OconvStep::check(Checker& c) const {
   if (!c.ok()) return;
   const auto rows = static_cast<int64_t>(kinds.size() / first_columns.size());
   c.that((rows - 1) * tile_rows < dst.h, "tiles below the image");
-  c.that((rows - 1) * tile_rows * stride_y / up_y < src.h, "tiles read below the image");
+  c.that((rows - 1) * tile_rows * stride_y / up_y <= src.h + src.pad_bottom, "tiles read below the padding");
   for (int column : first_columns) {
     c.that(column >= 0 && column < dst.w, "a segment outside of the row");
-    c.that(int64_t{column} * stride_x / up_x < src.w, "a segment reads outside of the row");
+    c.that(int64_t{column} * stride_x / up_x <= src.pitch, "a segment reads behind the padding");
   }
   for (const Block& block : blocks) {
     check_block_planes(c, *this, block);

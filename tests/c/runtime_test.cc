@@ -62,6 +62,7 @@ TEST(Runtime, RunsWhatTheEngineCompiled) {
 }
 
 TEST(Runtime, WithoutCodeTheReferenceRunsAndIsTold) {
+  if (!QUADLANE_REFERENCES) GTEST_SKIP() << "built without references";
   const testing::SmallPlan file(false);
   std::string told;
   ql_plan_options options = QL_PLAN_OPTIONS_INIT;
