@@ -34,6 +34,7 @@ Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& o
     compile_options.isa = isa;
     compile_options.generate_only = true;
     compile_options.tune = options.tune;
+    compile_options.schedules = options.schedules;
     compile_options.max_arena_bytes = options.max_arena_bytes;
     QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
     parts.variants.push_back(std::move(plan));
@@ -60,6 +61,7 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   compile::CompileOptions compile_options;
   compile_options.isa = isa;
   compile_options.tune = options.tune;
+  compile_options.schedules = options.schedules;
   compile_options.code_listeners = options.code_listeners;
   const ReferenceCodec codec(op_table());
   for (const run::PlanFile::Variant& variant : file.variants())  // weights that come out equal stay in the file's pages
