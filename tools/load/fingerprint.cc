@@ -1,9 +1,9 @@
 #include "tools/load/fingerprint.h"
 
 #include "engine/base/cpu.h"
+#include "engine/base/sha256.h"
 #include "engine/run/topology.h"
 #include "tools/io/file.h"
-#include "tools/io/sha256.h"
 #include "tools/measure/machine.h"
 
 namespace quadlane::tools {
