@@ -17,6 +17,7 @@
 #include "tools/cli/table.h"
 #include "tools/compare/layer_pair.h"
 #include "tools/io/file.h"
+#include "tools/measure/machine.h"
 #include "tools/measure/statistics.h"
 
 namespace quadlane::bench {
@@ -127,6 +128,7 @@ Status compare_layers(const Args& args) {
   if (!peer.ok()) std::printf("%s\n", peer.error().text().c_str());
   std::vector<Row> rows;
   const auto layers = collect(args);
+  const measure::CpuTime before_load = measure::CpuTime::now();
   for (const auto& [network, layer] : layers) {
     if (isatty(2)) std::fprintf(stderr, "\r%zu/%zu layers ", rows.size(), layers.size());
     auto pair = tools::time_layer_pair(layer, peer.ok() ? &*peer : nullptr, args.rounds, args.quick ? 0.002 : 0.008);
@@ -137,7 +139,8 @@ Status compare_layers(const Args& args) {
   }
   if (isatty(2)) std::fprintf(stderr, "\r                    \r");
   QL_TRY(double after, measure_peak_gmacs(isa, type));
-  const double peak = std::max(before, after);
+  const double peak = std::max(before, after), others = measure::other_load(before_load, measure::CpuTime::now());
+  if (others > 0.05) std::printf("warning: others used %.0f %% of the processors meanwhile\n", 100 * others);
   std::printf("%s, %s, one thread, %s; oneDNN %s; %d rounds\npeak %s GMAC/s before, %s after\n\n",
               detect_cpu().name.c_str(), to_string(isa), to_string(type), peer.ok() ? peer->version().c_str() : "none",
               args.rounds, fixed(before, 1).c_str(), fixed(after, 1).c_str());

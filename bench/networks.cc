@@ -18,6 +18,7 @@
 #include "tools/cli/table.h"
 #include "tools/compare/contender.h"
 #include "tools/io/file.h"
+#include "tools/measure/machine.h"
 #include "tools/measure/statistics.h"
 #include "tools/peers/onednn.h"
 
@@ -71,6 +72,7 @@ struct Figures {
   double gmac = 0, peak_int8 = 0, peak_f32 = 0;
   std::vector<Contender> contenders;
   std::vector<std::string> missing;
+  double others = 0;  // share of the processors that others used meanwhile
 
   double ms(const std::string& name) const {
     for (const Contender& c : contenders)
@@ -144,11 +146,13 @@ Result<std::vector<Contender>> gather(const Network& network, const NetworkFiles
 Result<Figures> measure_network(const Network& network, const NetworkFiles& files, const Engines& engines, int rounds) {
   Figures figures{network};
   QL_TRY(figures.contenders, gather(network, files, engines, figures));
+  const measure::CpuTime before = measure::CpuTime::now();
   for (int round = 0; round < rounds; ++round)
     for (Contender& c : figures.contenders) {
       QL_TRY(double ms, c.run_warm());
       c.ms.push_back(ms);
     }
+  figures.others = measure::other_load(before, measure::CpuTime::now());
   return figures;
 }
 
@@ -165,6 +169,9 @@ void print_times(const std::vector<Figures>& all) {
                  fixed(100 * rate / (is_int8(c.name) ? f.peak_int8 : f.peak_f32), 1)});
     }
   std::printf("%s\n", table.text().c_str());
+  for (const Figures& f : all)
+    if (f.others > 0.05)
+      std::printf("warning: others used %.0f %% of the processors while %s ran\n", 100 * f.others, f.network.name);
   for (const Figures& f : all)
     for (const std::string& line : f.missing) std::printf("%s without %s\n", f.network.name, line.c_str());
 }
@@ -193,7 +200,7 @@ nlohmann::ordered_json json_of(const Figures& f) {
     engines.push_back(
         {{"engine", c.name}, {"ms", {{"median", s.median}, {"min", s.min}, {"max", s.max}}}, {"runs", c.ms}});
   }
-  return {{"network", f.network.name}, {"gmac", f.gmac}, {"engines", engines}};
+  return {{"network", f.network.name}, {"gmac", f.gmac}, {"other_load", f.others}, {"engines", engines}};
 }
 
 Status compare_networks(const Args& args) {
