@@ -108,9 +108,11 @@ class AnyForm {
       r.low = std::min(r.low, chosen[0].low);
       r.high = std::max(r.high, chosen[0].high);
       ranges_[v] = {};
-      report_.values.push_back(name);
     }
-    for (auto& [v, range] : ranges_) range = groups[find(v)];
+    for (auto& [v, range] : ranges_) {
+      range = groups[find(v)];
+      report_.values.push_back({fp32_[v].name, {scale_of(range)}, {-double{scale_of(range)} * zero_of(range)}});
+    }
     return {};
   }
 

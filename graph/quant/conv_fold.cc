@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/quant/adaptive_rounding.h"
+
 namespace quadlane {
 namespace {
 
@@ -125,6 +127,17 @@ FoldedConv fold_conv(const Graph& g, const StoragePlan& plan, const QuantConv& c
     bias[o] += share * w[i] * in[c].constant;
   });
   for (size_t o = 0; o < shift.size(); ++o) bias[o] += shift[o];
+  if (auto extra = policy.bias_shift.find(node.name); extra != policy.bias_shift.end())
+    for (size_t o = 0; o < std::min(outputs, extra->second.size()); ++o) bias[o] += extra->second[o];
+  if (conv.f32) {
+    std::vector<float> carried(w.size());
+    for_weights(conv, weights.shape(),
+                [&](size_t c, size_t, size_t i) { carried[i] = static_cast<float>(w[i] * in[c].gain); });
+    folded.weights = Tensor::from<float>(weights.shape(), carried);
+    folded.scale.assign(outputs, 1);
+    folded.bias = Tensor::from<float>({static_cast<int64_t>(outputs)}, std::vector<float>(bias.begin(), bias.end()));
+    return folded;
+  }
   std::vector<double> scale(outputs);
   for (size_t o = 0; o < outputs; ++o) scale[o] = weight_scale(largest[o], bias[o], sum[o]);
   if (conv.transposed) share_scales(scale, static_cast<size_t>(conv.window.group));
@@ -137,6 +150,11 @@ FoldedConv fold_conv(const Graph& g, const StoragePlan& plan, const QuantConv& c
   // Taps of a transposed convolution reach different pixels.
   size_t taps = conv.transposed ? 1 : static_cast<size_t>(weights.shape()[2] * weights.shape()[3]);
   std::vector<int8_t> rounded = round_kernels(exact, taps);
+  if (const LayerMoments* moments = policy.moments ? policy.moments->find(node.name) : nullptr) {
+    std::vector<double> gains;
+    for (const InputChannel& channel : in) gains.push_back(channel.gain);
+    round_adaptively(exact, gains, *moments, rounded);
+  }
   if (policy.bias_correction)
     for_weights(conv, weights.shape(), [&](size_t c, size_t o, size_t i) {
       bias[o] -= share * (rounded[i] - exact[i]) * scale[o] * in[c].mean;

@@ -23,7 +23,10 @@ class Writer {
   Result<Graph> write() {
     for (ValueId v : fp32_.inputs()) store(v);
     for (NodeId id : fp32_.order()) {
-      if (const QuantConv* conv = plan_.conv(id)) QL_CHECK_OK(write_conv(*conv));
+      if (const QuantConv* conv = plan_.conv(id))
+        QL_CHECK_OK(write_conv(*conv));
+      else if (is_one_of(fp32_[id].op, {"Conv", "ConvTranspose"}))
+        QL_CHECK_OK(write_float_conv(id));
       for (ValueId v : fp32_[id].outputs) store(v);
       QL_CHECK_OK(emit_.status());
     }
@@ -128,7 +131,7 @@ class Writer {
     bool plain = uniform && conv.x == fp32_[conv.node].input(0);
     unit = plain ? static_cast<float>(uniform->scale[channel]) : 1.0f;
     ValueId levels = emit_.dequantize(bytes_.at(conv.x), {unit}, folded.zero, prefix + ".input");
-    if (!conv.clamps) return unclamped(levels, unit, prefix);
+    if (!conv.clamps) return conv.f32 ? levels : unclamped(levels, unit, prefix);
     bool bounded = false;
     std::vector<float> least, most;
     for (size_t c = 0; c < folded.zero.size(); ++c) {
@@ -157,14 +160,49 @@ class Writer {
     float unit = 1;
     node.inputs.resize(3, kNoValue);
     node.inputs[0] = read_input(conv, folded, node.name, unit);
+    if (conv.f32) return write_float_weights(node, folded.weights, folded.bias.span<float>(), folded.scale, unit);
     std::vector<float> scale = folded.scale;
     for (float& s : scale) s /= unit;
     // Weights of a transposed convolution are [C, O / group, ...]: the groups share their scales.
     if (conv.transposed) scale.resize(scale.size() / static_cast<size_t>(conv.window.group));
     node.inputs[1] = emit_.constant<int8_t>(folded.weights, scale, conv.transposed ? 1 : 0, node.name + ".weight");
     node.inputs[2] = emit_.constant<int32_t>(folded.bias, folded.scale, 0, node.name + ".bias");
-    ValueId old = node.output();
-    ValueId fresh = emit_.op(std::move(node), name(old) + "_int8");
+    const ValueId old = node.output();
+    return replace(old, emit_.op(std::move(node), name(old) + "_int8"));
+  }
+
+  // A convolution in fp32 that reads fp32, and whose results are stored in levels: its weights and bias carry them.
+  Status write_float_conv(NodeId id) {
+    Node node = fp32_[id];
+    const Source* source = source_of(node);
+    if (!source || !in_levels(*source)) return {};
+    std::vector<double> bias = floats_of(fp32_, node.input(2));
+    bias.resize(source->scale.size(), 0);
+    std::vector<float> shifted, factor;
+    for (size_t o = 0; o < bias.size(); ++o) {
+      shifted.push_back(static_cast<float>(bias[o] - (source->free ? source->low[o] : 0)));
+      factor.push_back(static_cast<float>(1 / source->scale[o]));
+    }
+    node.inputs.resize(3, kNoValue);
+    node.inputs[0] = g_[id].input(0);  // what it reads may have been replaced
+    return write_float_weights(node, *fp32_.constant(node.input(1)), shifted, factor, 1);
+  }
+
+  // `factor` of each output goes into weights and bias, 1 / `unit` of the input into the weights.
+  Status write_float_weights(Node node, const Tensor& weights, std::span<const float> bias,
+                             const std::vector<float>& factor, float unit) {
+    const size_t axis = node.op == "Conv" ? 0 : 1, outputs = factor.size();
+    const size_t inner = static_cast<size_t>(weights.count() / weights.shape()[0] / (axis ? weights.shape()[1] : 1));
+    std::vector<float> w(weights.span<float>().begin(), weights.span<float>().end()), b(bias.begin(), bias.end());
+    for (size_t i = 0; i < w.size(); ++i) w[i] *= factor[i / inner % outputs] / unit;
+    for (size_t o = 0; o < outputs; ++o) b[o] *= factor[o];
+    node.inputs[1] = g_.add_constant(node.name + ".weight", Tensor::from<float>(weights.shape(), w));
+    node.inputs[2] = g_.add_constant(node.name + ".bias", Tensor::from<float>({static_cast<int64_t>(outputs)}, b));
+    const ValueId old = node.output();
+    return replace(old, emit_.op(std::move(node), name(old) + "_f32"));
+  }
+
+  Status replace(ValueId old, ValueId fresh) {
     QL_CHECK_OK(emit_.status());
     g_.replace_uses(old, fresh);
     replaced_[old] = fresh;
@@ -186,8 +224,9 @@ class Writer {
 Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Profile& profile,
                                     const QuantPolicy& policy, QuantReport& report) {
   StoragePlan plan = plan_storage(g, policy, report);
-  for (const Source& source : plan.sources) report.values.push_back(g[source.value].name);
   QL_CHECK_OK(choose_scales(g, profile, policy, plan));
+  for (const Source& source : plan.sources)
+    report.values.push_back({g[source.value].name, source.scale, source.low});
   return Writer(g, ops, profile, policy, plan).write();
 }
 

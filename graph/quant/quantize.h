@@ -10,9 +10,11 @@
 // equal scales around concat, max-pool and resize, and a QuantizeLinear and DequantizeLinear on every edge.
 #pragma once
 
+#include <memory>
 #include <set>
 
 #include "graph/op_table.h"
+#include "graph/quant/input_moments.h"
 #include "graph/quant/profile.h"
 #include "graph/quant/ranges.h"
 
@@ -29,7 +31,11 @@ struct QuantPolicy {
   // and three times as many calibration images still widen the median range of the showcase by 4 to 8 %. Only of ranges
   // that hold everything seen (minmax).
   double headroom = 0.04;
-  bool bias_correction = true;    // for the mean of what rounding weights and thresholds changes
+  bool bias_correction = true;  // for the mean of what rounding weights and thresholds changes
+  std::map<std::string, std::vector<double>> bias_shift;  // by convolution: what its bias gets besides. for_quadlane.
+  // Rounds weights for the least error of the layer's output on the calibration inputs, where it has moments of them
+  // (adaptive_rounding.h); null: to the nearest, with right kernel sums. for_quadlane.
+  std::shared_ptr<const InputMoments> moments;
   bool threshold_on_grid = true;  // for_quadlane
   bool channel_scales = true;     // for_quadlane: a scale for each channel where that is free
 
@@ -39,10 +45,16 @@ struct QuantPolicy {
   }
 };
 
+// A value with a range of its own: byte q of channel c means low[c] + q * scale[c].
+struct QuantValue {
+  std::string name;
+  std::vector<double> scale, low;  // one element: all channels alike
+};
+
 struct QuantReport {
   int convs = 0, quantized = 0;    // convolutions in the graph, and those of them that became int8
-  std::vector<std::string> values;  // names of the values that have a range of their own
-  std::vector<std::string> notes;   // why one stayed in fp32
+  std::vector<QuantValue> values;  // those that are stored as bytes where they are computed
+  std::vector<std::string> notes;  // why one stayed in fp32
 };
 
 // Fails when the profile lacks a value it needs, naming it.

@@ -87,14 +87,30 @@ class Planner {
     if (!window) return note(node, "is no image convolution with explicit pads");
     if (!weights || weights->dtype() != DType::f32) return note(node, "its weights are no f32 constant");
     if (node.input(2) != kNoValue && !g_.constant(node.input(2))) return note(node, "its bias is no constant");
-    if (policy_.keep_f32.count(node.name)) return note(node, "kept in fp32 as asked");
     QuantConv conv{id};
+    if (is_kept(node)) {
+      note(node, "kept in fp32 as asked");
+      if (is_float(node.input(0))) return;
+      conv.f32 = true;
+    }
     conv.transposed = node.op == "ConvTranspose";
     conv.window = *window;
     read_input(node.input(0), conv);
     conv.exact_zero = conv.x == node.input(0) && (window->padded() || conv.transposed);
+    report_.quantized += !conv.f32;
     plan_.convs.push_back(std::move(conv));
-    ++report_.quantized;
+  }
+
+  bool is_kept(const Node& node) const { return policy_.keep_f32.count(node.name) > 0; }
+
+  // Whether v is at hand in fp32 anyway, for a convolution that is kept there: an input of the network, or what kept
+  // convolutions compute for this reader only.
+  bool is_float(ValueId v) const {
+    const Node* node = g_.producer(v);
+    if (!node) return true;
+    if (g_.constant(v) || !g_.single_use(v)) return false;
+    if (is_one_of(node->op, {"Conv", "ConvTranspose"})) return is_kept(*node) && is_float(node->input(0));
+    return (is_clamp(*node) || as_affine(g_, *node)) && is_float(node->input(0));
   }
 
   // Thresholds where the chain in front has that form, else the value as it is.
@@ -200,10 +216,13 @@ class Planner {
     }
   }
 
-  // A convolution on bytes whose outputs may each have a scale: not where groups share the scales of their weights.
+  // A convolution whose outputs may each have a scale: not where groups share the scales of their weights. One that
+  // stays in fp32 has them too, if its weights can carry them.
   bool has_output_scales(NodeId id) const {
-    const QuantConv* conv = plan_.conv(id);
-    return conv && !(conv->transposed && conv->window.group > 1);
+    const Node& node = g_[id];
+    if (!is_one_of(node.op, {"Conv", "ConvTranspose"})) return false;
+    const bool constant = g_.constant(node.input(1)) && (node.input(2) == kNoValue || g_.constant(node.input(2)));
+    return constant && (plan_.conv(id) || is_kept(node)) && (node.op == "Conv" || node.attrs.int_or("group", 1) == 1);
   }
 
   // Free and per_channel, from the producer and all readers of any value that has channels of the source.
@@ -216,7 +235,8 @@ class Planner {
       for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
     const Node* producer = g_.producer(source.value);
     bool conv = producer && has_output_scales(g_[source.value].producer);
-    bool activated = producer && producer->op == "Relu" && has_output_scales(g_[producer->input(0)].producer);
+    bool activated = producer && producer->op == "Relu" && g_.producer(producer->input(0)) &&
+                     g_.single_use(producer->input(0)) && has_output_scales(g_[producer->input(0)].producer);
     bool from_f32 = !producer && is_image(g_, source.value);
     source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32);
     source.free = source.per_channel && conv && !zero;

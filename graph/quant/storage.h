@@ -11,6 +11,7 @@ namespace quadlane {
 // A convolution that will run on bytes.
 struct QuantConv {
   NodeId node = kNoNode;
+  bool f32 = false;  // it reads bytes, but computes in fp32 with weights that are not rounded
   ValueId x = kNoValue;  // the stored value it reads
   bool transposed = false;
   bool clamps = false;      // a Relu or Clip stands in front

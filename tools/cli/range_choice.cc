@@ -32,7 +32,9 @@ Split split(const CalibrationSource& all) {
 Result<std::vector<std::string>> ranged_values(const Graph& graph, const Profile& profile, const QuantPolicy& policy) {
   QuantReport report;
   QL_TRY(Graph unused, quantize(graph, op_table(), profile, policy, &report));
-  return report.values;
+  std::vector<std::string> names;
+  for (const QuantValue& value : report.values) names.push_back(value.name);
+  return names;
 }
 
 Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base) {
@@ -68,14 +70,14 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
 }  // namespace
 
 Result<RangeChoice> choose_ranges(const Graph& graph, const CalibrationSource& source, const std::string& method,
-                                  QuantPolicy base) {
+                                  QuantPolicy base, bool histograms) {
   if (method == "auto") return choose_automatically(graph, source, std::move(base));
   std::optional<RangeMethod> chosen = range_method(method);
   if (!chosen) return invalid_argument("no method '", method, "'");
   RangeChoice choice;
   choice.policy = std::move(base);
   choice.policy.method = *chosen;
-  const bool histograms = *chosen != RangeMethod::minmax && *chosen != RangeMethod::average;
+  histograms |= *chosen != RangeMethod::minmax && *chosen != RangeMethod::average;
   QL_TRY(choice.profile, calibrate(graph, source, histograms, &choice.notes));
   return choice;
 }

@@ -14,9 +14,10 @@ struct RangeChoice {
   std::vector<std::string> notes;
 };
 
-// `method`: minmax, average, percentile, entropy, mse, or auto. auto keeps every fourth sample (at most kMeasured) out
-// of the statistics while it compares methods on the int8 network itself, and adds them at the end.
+// `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
+// auto. auto keeps every fourth sample (at most kMeasured) out of the statistics while it compares methods on the int8
+// network itself, and adds them at the end.
 Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
-                                  QuantPolicy base);
+                                  QuantPolicy base, bool histograms = false);
 
 }  // namespace quadlane::tools

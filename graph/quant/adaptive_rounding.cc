@@ -1,0 +1,61 @@
+#include "graph/quant/adaptive_rounding.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quadlane {
+namespace {
+
+constexpr double kRidge = 0.02;    // of the mean diagonal
+constexpr double kFarthest = 1.5;  // steps from the exact weight: farther would trust C too much
+constexpr int kSweeps = 12;
+constexpr int kLargestWeight = 127;
+
+// The covariance of a group's inputs, in levels.
+std::vector<double> level_covariance(const LayerMoments& m, size_t group, std::span<const double> gain, size_t taps) {
+  std::vector<double> c(m.length * m.length);
+  auto per_level = [&](size_t i) { return gain[i / taps] != 0 ? 1 / gain[i / taps] : 0; };
+  double diagonal = 0;
+  for (size_t i = 0; i < m.length; ++i) {
+    for (size_t j = 0; j < m.length; ++j) c[i * m.length + j] = m.covariance(group, i, j) * per_level(i) * per_level(j);
+    diagonal += c[i * m.length + i];
+  }
+  for (size_t i = 0; i < m.length; ++i) c[i * m.length + i] += kRidge * diagonal / static_cast<double>(m.length);
+  return c;
+}
+
+void descend(const std::vector<double>& c, std::span<const double> exact, std::span<int8_t> rounded) {
+  const size_t n = exact.size();
+  std::vector<double> slope(n, 0);  // C d
+  for (size_t j = 0; j < n; ++j) {
+    const double d = rounded[j] - exact[j];
+    for (size_t i = 0; i < n; ++i) slope[i] += c[j * n + i] * d;
+  }
+  for (int sweep = 0, moved = 1; sweep < kSweeps && moved; ++sweep) {
+    moved = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const int step = slope[i] > 0 ? -1 : 1;
+      const double change = 2 * step * slope[i] + c[i * n + i];
+      const int level = rounded[i] + step;
+      if (!(change < 0) || std::abs(level) > kLargestWeight || std::abs(level - exact[i]) > kFarthest) continue;
+      rounded[i] = static_cast<int8_t>(level);
+      for (size_t j = 0; j < n; ++j) slope[j] += step * c[i * n + j];
+      ++moved;
+    }
+  }
+}
+
+}  // namespace
+
+void round_adaptively(const std::vector<double>& exact, const std::vector<double>& gain, const LayerMoments& m,
+                      std::vector<int8_t>& rounded) {
+  const size_t channels = gain.size() / m.groups, taps = m.length / channels;
+  const size_t outputs = exact.size() / m.length / m.groups;
+  for (size_t g = 0; g < m.groups; ++g) {
+    const std::vector<double> c = level_covariance(m, g, std::span(gain).subspan(g * channels, channels), taps);
+    for (size_t o = g * outputs; o < (g + 1) * outputs; ++o)
+      descend(c, std::span(exact).subspan(o * m.length, m.length), std::span(rounded).subspan(o * m.length, m.length));
+  }
+}
+
+}  // namespace quadlane

@@ -1,0 +1,59 @@
+#include "graph/quant/keep_layers.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace quadlane {
+namespace {
+
+// A network whose layers add noise; a drop of the score is what exceeds a tenth of it, in steps.
+struct Network {
+  std::map<std::string, double> noise{{"a", 1}, {"b", 8}, {"c", 4}, {"d", 0.5}, {"e", 2}};
+  double scale = 1;
+  NetworkLoss operator()(const std::set<std::string>& keep) const {
+    NetworkLoss loss{0, 0, 1.0 + static_cast<double>(keep.size())};
+    for (const auto& [name, n] : noise) loss.noise += keep.count(name) ? 0 : n;
+    loss.drop = static_cast<int>(loss.noise * scale) * 0.01;
+    return loss;
+  }
+};
+
+KeptLayers search(double max_drop, size_t most = SIZE_MAX, double held_scale = 1) {
+  Network tuning, held;
+  held.scale = held_scale;
+  auto measure = [](const Network& n) {
+    return [n](const std::set<std::string>& k) { return Result<NetworkLoss>(n(k)); };
+  };
+  return *keep_layers({"a", "b", "c", "d", "e"}, {max_drop, most}, measure(tuning), measure(held));
+}
+
+TEST(KeepLayers, NothingWhereInt8MeetsTheBound) {
+  KeptLayers kept = search(0.2);
+  EXPECT_TRUE(kept.met);
+  EXPECT_TRUE(kept.keep.empty());
+  EXPECT_TRUE(kept.ranking.empty());
+}
+
+TEST(KeepLayers, TheFewestThatMeetIt) {
+  EXPECT_EQ(search(0.10).keep, (std::set<std::string>{"b"}));
+  EXPECT_EQ(search(0.035).keep, (std::set<std::string>{"b", "c"}));
+  EXPECT_EQ(search(0.0).keep, (std::set<std::string>{"a", "b", "c", "e"}));
+  EXPECT_EQ(search(0.035).ranking[0].conv, "b");
+}
+
+TEST(KeepLayers, HeldOutInputsHaveTheLastWord) {
+  KeptLayers kept = search(0.10, SIZE_MAX, 3);  // 3 * 7.5 without b, 3 * 3.5 without c too
+  EXPECT_TRUE(kept.met);
+  EXPECT_EQ(kept.keep, (std::set<std::string>{"b", "c"}));
+}
+
+TEST(KeepLayers, TheBestReachedWhereTheBoundCannotBeMet) {
+  KeptLayers kept = search(0.0, 2);
+  EXPECT_FALSE(kept.met);
+  EXPECT_EQ(kept.keep, (std::set<std::string>{"b", "c"}));
+  EXPECT_DOUBLE_EQ(kept.loss.drop, 0.03);
+}
+
+}  // namespace
+}  // namespace quadlane

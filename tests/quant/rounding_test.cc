@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "graph/quant/adaptive_rounding.h"
+#include "tests/quant/quant_check.h"
+
+namespace quadlane {
+namespace {
+
+Status gram(std::span<const float> rows, size_t n, std::span<float> product) {
+  std::fill(product.begin(), product.end(), 0.0f);
+  for (size_t r = 0; r < rows.size(); r += n)
+    for (size_t i = 0; i < n; ++i)
+      for (size_t j = 0; j < n; ++j) product[i * n + j] += rows[r + i] * rows[r + j];
+  return {};
+}
+
+std::shared_ptr<const InputMoments> moments_of(const Graph& g, int samples) {
+  auto moments = std::make_shared<InputMoments>(g, static_cast<size_t>(samples), gram);
+  for (int i = 0; i < samples; ++i) {
+    auto ran = interpret(g, op_table(), random_inputs(g, 100 + static_cast<uint32_t>(i)),
+                         [&](ValueId v, const Tensor& t) { EXPECT_TRUE(moments->observe(v, t).ok()); });
+    EXPECT_TRUE(ran.ok());
+    moments->next_sample();
+  }
+  return moments;
+}
+
+// Two inputs that are always equal: what one weight is rounded up, the other has to be rounded down.
+TEST(AdaptiveRounding, EqualInputsShareTheirError) {
+  LayerMoments m{1, 2, 4, {4, 4, 4, 4}, {0, 0}};
+  std::vector<int8_t> rounded{3, 3};
+  round_adaptively({3.4, 3.4}, {1, 1}, m, rounded);
+  EXPECT_EQ(rounded[0] + rounded[1], 7);
+  rounded = {3, 3};
+  round_adaptively({3.4, 3.4}, {1, 0}, m, rounded);  // a dead channel stays
+  EXPECT_EQ(rounded, (std::vector<int8_t>{3, 3}));
+}
+
+TEST(AdaptiveRounding, MomentsCountPaddingStridesAndGroups) {
+  Graph g = *parse_graph(R"(graph "net"
+input %x: f32[1,4,5,5]
+const %w: f32[2,2,3,3] = random(1)
+%y: f32[1,2,3,3] = Conv(%x, %w) name="conv" pads=[1,1,1,1] strides=[2,2] group=2
+output %y
+)",
+                         op_table());
+  InputMoments moments(g, 1, gram);
+  std::vector<float> values(100);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 25);
+  ASSERT_TRUE(moments.observe(g.inputs()[0], Tensor::from<float>({1, 4, 5, 5}, values)).ok());
+  const LayerMoments& m = *moments.find("conv");
+  EXPECT_EQ(m.groups, 2u);
+  EXPECT_EQ(m.length, 18u);
+  EXPECT_EQ(m.patches, 9);
+  // The centre tap sees the pixels of even rows and columns, the first tap those of odd ones and padding.
+  EXPECT_EQ(m.sums[4], 0 + 2 + 4 + 10 + 12 + 14 + 20 + 22 + 24);
+  EXPECT_EQ(m.sums[0], 6 + 8 + 16 + 18);
+  EXPECT_EQ(m.products[0], 36 + 64 + 256 + 324);
+}
+
+TEST(AdaptiveRounding, LowersTheErrorOfANetworkOnOtherInputs) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,8,24,24]
+const %m: f32[8,8,1,1] = random(5)
+const %w1: f32[16,8,3,3] = random(1)
+const %w2: f32[8,16,3,3] = random(2)
+%mixed: f32[1,8,24,24] = Conv(%x, %m) name="mix"
+%a: f32[1,16,24,24] = Conv(%mixed, %w1) name="first" pads=[1,1,1,1]
+%b: f32[1,16,24,24] = Relu(%a) name="relu"
+%y: f32[1,8,24,24] = Conv(%b, %w2) name="second" pads=[1,1,1,1]
+output %y
+)",
+                                    op_table()));
+  Profile profile = profile_of(g, 8);
+  QuantPolicy policy;
+  const double nearest = sqnr(quantized(g, profile, policy), g, 900);
+  policy.moments = moments_of(g, 8);
+  EXPECT_EQ(policy.moments->layers(), 3u);
+  EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), nearest + 0.1);
+}
+
+// What stays in fp32 must not coarsen its neighbours' levels.
+TEST(KeepF32, EveryLayerKeptLowersTheError) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,4,16,16]
+const %w1: f32[16,4,3,3] = random(1)
+const %w2: f32[16,16,3,3] = random(2)
+const %w3: f32[4,32,3,3] = random(3)
+%a: f32[1,16,16,16] = Conv(%x, %w1) name="first" pads=[1,1,1,1]
+%b: f32[1,16,16,16] = Conv(%a, %w2) name="second" pads=[1,1,1,1]
+%c: f32[1,32,16,16] = Concat(%a, %b) name="concat" axis=1
+%d: f32[1,32,16,16] = Relu(%c) name="relu"
+%y: f32[1,4,16,16] = Conv(%d, %w3) name="third" pads=[1,1,1,1]
+output %y
+)",
+                                    op_table()));
+  Profile profile = profile_of(g, 6);
+  const double all = sqnr(quantized(g, profile), g, 900);
+  for (const char* name : {"first", "second", "third"}) {
+    QuantPolicy policy;
+    policy.keep_f32.insert(name);
+    EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), all) << name;
+  }
+}
+
+}  // namespace
+}  // namespace quadlane
