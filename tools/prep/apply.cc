@@ -130,6 +130,19 @@ Result<Raster> Preprocessing::apply(Raster raster) const {
   return std::move(apply.raster);
 }
 
+Preprocessing Preprocessing::geometry() const {
+  Preprocessing places;
+  places.color = Color::grey;
+  for (PrepStep step : steps) {
+    if (auto* resize = std::get_if<ResizeStep>(&step)) resize->filter = Filter::nearest;
+    if (auto* pad = std::get_if<PadStep>(&step)) pad->value = 0;
+    const bool moves = std::holds_alternative<ResizeStep>(step) || std::holds_alternative<CropStep>(step) ||
+                       std::holds_alternative<PadStep>(step);
+    if (moves) places.steps.push_back(std::move(step));
+  }
+  return places;
+}
+
 Result<Tensor> to_tensor(const Raster& raster, const TensorType& wanted) {
   const Shape& s = wanted.shape;
   auto fits = [](int64_t extent, int found) { return extent < 1 || extent == found; };

@@ -63,6 +63,16 @@ Result<Tensor> PictureReader::read(const std::string& path, int64_t index, const
   return to_tensor(*prepared, wanted).context(where);
 }
 
+Result<Tensor> PictureReader::read_labels(const std::string& path, int64_t index) {
+  QL_TRY(const Preprocessing* prep, preprocessing());
+  QL_TRY(Raster stored, raster(path, index));
+  const std::string where = cat("'", path, "'");
+  auto classes = prep->geometry().apply(std::move(stored)).context(where);
+  if (!classes.ok()) return std::move(classes).error();
+  return Tensor::from<int32_t>({classes->rows, classes->columns},
+                               std::vector<int32_t>(classes->values.begin(), classes->values.end()));
+}
+
 Result<Tensor> PictureReader::read_all(const std::string& path, const TensorType& wanted) {
   QL_TRY(int64_t images, count(path));
   TensorType one = wanted;

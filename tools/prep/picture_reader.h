@@ -23,6 +23,8 @@ class PictureReader {
   Result<int64_t> count(const std::string& path);
   // `wanted`: the type of the input, see to_tensor().
   Result<Tensor> read(const std::string& path, int64_t index, const TensorType& wanted);
+  // Classes of pixels, [rows, columns] in s32: cut, padded (with 0) and resized as the pictures are.
+  Result<Tensor> read_labels(const std::string& path, int64_t index);
   // All of them along the outermost extent.
   Result<Tensor> read_all(const std::string& path, const TensorType& wanted);
 

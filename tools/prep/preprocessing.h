@@ -60,6 +60,8 @@ struct Preprocessing {
   static Result<Preprocessing> read(const std::string& path);
 
   Result<Raster> apply(Raster) const;
+  // The same places without the values: for labels. Resizing takes the nearest pixel, padding is 0.
+  Preprocessing geometry() const;
 };
 
 // A prepared picture as a tensor [1, channels, rows, columns], or [1, rows, columns, channels] where that is what

@@ -3,6 +3,7 @@
 //   compare MODEL --with ort --with onednn          engines in this process
 //   compare MODEL --build OTHER/quadlane            another build of this command
 //   compare MODEL --also OTHER_MODEL                another file in this engine: another plan, another quantization
+//   compare MODEL --also OTHER_MODEL --layers       where the two diverge, layer by layer
 //   compare OLDER.json NEWER.json                   results of bench, profile or compare
 //
 // Exit code 3: --fail-over is given and a regression is larger.
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "tools/compare/comparison.h"
+#include "tools/compare/layers.h"
 #include "tools/compare/other_build.h"
 #include "tools/compare/saved_results.h"
 #include "tools/io/file.h"
@@ -26,6 +28,7 @@ struct CompareArgs {
   std::vector<std::string> with, also;
   std::string newer, build, peer_model, ort, openvino, onednn, fail_over, json, html;
   int rounds = 7;
+  bool layers = false;
 };
 
 // "5%" or "5" -> 0.05; negative when not given.
@@ -122,10 +125,31 @@ Status gather_layers(const CompareArgs& args, const Workload& w, Comparison& com
   return {};
 }
 
+// Values of both models on the given inputs, or on random ones.
+Status compare_values(const CompareArgs& args) {
+  if (args.also.size() != 1)
+    return invalid_argument("--layers compares with one --also, ", args.also.size(), " are given");
+  QL_TRY(Workload workload, prepare(args.workload));
+  QL_TRY(Lane lane, Lane::make(workload.model, workload.given, 0));
+  QL_TRY(ModelOptions options, args.workload.model.options());
+  for (const run::TensorInfo& input : workload.model.inputs())
+    options.load.shapes.try_emplace(input.name, input.type.shape);
+  QL_TRY(Graph first, load_for_layers(args.workload.model.path, options));
+  QL_TRY(Graph second, load_for_layers(args.also[0], options));
+  const std::vector<std::vector<Tensor>> inputs{std::move(lane.inputs)};
+  QL_TRY(std::vector<LayerDifference> layers, compare_layers(first, second, inputs));
+  std::fputs(layers_table(layers).c_str(), stdout);
+  if (args.json.empty()) return {};
+  const nlohmann::ordered_json json = {
+      {"model", args.workload.model.path}, {"other", args.also[0]}, {"layers", layer_differences_json(layers)}};
+  return write_file(args.json, json.dump(1) + "\n");
+}
+
 Status compare(const CompareArgs& args, int& exit_code) {
   for (const std::string& path : {args.json, args.html})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
   QL_TRY(double share, fail_over_share(args.fail_over));
+  if (args.layers) return compare_values(args);
   if (!args.newer.empty()) return compare_files(args, share, exit_code);
   Comparison comparison;
   comparison.model = args.workload.model.path;
@@ -158,6 +182,7 @@ Verb add_compare(CLI::App& root) {
       ->check(CLI::IsMember({"ort", "onednn", "openvino"}))
       ->take_all();
   app->add_option("--also", args->also, "another model file in this engine; repeatable")->take_all();
+  app->add_flag("--layers", args->layers, "with --also: where the two models' values diverge, layer by layer");
   app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
       ->excludes("--with", "--also");
   app->add_option("--peer-model", args->peer_model, "the file that ort or openvino loads instead of MODEL");

@@ -7,9 +7,12 @@
 #include "engine/base/sha256.h"
 #include "loader/save.h"
 #include "ops/table.h"
+#include "tools/accuracy/measured_bias.h"
+#include "tools/accuracy/report.h"
 #include "tools/cli/calibrate.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
+#include "tools/cli/moments.h"
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
@@ -18,14 +21,20 @@
 namespace quadlane::tools {
 namespace {
 
+constexpr size_t kReportInputs = 96, kBiasInputs = 48;
+
 struct QuantizeArgs {
   ModelArgs model;
   std::vector<std::string> calib, keep_f32;
-  std::string output, prep, form = "quadlane", method = "minmax", save_stats, json;
+  std::string output, prep, form = "quadlane", method = "minmax", rounding = "nearest", save_stats, json, html;
+  std::optional<double> max_drop;
+  bool measured_bias = false;
+  std::string metric = "sqnr", labels;
+  size_t max_f32 = SIZE_MAX;
 };
 
 Status check_outputs(const QuantizeArgs& args) {
-  for (const std::string& path : {args.output, args.save_stats, args.json})
+  for (const std::string& path : {args.output, args.save_stats, args.json, args.html})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
   return {};
 }
@@ -63,6 +72,37 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
           {"trials", choice.report.trials}};
 }
 
+void print(const QuantizeArgs& args, const ControlResult& control) {
+  const KeptLayers& layers = control.layers;
+  std::printf("%s drop: int8 %.6g, %.6g on held-out inputs; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
+              args.metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, layers.keep.size(), layers.loss.drop,
+              layers.held_out.drop, *args.max_drop);
+  for (const KeptLayers::Layer& layer : layers.ranking)
+    if (layers.keep.count(layer.conv))
+      std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.2f ms\n",
+                  layer.conv.c_str(), layers.int8.noise, layer.without.noise, layer.without.ms - layers.int8.ms);
+}
+
+DropBound bound_of(const QuantizeArgs& args) {
+  return {args.max_drop.value_or(0), *metric_of(args.metric), args.labels, args.max_f32};
+}
+
+// Chooses the layers that stay in fp32 and puts them into the policy.
+Result<ControlResult> control(const Graph& graph, const SampleParts& parts, const QuantizeArgs& args,
+                              RangeChoice& choice) {
+  const DropBound bound = bound_of(args);
+  QL_TRY(ControlResult result, control_accuracy(graph, choice.profile, choice.policy, parts, bound));
+  const KeptLayers& layers = result.layers;
+  if (!layers.met)
+    return invalid_argument("no assignment found meets a ", args.metric, " drop of ", bound.max_drop,
+                            ": the best reached is ", layers.loss.drop, ", ", layers.held_out.drop,
+                            " on held-out inputs, with ", layers.keep.size(), " of ", layers.ranking.size(),
+                            " layers in fp32");
+  choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());
+  if (!parts.note.empty()) choice.notes.push_back(parts.note);
+  return result;
+}
+
 void print(const RangeChoice& choice) {
   std::printf("SQNR at the outputs, %zu held-out inputs:", choice.measured_on);
   for (const auto& [method, db] : choice.report.single)
@@ -87,7 +127,28 @@ Status quantize_model(const QuantizeArgs& args) {
   QuantPolicy policy;
   policy.form = args.form == "any" ? QuantForm::for_any : QuantForm::for_quadlane;
   policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
-  QL_TRY(RangeChoice choice, choose_ranges(graph, source, args.method, std::move(policy)));
+  SampleParts parts{source, {}, {}, {}};
+  if (args.max_drop) {
+    if (source.profile) return invalid_argument("--max-drop measures on inputs, --calib names saved statistics only");
+    parts = split_in_three(source);
+  }
+  if (args.rounding == "adaptive") {
+    QL_TRY(policy.moments, input_moments(graph, parts.statistics));
+  }
+  QL_TRY(RangeChoice choice,
+         choose_ranges(graph, parts.statistics, args.method, std::move(policy), !args.html.empty()));
+  if (args.measured_bias) {
+    if (source.profile) return invalid_argument("--measured-bias needs inputs, --calib names saved statistics only");
+    const std::vector<Sample>& all = parts.statistics.samples;
+    std::vector<Sample> spread;  // evenly, as folders hold like beside like
+    for (size_t i = 0; i < std::min(all.size(), kBiasInputs); ++i)
+      spread.push_back(all[i * all.size() / std::min(all.size(), kBiasInputs)]);
+    QL_CHECK_OK(measure_bias(graph, choice.profile, spread, source, choice.policy));
+  }
+  std::optional<ControlResult> controlled;
+  if (args.max_drop) {
+    QL_TRY(controlled, control(graph, parts, args, choice));
+  }
   const Profile& profile = choice.profile;
   QuantReport report;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile, choice.policy, &report));
@@ -105,17 +166,31 @@ Status quantize_model(const QuantizeArgs& args) {
   if (!prep.ok() && (!args.prep.empty() || exists(prep_file_beside(args.model.path)))) return std::move(prep).error();
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
   QL_CHECK_OK(write_model(open.graph, open.dims, profile, prep.ok() ? (*prep)->text : "", args.output));
+  QuantizationReport written{args.model.path, args.output, args.form, args.method, args.rounding, args.metric};
+  if (!(args.json + args.html).empty() && !source.samples.empty()) {
+    written.samples = profile.samples();
+    written.quantized = report;
+    if (controlled) written.bound = bound_of(args), written.control = controlled;
+    std::span<const Sample> shown = controlled ? std::span<const Sample>(parts.held_out) : source.samples;
+    QL_CHECK_OK(measure(graph, int8, profile, shown.first(std::min(shown.size(), kReportInputs)), source,
+                        *metric_of(args.metric), written));
+  }
+  if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
         {"model", args.model.path},      {"output", args.output},        {"form", args.form},
         {"method", args.method},         {"samples", profile.samples()}, {"convolutions", report.convs},
         {"quantized", report.quantized}, {"notes", report.notes}};
     if (choice.measured_on) json["auto"] = describe(choice);
+    json["output_sqnr_db"] = written.output_sqnr_db;
+    json["layers"] = layers_json(written);
+    if (controlled) json["accuracy"] = control_json(bound_of(args), args.metric, *controlled);
     QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   }
   std::printf("%s: %d of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(), report.quantized,
               report.convs, static_cast<long long>(profile.samples()));
   if (choice.measured_on) print(choice);
+  if (controlled) print(args, *controlled);
   for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
   return {};
 }
@@ -138,9 +213,26 @@ Verb add_quantize(CLI::App& root) {
   app->add_option("--method", args->method, "how ranges are chosen")
       ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse", "auto"}))
       ->capture_default_str();
+  app->add_option("--rounding", args->rounding,
+                  "of weights: nearest, or adaptive to the calibration inputs (more exact, takes longer)")
+      ->check(CLI::IsMember({"nearest", "adaptive"}))
+      ->capture_default_str();
+  app->add_flag("--measured-bias", args->measured_bias,
+                "correct biases by what the int8 network shows on the inputs, layer after layer");
   app->add_option("--keep-f32", args->keep_f32, "name of a convolution that stays in fp32; repeatable")->take_all();
+  app->add_option("--max-drop", args->max_drop,
+                  "keep the fewest layers in fp32 with which the metric falls by no more than this")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--metric", args->metric, "what --max-drop measures; sqnr: the noise's share of the output's power")
+      ->check(CLI::IsMember({"dice", "miou", "top1", "sqnr"}))
+      ->capture_default_str();
+  app->add_option(
+      "--labels", args->labels,
+      "a folder with NAME.npy, NAME.png or NAME.nii.gz for every input, or labels.csv; default: fp32 is right");
+  app->add_option("--max-f32", args->max_f32, "most layers that --max-drop may keep in fp32");
   app->add_option("--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
   app->add_option("--json", args->json, "write what was done to this file");
+  app->add_option("--html", args->html, "write a report with every layer's figures and the worst cases to this file");
   return {app, [args] { return quantize_model(*args); }};
 }
 

@@ -1,0 +1,70 @@
+#include "tools/accuracy/control.h"
+
+#include "ops/table.h"
+#include "tools/cli/progress.h"
+
+namespace quadlane::tools {
+namespace {
+
+constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8;
+
+std::vector<std::string> convolutions(const Graph& graph, const QuantPolicy& policy) {
+  std::vector<std::string> names;
+  for (NodeId id : graph.order())
+    if (is_one_of(graph[id].op, {"Conv", "ConvTranspose"}) && !policy.keep_f32.count(graph[id].name))
+      names.push_back(graph[id].name);
+  return names;
+}
+
+}  // namespace
+
+SampleParts split_in_three(const CalibrationSource& all) {
+  SampleParts parts;
+  parts.statistics = all;
+  if (all.samples.size() < kFewestSamples) {
+    parts.tuning = parts.held_out = all.samples;
+    parts.note = cat("only ", all.samples.size(), " calibration inputs: none are held out");
+    return parts;
+  }
+  parts.statistics.samples.clear();
+  for (size_t i = 0; i < all.samples.size(); ++i) {
+    if (i % 4 == 1 && parts.tuning.size() < kMostTuning)
+      parts.tuning.push_back(all.samples[i]);
+    else if (i % 4 == 3 && parts.held_out.size() < kMostHeldOut)
+      parts.held_out.push_back(all.samples[i]);
+    else
+      parts.statistics.samples.push_back(all.samples[i]);
+  }
+  return parts;
+}
+
+Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile, const QuantPolicy& policy,
+                                       const SampleParts& parts, const DropBound& bound) {
+  std::optional<Labels> labels;
+  if (!bound.labels.empty()) {
+    QL_TRY(labels, Labels::open(bound.labels, bound.metric, parts.statistics.pictures));
+  }
+  const Labels* known = labels ? &*labels : nullptr;
+  QL_TRY(Evaluator tuning, Evaluator::against(fp32, parts.tuning, parts.statistics, bound.metric, known));
+  QL_TRY(Evaluator held_out, Evaluator::against(fp32, parts.held_out, parts.statistics, bound.metric, known));
+  const std::vector<std::string> convs = convolutions(fp32, policy);
+  Progress progress("sensitivity", static_cast<int64_t>(convs.size()) + 1, "trials");
+  auto measure_on = [&](const Evaluator& evaluator) {
+    return [&](const std::set<std::string>& keep) -> Result<NetworkLoss> {
+      QuantPolicy trial = policy;
+      trial.keep_f32.insert(keep.begin(), keep.end());
+      QL_TRY(Graph graph, quantize(fp32, op_table(), profile, trial));
+      progress.advance();
+      return evaluator.loss(graph);
+    };
+  };
+  ControlResult result;
+  QL_TRY(result.layers, keep_layers(convs, {bound.max_drop, bound.most}, measure_on(tuning), measure_on(held_out)));
+  result.fp32_score = tuning.fp32_score();
+  result.fp32_held_out = held_out.fp32_score();
+  result.tuning = tuning.inputs();
+  result.held_out = held_out.inputs();
+  return result;
+}
+
+}  // namespace quadlane::tools

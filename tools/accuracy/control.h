@@ -1,0 +1,34 @@
+// --max-drop: quantizes so that a task loses no more than a bound.
+#pragma once
+
+#include "graph/quant/quantize.h"
+#include "tools/accuracy/evaluator.h"
+
+namespace quadlane::tools {
+
+struct DropBound {
+  double max_drop = 0;
+  Metric metric = Metric::sqnr;
+  std::string labels;      // folder; empty: fp32 is right
+  size_t most = SIZE_MAX;  // convolutions that may stay in fp32
+};
+
+// The samples in three: statistics are taken of the first part, layers are chosen on the second, the third checks.
+struct SampleParts {
+  CalibrationSource statistics;
+  std::vector<Sample> tuning, held_out;
+  std::string note;  // where there are too few to hold any out
+};
+SampleParts split_in_three(const CalibrationSource&);
+
+struct ControlResult {
+  KeptLayers layers;
+  double fp32_score = 1, fp32_held_out = 1;
+  size_t tuning = 0, held_out = 0;  // inputs
+};
+
+// `policy`: everything but the layers to keep.
+Result<ControlResult> control_accuracy(const Graph& fp32, const Profile&, const QuantPolicy& policy, const SampleParts&,
+                                       const DropBound&);
+
+}  // namespace quadlane::tools

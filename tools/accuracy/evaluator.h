@@ -1,0 +1,44 @@
+// What a quantized network loses against fp32 on some inputs, on the kernels it will run on.
+#pragma once
+
+#include "graph/quant/keep_layers.h"
+#include "tools/accuracy/labels.h"
+
+namespace quadlane::tools {
+
+class Evaluator {
+ public:
+  // Runs fp32 on the samples and keeps what it answers. Without labels fp32 is right by definition.
+  static Result<Evaluator> against(const Graph& fp32, std::span<const Sample>, const CalibrationSource&, Metric,
+                                   const Labels* labels);
+
+  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the first output.
+  Result<NetworkLoss> loss(const Graph& quantized) const;
+  double fp32_score() const { return fp32_score_; }
+  size_t inputs() const { return cases_.size(); }
+
+  // Shows every input with the first output of fp32 and of this network.
+  using Show =
+      std::function<Status(const std::string& name, const Tensor& input, const Tensor& fp32, const Tensor& int8)>;
+  Status compare(const Graph& quantized, const Show&) const;
+  // The share of elements whose class differs between two outputs; 0 where the metric knows no classes.
+  double changed(const Tensor& a, const Tensor& b) const;
+  Metric metric() const { return metric_; }
+  float threshold() const { return threshold_; }
+
+ private:
+  struct Case {
+    std::string name;
+    std::vector<Tensor> inputs;
+    Tensor fp32;  // the first output
+    Classes wanted;
+  };
+  Status add(const Sample&, std::vector<Tensor> inputs, Tensor fp32, const Labels*, TaskScore& own);
+
+  Metric metric_ = Metric::sqnr;
+  float threshold_ = 0;
+  std::vector<Case> cases_;
+  double fp32_score_ = 1;
+};
+
+}  // namespace quadlane::tools

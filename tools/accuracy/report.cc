@@ -1,0 +1,115 @@
+#include "tools/accuracy/report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tools/io/png.h"
+
+namespace quadlane::tools {
+namespace {
+
+constexpr size_t kLayerInputs = 4, kWorst = 8;
+
+struct Pixels {
+  int64_t channels, rows, columns;
+};
+
+// Pictures of outputs that have the input's size.
+std::optional<Pixels> pixels_of(const Tensor& input, const Tensor& output) {
+  const Shape &in = input.shape(), &out = output.shape();
+  const bool images = in.size() == 4 && out.size() == 4 && in[0] == 1 && in[2] == out[2] && in[3] == out[3];
+  if (!images || input.dtype() != DType::f32) return std::nullopt;
+  return Pixels{in[1], in[2], in[3]};
+}
+
+// The input in grey; red where the class changed.
+Result<std::string> overlay(const Tensor& input, const Pixels& p, const Classes& a, const Classes& b) {
+  Picture picture(static_cast<int>(p.columns), static_cast<int>(p.rows));
+  const float* x = input.as<float>();
+  const int64_t pixels = p.rows * p.columns;
+  const auto [low, high] = std::minmax_element(x, x + pixels);
+  for (int64_t i = 0; i < pixels; ++i) {
+    const double grey = *high > *low ? 255.0 * (x[i] - *low) / (*high - *low) : 0;
+    const uint8_t g = static_cast<uint8_t>(grey);
+    const bool differs = a[static_cast<size_t>(i)] != b[static_cast<size_t>(i)];
+    const bool inside = a[static_cast<size_t>(i)] != 0;
+    picture.pixels[static_cast<size_t>(i)] =
+        differs ? Rgb{255, 40, 40} : Rgb{g, static_cast<uint8_t>(inside ? std::min(255, g + 45) : g), g};
+  }
+  return format_png(picture);
+}
+
+nlohmann::ordered_json loss_json(const NetworkLoss& loss) {
+  return {{"drop", loss.drop}, {"noise", loss.noise}, {"ms", loss.ms}};
+}
+
+}  // namespace
+
+Status measure(const Graph& fp32, const Graph& int8, const Profile& profile, std::span<const Sample> samples,
+               const CalibrationSource& source, Metric metric, QuantizationReport& report) {
+  QL_TRY(Evaluator evaluator, Evaluator::against(fp32, samples, source, metric, nullptr));
+  QL_TRY(NetworkLoss loss, evaluator.loss(int8));
+  report.inputs = evaluator.inputs();
+  report.output_sqnr_db = loss.noise > 0 ? -10 * std::log10(loss.noise) : 200;
+  report.drop = loss.drop;
+  std::vector<std::vector<Tensor>> few;
+  for (const Sample& sample : samples) {
+    if (few.size() >= kLayerInputs) break;
+    QL_TRY(auto read, read_samples(sample, fp32, source));
+    for (auto& tensors : read)
+      if (few.size() < kLayerInputs) few.push_back(std::move(tensors));
+  }
+  QL_TRY(report.layers, layer_figures(fp32, int8, report.quantized, profile, few));
+  if (metric == Metric::sqnr) return {};
+  QL_CHECK_OK(evaluator.compare(
+      int8, [&](const std::string& name, const Tensor& input, const Tensor& a, const Tensor& b) -> Status {
+        QuantizationReport::Case c{name, evaluator.changed(a, b), {}};
+        report.changed += c.changed / static_cast<double>(evaluator.inputs());
+        if (std::optional<Pixels> p = pixels_of(input, a); p && metric != Metric::top1) {
+          QL_TRY(Classes x, classes_of(metric, a, evaluator.threshold()));
+          QL_TRY(Classes y, classes_of(metric, b, evaluator.threshold()));
+          QL_TRY(c.png, overlay(input, *p, x, y));
+        }
+        report.worst.push_back(std::move(c));
+        std::stable_sort(report.worst.begin(), report.worst.end(),
+                         [](const auto& l, const auto& r) { return l.changed > r.changed; });
+        if (report.worst.size() > kWorst) report.worst.pop_back();
+        return {};
+      }));
+  return {};
+}
+
+nlohmann::ordered_json layers_json(const QuantizationReport& report) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const LayerFigures& f : report.layers)
+    layers.push_back({{"name", f.name},
+                      {"op", f.op},
+                      {"channels", f.channels},
+                      {"scales", f.scales},
+                      {"seen", {f.least, f.most}},
+                      {"levels", {f.low, f.high}},
+                      {"sqnr_db", f.sqnr_db},
+                      {"saturated", f.saturated}});
+  return layers;
+}
+
+nlohmann::ordered_json control_json(const DropBound& bound, const std::string& metric, const ControlResult& control) {
+  const KeptLayers& layers = control.layers;
+  nlohmann::ordered_json ranking = nlohmann::ordered_json::array();
+  for (const KeptLayers::Layer& layer : layers.ranking)
+    ranking.push_back({{"name", layer.conv},
+                       {"alone_in_f32", loss_json(layer.without)},
+                       {"kept", layers.keep.count(layer.conv) > 0}});
+  return {{"metric", metric},
+          {"max_drop", bound.max_drop},
+          {"met", layers.met},
+          {"f32_score", control.fp32_score},
+          {"f32_score_held_out", control.fp32_held_out},
+          {"inputs", {{"tuning", control.tuning}, {"held_out", control.held_out}}},
+          {"int8", {{"tuning", loss_json(layers.int8)}, {"held_out", loss_json(layers.int8_held_out)}}},
+          {"mixed", {{"tuning", loss_json(layers.loss)}, {"held_out", loss_json(layers.held_out)}}},
+          {"kept", layers.keep},
+          {"ranking", ranking}};
+}
+
+}  // namespace quadlane::tools

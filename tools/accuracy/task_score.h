@@ -1,0 +1,45 @@
+// How well outputs answer a task, against labels or against what fp32 answers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/tensor.h"
+
+namespace quadlane::tools {
+
+enum class Metric : uint8_t { dice, miou, top1, sqnr };
+std::optional<Metric> metric_of(std::string_view name);
+
+// The class of every pixel, or of the whole input (top1).
+using Classes = std::vector<int32_t>;
+
+// From an output: the largest of the channels (axis 1) or, of one channel, whether it exceeds `threshold`; integers are
+// classes already. top1: the largest of all elements.
+Result<Classes> classes_of(Metric, const Tensor& output, float threshold);
+// 0.5 where every element lies in [0, 1], as behind a sigmoid, else 0.
+float threshold_of(const Tensor& output);
+
+// Counts over all samples. The score is 1 where everything agrees:
+//   dice  mean over the classes but 0 of 2 |a and b| / (|a| + |b|)      miou  mean over all classes of |a and b| / |a
+//   or b| top1  share of the samples whose class is right
+class TaskScore {
+ public:
+  explicit TaskScore(Metric metric) : metric_(metric) {}
+  // `wanted` may hold kAnyClass where nothing is known.
+  void add(const Classes& got, const Classes& wanted);
+  double value() const;
+
+  static constexpr int32_t kAnyClass = -1;
+
+ private:
+  struct Count {
+    double both = 0, got = 0, wanted = 0;
+  };
+  Metric metric_;
+  std::vector<Count> counts_;
+  double right_ = 0, all_ = 0;
+};
+
+}  // namespace quadlane::tools

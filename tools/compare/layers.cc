@@ -1,0 +1,163 @@
+#include "tools/compare/layers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/passes/rewrite.h"
+#include "loader/onnx_model.h"
+#include "ops/table.h"
+#include "tools/accuracy/exposed.h"
+#include "tools/cli/table.h"
+
+namespace quadlane::tools {
+namespace {
+
+constexpr double kEqualDb = 200;
+// Bytes before the value itself, which may be in levels where its scale lies in the weights.
+constexpr const char* kSuffixes[] = {"_quantized", "_QuantizeLinear_Output", "", "_dequantized",
+                                     "_DequantizeLinear_Output"};
+
+bool is_comparable(DType t) { return t == DType::f32 || t == DType::u8 || t == DType::s8; }
+
+struct Pair {
+  LayerDifference difference;
+  size_t channels = 1;
+};
+
+bool has_quantizers(const Graph& graph) {
+  for (NodeId id : graph.order())
+    if (is_one_of(graph.at(id).op, {"QuantizeLinear", "DequantizeLinear"})) return true;
+  return false;
+}
+
+// Every value that a node of the first model computes and that the second has under some name, of the same shape.
+std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
+  std::vector<Pair> pairs;
+  for (NodeId id : a.order())
+    for (ValueId v : a.at(id).outputs) {
+      if (v == kNoValue || a.at(v).constant || !is_comparable(a.at(v).type.dtype) || a.at(v).type.shape.empty())
+        continue;
+      for (const char* suffix : kSuffixes) {
+        const std::optional<ValueId> w = find_value(b, a.at(v).name + suffix);
+        if (!w || !is_comparable(b.at(*w).type.dtype) || b.at(*w).type.shape != a.at(v).type.shape) continue;
+        Pair pair{{a.at(v).name, b.at(*w).name, a.at(id).op}};
+        pair.difference.fitted = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32;
+        const Shape& shape = a.at(v).type.shape;
+        pair.channels = shape.size() < 2 ? 1 : static_cast<size_t>(shape[1]);
+        pairs.push_back(std::move(pair));
+        break;
+      }
+    }
+  return pairs;
+}
+
+// Sums over one channel of both, enough for the best line a ~ scale * b + origin.
+struct Line {
+  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+  void add(double x, double y) { n += 1, a += x, b += y, aa += x * x, bb += y * y, ab += x * y; }
+  std::pair<double, double> fit() const {
+    const double variance = bb - b * b / n;
+    const double scale = variance > 1e-12 * bb ? (ab - a * b / n) / variance : 0;
+    return {scale, (a - scale * b) / n};
+  }
+};
+
+double number(const Tensor& t, int64_t i) {
+  if (t.dtype() == DType::f32) return t.as<float>()[i];
+  return t.dtype() == DType::u8 ? t.as<uint8_t>()[i] : static_cast<double>(t.as<int8_t>()[i]);
+}
+
+// Calls f(channel, a, b) for every element.
+template <class F>
+void for_elements(const Tensor& a, const Tensor& b, size_t channels, const F& f) {
+  const Shape& s = a.shape();
+  const int64_t batch = s.size() < 2 ? 1 : s[0], rows = batch * static_cast<int64_t>(channels);
+  const int64_t inner = rows ? a.count() / rows : 0;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = row * inner; i < (row + 1) * inner; ++i)
+      f(static_cast<size_t>(row) % channels, number(a, i), number(b, i));
+}
+
+struct Sums {
+  double signal = 0, noise = 0, largest = 0, worst = 0;
+  void finish(LayerDifference& d) const {
+    d.sqnr_db = noise > 0 ? std::min(kEqualDb, 10 * std::log10(signal / noise)) : kEqualDb;
+    d.max_error = largest > 0 ? worst / largest : worst;
+  }
+};
+
+}  // namespace
+
+Result<Graph> load_for_layers(const std::string& path, const ModelOptions& options) {
+  QL_TRY(OnnxModel file, OnnxModel::read(path, options.load));
+  QL_TRY(Graph graph, file.bind(op_table(), options.load));
+  if (has_quantizers(graph)) return graph;
+  return load_simplified(file, options);
+}
+
+Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Graph& second,
+                                                    std::span<const std::vector<Tensor>> inputs) {
+  std::vector<Pair> pairs = pairs_of(first, second);
+  if (pairs.empty()) return invalid_argument("the two models have no value of the same name and shape");
+  std::vector<std::string> names, others;
+  for (const Pair& pair : pairs) {
+    names.push_back(pair.difference.name);
+    others.push_back(pair.difference.other);
+  }
+  QL_TRY(Exposed a, Exposed::make(first, names));
+  QL_TRY(Exposed b, Exposed::make(second, others));
+  std::vector<Sums> sums(pairs.size());
+  for (const std::vector<Tensor>& input : inputs) {
+    QL_CHECK_OK(a.run(input).context("the first model"));
+    QL_CHECK_OK(b.run(input).context("the second model"));
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      Sums& s = sums[i];
+      const bool fitted = pairs[i].difference.fitted;
+      // Levels are mapped back by each input's own best line: nothing of several inputs has to be kept.
+      std::vector<Line> lines(pairs[i].channels);
+      if (fitted)
+        for_elements(a.value(i), b.value(i), pairs[i].channels,
+                     [&](size_t c, double x, double y) { lines[c].add(x, y); });
+      std::vector<std::pair<double, double>> fits;
+      for (const Line& line : lines) fits.push_back(fitted ? line.fit() : std::pair(1.0, 0.0));
+      for_elements(a.value(i), b.value(i), pairs[i].channels, [&](size_t c, double x, double y) {
+        const double error = fits[c].first * y + fits[c].second - x;
+        s.signal += x * x;
+        s.noise += error * error;
+        s.largest = std::max(s.largest, std::abs(x));
+        s.worst = std::max(s.worst, std::abs(error));
+      });
+    }
+  }
+  std::vector<LayerDifference> differences;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    sums[i].finish(pairs[i].difference);
+    differences.push_back(std::move(pairs[i].difference));
+  }
+  return differences;
+}
+
+std::string layers_table(std::span<const LayerDifference> differences) {
+  Table table({"value", "in the second", "op", "SQNR dB", "max error"});
+  char db[32], error[32];
+  for (const LayerDifference& d : differences) {
+    std::snprintf(db, sizeof db, "%.1f%s", d.sqnr_db, d.fitted ? " fitted" : "");
+    std::snprintf(error, sizeof error, "%.2e", d.max_error);
+    table.add({d.name, d.other, d.op, d.sqnr_db >= kEqualDb ? "equal" : db, error});
+  }
+  return table.text();
+}
+
+nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference> differences) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const LayerDifference& d : differences)
+    layers.push_back({{"name", d.name},
+                      {"other", d.other},
+                      {"op", d.op},
+                      {"sqnr_db", d.sqnr_db},
+                      {"max_error", d.max_error},
+                      {"fitted", d.fitted}});
+  return layers;
+}
+
+}  // namespace quadlane::tools
