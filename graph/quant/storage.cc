@@ -70,6 +70,7 @@ class Planner {
     for (NodeId id : g_.order())
       if (is_one_of(g_[id].op, {"Conv", "ConvTranspose"})) add_conv(id);
     for (const QuantConv& conv : plan_.convs) demand(conv.x);
+    for (QuantConv& conv : kept_) add_kept(std::move(conv));
     for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
     connect_readers();
     for (size_t s = 0; s < plan_.sources.size(); ++s) classify(s);
@@ -87,30 +88,31 @@ class Planner {
     if (!window) return note(node, "is no image convolution with explicit pads");
     if (!weights || weights->dtype() != DType::f32) return note(node, "its weights are no f32 constant");
     if (node.input(2) != kNoValue && !g_.constant(node.input(2))) return note(node, "its bias is no constant");
-    QuantConv conv{id};
-    if (is_kept(node)) {
-      note(node, "kept in fp32 as asked");
-      if (is_float(node.input(0))) return;
-      conv.f32 = true;
-    }
+    QuantConv conv{id, is_kept(node)};
     conv.transposed = node.op == "ConvTranspose";
     conv.window = *window;
     read_input(node.input(0), conv);
     conv.exact_zero = conv.x == node.input(0) && (window->padded() || conv.transposed);
+    if (conv.f32) note(node, "kept in fp32 as asked");
     report_.quantized += !conv.f32;
-    plan_.convs.push_back(std::move(conv));
+    (conv.f32 ? kept_ : plan_.convs).push_back(std::move(conv));
   }
 
   bool is_kept(const Node& node) const { return policy_.keep_f32.count(node.name) > 0; }
 
-  // Whether v is at hand in fp32 anyway, for a convolution that is kept there: an input of the network, or what kept
-  // convolutions compute for this reader only.
-  bool is_float(ValueId v) const {
-    const Node* node = g_.producer(v);
-    if (!node) return true;
-    if (g_.constant(v) || !g_.single_use(v)) return false;
-    if (is_one_of(node->op, {"Conv", "ConvTranspose"})) return is_kept(*node) && is_float(node->input(0));
-    return (is_clamp(*node) || as_affine(g_, *node)) && is_float(node->input(0));
+  // A convolution that stays in fp32 reads bytes only where some are stored anyway: all else is at hand in fp32.
+  void add_kept(QuantConv conv) {
+    if (!touches_stored(conv.x)) return;
+    demand(conv.x);
+    plan_.convs.push_back(std::move(conv));
+  }
+  bool touches_stored(ValueId v) const {
+    if (plan_.stored.count(v)) return true;
+    if (!is_image(g_, v) || storing_of(g_, v) == Storing::quantize) return false;
+    const Node& node = *g_.producer(v);
+    const size_t inputs = node.op == "Concat" ? node.inputs.size() : 1;
+    return std::any_of(node.inputs.begin(), node.inputs.begin() + static_cast<ptrdiff_t>(inputs),
+                       [&](ValueId in) { return touches_stored(in); });
   }
 
   // Thresholds where the chain in front has that form, else the value as it is.
@@ -246,6 +248,7 @@ class Planner {
   const QuantPolicy& policy_;
   QuantReport& report_;
   StoragePlan plan_;
+  std::vector<QuantConv> kept_;
 };
 
 }  // namespace

@@ -103,6 +103,9 @@ output %y
     policy.keep_f32.insert(name);
     EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), all) << name;
   }
+  QuantPolicy policy;
+  policy.keep_f32 = {"first", "second", "third"};
+  EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), 120);  // nothing is left of int8
 }
 
 }  // namespace

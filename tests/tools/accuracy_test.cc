@@ -32,6 +32,9 @@ TEST(TaskScore, ClassesAreTheLargestChannelOrWhatExceedsTheThreshold) {
   Tensor four = Tensor::from<float>({1, 2, 1, 2}, std::vector<float>{1, 5, 3, 4});
   EXPECT_EQ(*classes_of(Metric::dice, four, 0), (Classes{1, 0}));
   EXPECT_EQ(*classes_of(Metric::top1, four, 0), (Classes{1}));
+  Tensor last =
+      Tensor::from<float>({1, 3, 3, 2}, std::vector<float>{1, 2, 2, 1, 0, 9, 3, 3, 5, 4, 4, 5, 1, 0, 0, 1, 7, 7});
+  EXPECT_EQ(*classes_of(Metric::miou, last, 0), (Classes{1, 0, 1, 0, 0, 1, 0, 1, 0}));
   Tensor mask = Tensor::from<float>({1, 1, 1, 3}, std::vector<float>{0.4f, 0.6f, 0.5f});
   EXPECT_EQ(*classes_of(Metric::dice, mask, threshold_of(mask)), (Classes{0, 1, 0}));
   EXPECT_EQ(classes_of(Metric::dice, Tensor::from<float>({1, 2}, std::vector<float>{1, 2}), 0).error().text(),

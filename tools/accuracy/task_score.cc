@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace quadlane::tools {
+namespace {
+
+// [N, H, W, C], as networks from TensorFlow have it: fewer channels than rows and columns.
+bool channels_last(const Shape& s) { return s.size() == 4 && s[3] < s[1] && s[3] < s[2]; }
+
+}  // namespace
 
 std::optional<Metric> metric_of(std::string_view name) {
   if (name == "dice") return Metric::dice;
@@ -29,14 +35,16 @@ Result<Classes> classes_of(Metric metric, const Tensor& t, float threshold) {
   const float* v = t.as<float>();
   if (metric == Metric::top1) return Classes{static_cast<int32_t>(std::max_element(v, v + t.count()) - v)};
   if (s.size() < 3) return invalid_argument("an output ", to_string(t.type()), " has no pixels to compare");
-  const int64_t channels = s[1], inner = t.count() / s[0] / channels;
+  const bool last = channels_last(s);
+  const int64_t channels = last ? s.back() : s[1], inner = t.count() / s[0] / channels;
+  const int64_t next_channel = last ? 1 : inner, next_pixel = last ? channels : 1;
   Classes classes;
   for (int64_t n = 0; n < s[0]; ++n)
     for (int64_t i = 0; i < inner; ++i) {
-      const float* p = v + n * channels * inner + i;
+      const float* p = v + n * channels * inner + i * next_pixel;
       int32_t best = channels == 1 ? p[0] > threshold : 0;
       for (int64_t c = 1; c < channels; ++c)
-        if (p[c * inner] > p[best * inner]) best = static_cast<int32_t>(c);
+        if (p[c * next_channel] > p[best * next_channel]) best = static_cast<int32_t>(c);
       classes.push_back(best);
     }
   return classes;

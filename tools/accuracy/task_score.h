@@ -15,8 +15,8 @@ std::optional<Metric> metric_of(std::string_view name);
 // The class of every pixel, or of the whole input (top1).
 using Classes = std::vector<int32_t>;
 
-// From an output: the largest of the channels (axis 1) or, of one channel, whether it exceeds `threshold`; integers are
-// classes already. top1: the largest of all elements.
+// From an output: the largest of the channels (axis 1, or the last of [N, H, W, C]) or, of one channel, whether it
+// exceeds `threshold`; integers are classes already. top1: the largest of all elements.
 Result<Classes> classes_of(Metric, const Tensor& output, float threshold);
 // 0.5 where every element lies in [0, 1], as behind a sigmoid, else 0.
 float threshold_of(const Tensor& output);
