@@ -128,9 +128,10 @@ std::string control_section(const QuantizationReport& r) {
 
 std::string worst_section(const QuantizationReport& r) {
   if (r.worst.empty()) return {};
-  std::string html =
-      "<h2>Where int8 decides otherwise</h2>\n<p>The inputs with the most changes. Red: pixels whose class "
-      "changes; lighter: fp32 finds something there.</p>\n";
+  const bool pictures = std::any_of(r.worst.begin(), r.worst.end(), [](const auto& c) { return !c.png.empty(); });
+  std::string html = "<h2>Where int8 decides otherwise</h2>\n<p>The inputs with the most changes.";
+  if (pictures) html += " Red: pixels whose class changes; lighter: fp32 finds something there.";
+  html += "</p>\n";
   for (const QuantizationReport::Case& c : r.worst) {
     html += "<figure>";
     if (!c.png.empty()) html += "<img alt=\"\" src=\"data:image/png;base64," + base64(c.png) + "\">";
