@@ -13,6 +13,7 @@ namespace quadlane::tools {
 namespace {
 
 constexpr double kEqualDb = 200;
+constexpr int64_t kFewestForLine = 8;
 // Bytes before the value itself, which may be in levels where its scale lies in the weights.
 constexpr const char* kSuffixes[] = {"_quantized", "_QuantizeLinear_Output", "", "_dequantized",
                                      "_DequantizeLinear_Output"};
@@ -44,6 +45,10 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
         pair.difference.fitted = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32;
         const Shape& shape = a.at(v).type.shape;
         pair.channels = shape.size() < 2 ? 1 : static_cast<size_t>(shape[1]);
+        // A line through one or two elements of a channel fits always: all channels share one then.
+        int64_t elements = shape[0];
+        for (size_t i = 2; i < shape.size(); ++i) elements *= shape[i];
+        if (elements < kFewestForLine) pair.channels = 1;
         pairs.push_back(std::move(pair));
         break;
       }
