@@ -214,7 +214,7 @@ Verb add_quantize(CLI::App& root) {
       ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse", "auto"}))
       ->capture_default_str();
   app->add_option("--rounding", args->rounding,
-                  "of weights: nearest, or adaptive to the calibration inputs (more exact, takes longer)")
+                  "of weights: nearest, or adaptive: for a small error of each layer on the calibration inputs")
       ->check(CLI::IsMember({"nearest", "adaptive"}))
       ->capture_default_str();
   app->add_flag("--measured-bias", args->measured_bias,
