@@ -138,8 +138,8 @@ void elementwise(benchmark::State& state, const char* name, size_t operands, boo
   Bench bench((operands + 1) * bytes);
   std::vector<TensorType> types(operands, {DType::f32, {channels, pixels}});
   if (row_scalar) types[1].shape = {channels, 1};
-  run::BroadcastStep step(isa(), run::find_elementwise(name, operands, DType::f32, DType::f32), {channels, pixels},
-                            types, DType::f32, {0.1f, 0.5f});
+  run::BroadcastStep step(isa(), run::ElementLoop::find(name, operands, DType::f32, DType::f32), {channels, pixels}, types,
+                          {0.1f, 0.5f});
   for (size_t i = 0; i < operands; ++i) step.from[i] = at(i * bytes);
   step.to = at(operands * bytes);
   against_copy(state, bench, step, bytes);
