@@ -209,7 +209,7 @@ int main(int argc, char** argv) {
   app.add_option("LINE", args.line, "a kernel's line of `quadlane profile`, or the node alone")->required();
   app.add_option("--schedule", args.schedules, "time this tiling of a convolution; repeatable")->take_all();
   app.add_flag("--sweep", args.sweep, "time every tiling that the model ranks");
-  app.add_option("--isa", args.isa, "avx2 or avx512_vnni; default: the best this machine runs");
+  app.add_option("--isa", args.isa, "avx2, avx512 or avx512_vnni; default: the best this machine runs");
   app.add_option("--seconds", args.seconds, "for each schedule")->check(CLI::Range(0.001, 100.0));
   CLI11_PARSE(app, argc, argv);
   const quadlane::Status done = quadlane::bench::time_kernel(args);

@@ -356,7 +356,7 @@ void register_all() {
   };
   // Of the second size L3 holds a tensor and its result, of the third one no cache does.
   for (const Size& size : {Size{"L2", 48, 8}, Size{"large", 192, 24}, Size{"memory", 640, 24}})
-    for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
+    for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
       if (!detect_cpu().runs(isa)) continue;
       size_t count = all_cases(isa, 16, 1).size();
       for (size_t i = 0; i < count; ++i) {

@@ -15,12 +15,12 @@ struct PeakArgs {
 
 constexpr int kUnroll = 4;
 // More chains than latency times throughput needs on any machine: 8 for FMA on AVX2, 4 to 10 for dots.
-int chains(Isa isa) { return isa == Isa::avx512_vnni ? 24 : 12; }
+int chains(Isa isa) { return has_avx512(isa) ? 24 : 12; }
 
 struct Loop {
   Isa isa;
   DType type;
-  bool narrow;  // AVX2 u8: bytes are multiplied, not 16-bit halves
+  bool narrow;  // u8 without VNNI: bytes are multiplied, not 16-bit halves
   int macs;     // of one dot
 };
 
@@ -39,7 +39,7 @@ Result<MachineCode> generate_loop(const Loop& loop) {
         for (size_t i = 0; i < acc.size(); ++i) {
           if (type == DType::f32) {
             a.vfmadd231ps(acc[i], x, y);
-          } else if (a.avx512()) {
+          } else if (a.vnni()) {
             a.vpdpbusd(acc[i], x, y);
           } else {
             const Vec& p = i % 2 ? other : product;
@@ -80,9 +80,9 @@ Result<double> rate(const Loop& what) {
 Result<double> measure_peak_gmacs(Isa isa, DType type) {
   if (type != DType::u8 && type != DType::f32) return invalid_argument("no peak of ", to_string(type));
   if (!detect_cpu().runs(isa)) return unsupported("this processor does not run ", to_string(isa));
-  const int lanes = isa == Isa::avx512_vnni ? 16 : 8;
+  const int lanes = vector_lanes(isa);
   if (type == DType::f32) return rate({isa, type, false, lanes});
-  if (isa == Isa::avx512_vnni) return rate({isa, type, false, 4 * lanes});
+  if (has_vnni(isa)) return rate({isa, type, false, 4 * lanes});
   QL_TRY(double wide, rate({isa, type, false, 2 * lanes}));
   QL_TRY(double narrow, rate({isa, type, true, 4 * lanes}));
   return std::max(wide, narrow);

@@ -11,21 +11,22 @@ const char* to_string(Isa isa) {
   switch (isa) {
     case Isa::reference: return "reference";
     case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
     case Isa::avx512_vnni: return "avx512_vnni";
   }
   return "?";
 }
 
 Result<Isa> parse_isa(std::string_view name) {
-  for (Isa isa : {Isa::reference, Isa::avx2, Isa::avx512_vnni})
+  for (Isa isa : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_vnni})
     if (name == to_string(isa)) return isa;
-  return invalid_argument("unknown instruction set '", name, "', expected reference, avx2 or avx512_vnni");
+  return invalid_argument("unknown instruction set '", name, "', expected reference, avx2, avx512 or avx512_vnni");
 }
 
 Isa CpuInfo::best_isa() const {
-  if (avx2 && fma && avx512f && avx512bw && avx512vl && avx512dq && avx512_vnni) return Isa::avx512_vnni;
-  if (avx2 && fma) return Isa::avx2;
-  return Isa::reference;
+  if (!avx2 || !fma) return Isa::reference;
+  if (!avx512f || !avx512bw || !avx512vl || !avx512dq) return Isa::avx2;
+  return avx512_vnni ? Isa::avx512_vnni : Isa::avx512;
 }
 
 namespace {

@@ -13,10 +13,17 @@ namespace quadlane {
 enum class Isa : uint8_t {
   reference,    // no generated code: the scalar reference of every operator
   avx2,         // 8 pixels a register, exact int8 by vpmaddwd on widened pairs
-  avx512_vnni,  // 16 pixels a register, vpdpbusd
+  avx512,       // F, BW, DQ, VL: 16 pixels a register, the same int8
+  avx512_vnni,  // and vpdpbusd
 };
 template <>
 inline constexpr Isa kLastOf<Isa> = Isa::avx512_vnni;
+constexpr bool has_avx512(Isa isa) { return isa >= Isa::avx512; }
+constexpr bool has_vnni(Isa isa) { return isa == Isa::avx512_vnni; }
+// Dwords of a vector register.
+constexpr int vector_lanes(Isa isa) { return has_avx512(isa) ? 16 : 8; }
+// Products of one exact int8 dot's multiplication: without VNNI that of 16-bit halves counts.
+constexpr int int8_macs_per_dot(Isa isa) { return (has_vnni(isa) ? 4 : 2) * vector_lanes(isa); }
 const char* to_string(Isa);
 Result<Isa> parse_isa(std::string_view);
 

@@ -76,7 +76,7 @@ Packed pack_a(Lowering& l, const Node& node, const DenseRef& from, const Product
   packed.ref = scratch(l, rows * static_cast<size_t>(layout.a_row_bytes()));
   packed.sums = scratch(l, rows * sizeof(int32_t));
   run::StepInfo info = packing_info(node, "pack a");
-  info.kernel = layout.isa == Isa::avx512_vnni ? "bytes" : "bytes widened to 16 bits";
+  info.kernel = has_vnni(layout.isa) ? "bytes" : "bytes widened to 16 bits";
   emit_dense(l, info, {from}, {packed.ref, packed.sums}, [=](const Addresses& a) {
     auto step = std::make_unique<run::PackAStep>();
     step->layout = layout, step->strides = p.a, step->matrices = p.a_matrices, step->rows = p.m;

@@ -71,7 +71,7 @@ void emit_normalization(Lowering& l, run::StepInfo info, Normalization n, Activa
       s->epsilon = n.epsilon;
       s->epsilon_outside = n.epsilon_outside;
       s->sum = a.kernel(sum_kernel), s->squares = a.kernel(squares_kernel), s->apply = a.kernel(apply_kernel);
-      s->sum_lanes = l.isa == Isa::avx512_vnni ? 16 : 8;
+      s->sum_lanes = vector_lanes(l.isa);
       s->lanes = lanes;
       s->scalars = scalars;
       return s;
@@ -121,7 +121,7 @@ Result<Verdict> lower_global_max(Lowering& l, const Node& node) {
       s->src_planes = a.planes(x);
       s->dst = {l.layouts.geometry(out.layout), a.planes(out), a.pads(out)};
       s->maximum = a.kernel(kernel);
-      s->lanes = l.isa == Isa::avx512_vnni ? 16 : 8;
+      s->lanes = vector_lanes(l.isa);
       return s;
     });
     return {};

@@ -102,6 +102,7 @@ Status oconv_refusal(const Lowering& l, const ConvOperands& op, const std::vecto
     return unsupported(outputs, " outputs fill ", outputs, " of ", lanes, " lanes");
   OconvSpec spec;
   spec.isa = l.isa;
+  if (op.w->dtype() == DType::f32) spec.src = spec.dst = DType::f32;
   for (const ConvSection& section : sections) spec.taps.emplace_back(section.taps.size());
   return check(spec);
 }

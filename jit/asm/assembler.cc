@@ -30,7 +30,7 @@ Assembler::Assembler(Isa isa, void* buffer, size_t capacity)
       isa_(isa),
       args_(Xbyak::Operand::RDI),
       gp_pool_("general", general_registers()),
-      vec_pool_("vector", upto(0, isa == Isa::avx512_vnni ? 32 : 16)),
+      vec_pool_("vector", upto(0, has_avx512(isa) ? 32 : 16)),
       mask_pool_("mask", upto(1, 8)) {  // k0 in an instruction means: no mask
   setDefaultJmpNEAR(true);
 }

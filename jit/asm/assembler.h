@@ -38,8 +38,9 @@ class Assembler : public Xbyak::CodeGenerator {
   Assembler(Isa isa, void* buffer, size_t capacity);
 
   Isa isa() const { return isa_; }
-  bool avx512() const { return isa_ == Isa::avx512_vnni; }
-  int lanes() const { return avx512() ? 16 : 8; }
+  bool avx512() const { return has_avx512(isa_); }
+  bool vnni() const { return has_vnni(isa_); }
+  int lanes() const { return vector_lanes(isa_); }
   int vector_bytes() const { return lanes() * kPixelBytes; }
   int registers() const { return kVectorPixels / lanes(); }  // vector registers in a 16-pixel vector
 

@@ -19,8 +19,8 @@ std::string hash_taps(const std::vector<std::vector<int64_t>>& taps) {
   return hash.text();
 }
 
-int vector_registers(Isa isa) { return isa == Isa::avx512_vnni ? 32 : 16; }
-int registers_per_vector(Isa isa) { return isa == Isa::avx512_vnni ? 1 : 2; }
+int vector_registers(Isa isa) { return has_avx512(isa) ? 32 : 16; }
+int registers_per_vector(Isa isa) { return has_avx512(isa) ? 1 : 2; }
 
 bool fits(const ConvSpec& spec, int regs) {
   return regs * spec.no + std::max(reduction_registers(spec, regs), kEpilogueRegisters) <= vector_registers(spec.isa);

@@ -45,7 +45,7 @@ void with_constant(Reduction& r, const Op& op) {
 }
 
 void emit_widen(Reduction& r, size_t v) {
-  with_constant(r, [&](const Xbyak::Operand& mask) { r.a.vpand(r.pixels[v], r.odd[v], mask); });
+  with_constant(r, [&](const Xbyak::Operand& mask) { r.a.bit_and(r.pixels[v], r.odd[v], mask); });
   r.a.vpsrlw(r.odd[v], r.odd[v], 8);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using Quad = std::array<int8_t, 4>;
 
-bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && s.isa == Isa::avx2; }
+bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && !has_vnni(s.isa); }
 
 template <class T>
 void append(std::vector<std::byte>& to, const T& value) {

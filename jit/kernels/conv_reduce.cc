@@ -38,7 +38,7 @@ TapRows find_rows(const std::vector<int64_t>& taps) {
   return {1, static_cast<int>(n), 0};
 }
 
-bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && s.isa == Isa::avx2; }
+bool without_vnni(const ConvSpec& s) { return s.src == DType::u8 && !has_vnni(s.isa); }
 
 void emit_prefetch(Reduction& r, const std::vector<int64_t>& taps) {
   if (r.t.spec.prefetch == 0) return;

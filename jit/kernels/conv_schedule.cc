@@ -19,7 +19,7 @@ struct Machine {
 
 Machine machine_of(Isa isa, const CpuInfo& cpu) {
   const bool amd = cpu.vendor == "AuthenticAMD", zen5 = amd && cpu.family >= 26;
-  if (isa == Isa::avx512_vnni) return {amd && !zen5 ? 1.0 : 2.0, zen5 ? 4.0 : 2.0, 2, zen5 ? 8.0 : 6.0};
+  if (has_avx512(isa)) return {amd && !zen5 ? 1.0 : 2.0, zen5 ? 4.0 : 2.0, 2, zen5 ? 8.0 : 6.0};
   return {2, amd ? 3.25 : 2.5, 1.6, amd ? 6.0 : 4.5};  // two loads a cycle at best, fitted
 }
 
@@ -56,26 +56,26 @@ class Model {
   }
 
  private:
-  int registers_per_vector() const { return base_.isa == Isa::avx512_vnni ? 1 : 2; }
+  int registers_per_vector() const { return has_avx512(base_.isa) ? 1 : 2; }
 
   double tap(const ConvSpec& s) const {
     const double regs = s.pass_registers, no = s.no, dots = regs * no;
     const double clamps = regs * (s.clamp_lo + s.clamp_hi);
     double units = 0, loads = 0, decode = 0;
-    if (s.src == DType::u8 && s.isa == Isa::avx2) {
+    if (s.src == DType::u8 && !has_vnni(s.isa)) {
       // Narrow dots (conv_pack.h), with the extra ones that trained layers need: one dot in thirty.
       constexpr double kExtra = 1.1;
       units = kExtra * std::max((3 * dots + clamps) / machine_.vector_units, 2 * dots / machine_.dots);
       loads = kExtra * (no + 1.5 * regs);
       decode = kExtra * (3 * dots + no + regs + clamps);
     } else {
-      const bool embedded = s.isa == Isa::avx512_vnni && !s.weight_registers;
+      const bool embedded = has_avx512(s.isa) && !s.weight_registers;
       units = (dots + 0.5 * clamps) / machine_.dots;
       loads = regs + (embedded ? dots : no);
       decode = dots + regs + (embedded ? 0 : no) + clamps;
     }
     // A clamp's limits that found no register are read with every pixel register.
-    const int registers = s.isa == Isa::avx512_vnni ? 32 : 16;
+    const int registers = has_avx512(s.isa) ? 32 : 16;
     const int left = registers - s.pass_registers * s.no - reduction_registers(s, s.pass_registers);
     loads += regs * std::max(0, s.clamp_lo + s.clamp_hi - left);
     // The slower ones hide behind the slowest, not wholly.
@@ -107,7 +107,7 @@ class Model {
     auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
     cycles += 0.25 / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
-    cycles += stores * (s.dst == DType::u8 ? (s.isa == Isa::avx512_vnni ? 14 : 9) : 4);
+    cycles += stores * (s.dst == DType::u8 ? (has_avx512(s.isa) ? 14 : 9) : 4);
     cycles += regs * s.no / machine_.loads;  // bias
     return cycles;
   }
@@ -122,7 +122,7 @@ class Model {
 
 std::vector<ConvSchedule> conv_schedules(const ConvSpec& base, const ConvExtent& extent, const CpuInfo& cpu) {
   Model model(base, extent, cpu);
-  const int per_vector = base.isa == Isa::avx512_vnni ? 1 : 2;
+  const int per_vector = has_avx512(base.isa) ? 1 : 2;
   const int64_t planes = [&] {
     int64_t sum = 0;
     for (int64_t n : extent.section_planes) sum += n;
@@ -147,7 +147,8 @@ std::vector<ConvSchedule> conv_schedules(const ConvSpec& base, const ConvExtent&
       // Many planes defeat the hardware's prefetchers: 256 bytes ahead mends it.
       c.prefetch = planes >= 8 ? 256 : 0;
       for (bool weight_registers : {false, true}) {
-        if (weight_registers && base.isa != Isa::avx512_vnni) continue;
+        // Without embedded broadcasts weights are always in registers, and no option.
+        if (weight_registers && (!has_avx512(base.isa) || (base.src == DType::u8 && !has_vnni(base.isa)))) continue;
         c.weight_registers = weight_registers;
         ConvSpec spec = base;
         c.apply(spec);

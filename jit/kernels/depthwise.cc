@@ -35,6 +35,9 @@ class Depthwise {
   void round();
   void residual();
   Address block(int at) { return a_.ptr[weights_ + at]; }
+  Address weights_of(size_t g, int vector = 0) {
+    return block(DepthwiseBlock::group(s_.isa, g) + vector * DepthwiseBlock::kVector);
+  }
   bool same_lanes() const { return s_.lanes == std::array<int, 4>{0, 1, 2, 3}; }
 
   Assembler& a_;
@@ -48,7 +51,7 @@ class Depthwise {
   Vec ones_ = a_.vec("ones"), pad_ = a_.vec("pad");
   Mask pixels_ = a_.mask("pixels");
   std::map<int, Vec> order_;      // row_order by the number of distinct taps
-  std::vector<Vec> resident_;     // AVX-512: the groups' weights, as far as there are registers
+  std::vector<Vec> resident_;     // VNNI: the groups' weights, as far as there are registers
   std::vector<Vec> mult_, bias_;  // where registers are left; loads are what there is most of
   // The epilogue's constants: AVX-512 has registers for them (its residual reads them where they are), AVX2 a frame.
   std::vector<QuadRounding> rounding_;
@@ -78,7 +81,7 @@ void Depthwise::generate() {
   a_.load_arg(weights_, offsetof(ConvArgs, weights));
   a_.load_arg(count_, offsetof(ConvArgs, tiles));
   if (a_.registers() == 2) a_.shl(count_, 1);
-  if (!a_.avx512()) a_.load(ones_, a_.constant_lanes(kOnes));
+  if (!a_.vnni()) a_.load(ones_, a_.constant_lanes(kOnes));
   for (const DepthwiseGroup& g : groups_)
     if (g.row && !order_.count(g.distinct)) {
       Vec order = a_.vec("order of a row");
@@ -101,10 +104,10 @@ void Depthwise::generate() {
       list->push_back(a_.vec("for all pixels"));
       a_.load(list->back(), block(at));
     }
-  if (a_.avx512())
+  if (a_.vnni())
     while (resident_.size() < groups_.size() && a_.free_vecs() > temporaries) {
       resident_.push_back(a_.vec("resident weights"));
-      a_.load(resident_.back(), block(DepthwiseBlock::group(resident_.size() - 1)));
+      a_.load(resident_.back(), weights_of(resident_.size() - 1));
     }
   a_.xor_(x_, x_);
   a_.loop(count_, [&] {
@@ -125,8 +128,8 @@ void Depthwise::group(size_t g) {
   a_.note(cat("group ", g, ": ", groups_[g].distinct, groups_[g].row ? " taps of a row" : " taps"));
   if (g < resident_.size()) return taps_of(g, Dot::vnni, resident_[g]);
   Vec weights = a_.vec("weights");
-  a_.load(weights, block(DepthwiseBlock::group(g)));
-  if (a_.avx512()) return taps_of(g, Dot::vnni, weights);
+  a_.load(weights, weights_of(g));
+  if (a_.vnni()) return taps_of(g, Dot::vnni, weights);
   Xbyak::Label wide, done;
   a_.cmp(a_.byte[weights_ + (DepthwiseBlock::flags + static_cast<int>(g))], 0);
   a_.jne(wide);
@@ -152,7 +155,7 @@ void Depthwise::taps_of(size_t g, Dot kind, const Vec& weights) {
     a_.vpmaddwd(even, even, weights);
     a_.vpaddd(acc, acc, even);
     a_.vpsrlw(taps, taps, 8);
-    a_.vpmaddwd(taps, taps, block(DepthwiseBlock::group(g) + a_.vector_bytes()));
+    a_.vpmaddwd(taps, taps, weights_of(g, 1));
     a_.vpaddd(acc, acc, taps);
   };
   groups_[g].row ? row(groups_[g], dot) : loose(groups_[g], dot);

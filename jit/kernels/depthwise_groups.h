@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/base/cpu.h"
+
 namespace quadlane {
 
 struct DepthwiseTap {
@@ -26,11 +28,11 @@ inline constexpr size_t kMaxDepthwiseTaps = 3 * 63;
 // Runs of neighbours first, then whatever is left in fours.
 std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps);
 
-// Byte offsets in the block. A flag is a byte for each group: 1 where AVX2 must multiply in 16 bits (conv_pack.h,
-// wide): then the group's vector holds the even bytes' weights and behind them the odd bytes'.
+// Byte offsets in the block. A group is a vector of weights. Without VNNI it has two, and a flag, a byte: 1 where
+// products must be of 16 bits (conv_pack.h, wide): then the first holds the even bytes' weights, the second the odd bytes'.
 struct DepthwiseBlock {
   static constexpr int kVector = 64, flags = 0, bias = 64, mult = 128, clamp_lo = 192, clamp_hi = 256;
-  static int group(size_t g) { return 320 + kVector * static_cast<int>(g); }
+  static int group(Isa isa, size_t g) { return 320 + (has_vnni(isa) ? 1 : 2) * kVector * static_cast<int>(g); }
 };
 
 }  // namespace quadlane

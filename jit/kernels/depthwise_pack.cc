@@ -44,8 +44,8 @@ Slots fill_slots(const std::array<int, 4>& w, int distinct) {
 }
 
 // The same 16 bytes in every 128-bit lane of a 64-byte vector.
-void put(std::vector<std::byte>& block, int at, const void* bytes16, int bytes = DepthwiseBlock::kVector) {
-  for (int i = 0; i < bytes; i += 16) std::memcpy(block.data() + at + i, bytes16, 16);
+void put(std::vector<std::byte>& block, int at, const void* bytes16) {
+  for (int i = 0; i < DepthwiseBlock::kVector; i += 16) std::memcpy(block.data() + at + i, bytes16, 16);
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64
 std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const DepthwiseChannels& channels,
                                       const DepthwiseWeight& weight) {
   const std::vector<DepthwiseGroup> groups = depthwise_groups(spec.taps);
-  std::vector<std::byte> block(static_cast<size_t>(DepthwiseBlock::group(groups.size())));
+  std::vector<std::byte> block(static_cast<size_t>(DepthwiseBlock::group(spec.isa, groups.size())));
   put(block, DepthwiseBlock::bias, channels.bias.data());
   put(block, DepthwiseBlock::mult, channels.mult.data());
   for (int i = 0; i < DepthwiseBlock::kVector; i += 4) {
@@ -92,16 +92,16 @@ std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const Depthwise
       std::copy(slots.weight.begin(), slots.weight.end(), bytes.begin() + 4 * j);
       fits &= slots.fits;
     }
-    const int at = DepthwiseBlock::group(g);
-    if (fits || spec.isa != Isa::avx2) {
+    const int at = DepthwiseBlock::group(spec.isa, g);
+    if (fits || has_vnni(spec.isa)) {
       put(block, at, bytes.data());
       continue;
     }
     block[DepthwiseBlock::flags + g] = std::byte{1};
     std::array<int16_t, 8> even, odd;
     for (size_t i = 0; i < 8; ++i) even[i] = bytes[2 * i], odd[i] = bytes[2 * i + 1];
-    put(block, at, even.data(), 32);
-    put(block, at + 32, odd.data(), 32);
+    put(block, at, even.data());
+    put(block, at + DepthwiseBlock::kVector, odd.data());
   }
   return block;
 }

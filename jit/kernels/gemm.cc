@@ -8,8 +8,8 @@
 //   a[1][s]    sum 10  sum 11       sum 12  sum 13
 //
 //   f32             sum += a * b, fused
-//   int8 AVX-512    vpdpbusd: four u8 x s8 products into an s32
-//   int8 AVX2       vpmaddwd: two s16 products into an s32, exact; B is widened from s8 after the load
+//   int8 VNNI       vpdpbusd: four u8 x s8 products into an s32
+//   int8 otherwise  vpmaddwd: two s16 products into an s32, exact; B is widened from s8 after the load
 //
 // Steps are taken in order, each sum in one register: the result does not depend on the tile.
 #include "jit/kernels/gemm.h"
@@ -99,13 +99,13 @@ void Gemm::panel_step(int p, int unrolled) {
   for (int half = 0; half < 2; ++half) {
     const Vec& to = b_vecs_[static_cast<size_t>(half)];
     const Xbyak::RegExp from = panel(p, unrolled) + half * (step_bytes() / 2);
-    if (p_.integer && !a_.avx512())
-      a_.vpmovsxbw(to.ymm(), a_.ptr[from]);
+    if (p_.integer && !a_.vnni())
+      a_.vpmovsxbw(to, a_.ptr[from]);
     else
       a_.load(to, a_.ptr[from]);
   }
   for (int i = 0; i < s_.rows; ++i) {
-    if (s_.rows > 1 || p == 0 || (p_.integer && !a_.avx512()))  // a single row's factor serves all panels
+    if (s_.rows > 1 || p == 0 || (p_.integer && !a_.vnni()))  // a single row's factor serves all panels
       p_.integer ? a_.vpbroadcastd(left_, a_.ptr[row(i, unrolled)]) : a_.vbroadcastss(left_, a_.ptr[row(i, unrolled)]);
     multiply(i, p);
   }
@@ -116,7 +116,7 @@ void Gemm::multiply(int i, int p) {
   if (!p_.integer) {
     a_.vfmadd231ps(s0, left_, b0);
     a_.vfmadd231ps(s1, left_, b1);
-  } else if (a_.avx512()) {
+  } else if (a_.vnni()) {
     a_.vpdpbusd(s0, left_, b0);
     a_.vpdpbusd(s1, left_, b1);
   } else {
@@ -148,7 +148,7 @@ void Gemm::store() {
 GemmSchedule gemm_schedule(const GemmProblem& p, int64_t m) {
   if (m == 1) return {1, 4};
   if (m <= 3) return {static_cast<int>(m), 2};
-  const int most = p.isa == Isa::avx512_vnni ? kGemmMaxRows : 6;
+  const int most = has_avx512(p.isa) ? kGemmMaxRows : 6;
   // As few tiles as the limit allows, of nearly equal height: 7 rows are 4 + 3, not 6 + 1.
   const int64_t tiles = (m + most - 1) / most;
   return {m <= 4 * most ? static_cast<int>((m + tiles - 1) / tiles) : most, 1};

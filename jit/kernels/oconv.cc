@@ -60,7 +60,7 @@ std::string describe(const OconvSpec& s) {
 
 Status check(const OconvSpec& s) {
   auto is = [&](DType src, DType dst) { return s.src == src && s.dst == dst; };
-  if (s.isa != Isa::avx512_vnni)
+  if (s.src == DType::u8 ? !has_vnni(s.isa) : !has_avx512(s.isa))
     return unsupported("no kernel with outputs in the lanes for instruction set ", to_string(s.isa));
   if (!is(DType::u8, DType::u8) && !is(DType::u8, DType::f32) && !is(DType::f32, DType::f32))
     return unsupported("no convolution kernel from ", to_string(s.src), " to ", to_string(s.dst));

@@ -67,7 +67,7 @@ std::vector<Tap> SlidingPool::taps(const PoolSpec& s) {
 
 bool SlidingPool::supports(const PoolSpec& s) {
   const bool words = s.op == PoolOp::average && !s.f32;
-  if (s.isa != Isa::avx512_vnni || s.stride_w > (words ? 2 : 4) || (words && s.kh * s.kw > 257)) return false;
+  if (!has_avx512(s.isa) || s.stride_w > (words ? 2 : 4) || (words && s.kh * s.kw > 257)) return false;
   for (const Tap& t : taps(s))
     if (t.shift < -kVectorPixels || t.shift > kVectorPixels) return false;
   return true;

@@ -107,7 +107,7 @@ uint32_t bits_of(float value) {
   return bits;
 }
 
-size_t lanes_of(const ResampleSpec& s) { return s.isa == Isa::avx512_vnni ? 16 : 8; }
+size_t lanes_of(const ResampleSpec& s) { return vector_lanes(s.isa); }
 
 // Source columns that one register of result pixels needs.
 struct Window {
@@ -121,7 +121,7 @@ Window window_of(const ResampleSpec& s, std::span<const ResampleTap> taps) {
     w.second = std::min(w.second, t.second);
     w.last_second = std::max(w.last_second, t.second);
   }
-  if (s.isa != Isa::avx512_vnni) return w;
+  if (!has_avx512(s.isa)) return w;
   // One for both; a wide one ends with the row where it would reach behind it.
   w.first = w.second = std::min(w.first, w.second);
   w.last_first = w.last_second = std::max(w.last_first, w.last_second);
@@ -172,7 +172,7 @@ ResampleWindows fitting_windows(const ResampleSpec& s, std::span<const ResampleT
     widest = std::max({widest, w.last_first - w.first + 1, w.last_second - w.second + 1});
   }
   if (widest <= static_cast<int>(lanes)) return ResampleWindows::narrow;
-  const bool wide = s.isa == Isa::avx512_vnni && widest <= 2 * kVectorPixels;
+  const bool wide = has_avx512(s.isa) && widest <= 2 * kVectorPixels;
   return wide ? ResampleWindows::wide : ResampleWindows::none;
 }
 

@@ -148,7 +148,8 @@ TEST(ConvPlan, RandomProblemsAvx2) {
 }
 
 TEST(ConvPlan, RandomProblemsAvx512) {
-  for (unsigned seed = 1000; seed <= 1060; ++seed) expect_agreement(random_problem(seed), Isa::avx512_vnni);
+  for (Isa isa : {Isa::avx512, Isa::avx512_vnni})
+    for (unsigned seed = 1000; seed <= 1060; ++seed) expect_agreement(random_problem(seed), isa);
 }
 
 TEST(ConvPlan, ChannelTailsOneToSeventeen) {
@@ -178,7 +179,8 @@ TEST(ConvPlan, DepthwiseAvx2) {
 }
 
 TEST(ConvPlan, DepthwiseAvx512) {
-  for (unsigned seed = 2000; seed <= 2030; ++seed) expect_agreement(depthwise_problem(seed), Isa::avx512_vnni);
+  for (Isa isa : {Isa::avx512, Isa::avx512_vnni})
+    for (unsigned seed = 2000; seed <= 2030; ++seed) expect_agreement(depthwise_problem(seed), isa);
 }
 
 // Few channels: columns become channels (fold_columns.h).
@@ -199,7 +201,8 @@ TEST(ConvPlan, FirstLayersAvx2) {
 }
 
 TEST(ConvPlan, FirstLayersAvx512) {
-  for (unsigned seed = 3000; seed <= 3020; ++seed) expect_agreement(first_layer_problem(seed), Isa::avx512_vnni);
+  for (Isa isa : {Isa::avx512, Isa::avx512_vnni})
+    for (unsigned seed = 3000; seed <= 3020; ++seed) expect_agreement(first_layer_problem(seed), isa);
 }
 
 }  // namespace

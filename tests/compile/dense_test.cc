@@ -46,7 +46,7 @@ struct Builder {
 
 using Make = std::function<Graph(Rng&)>;
 void check(const Make& make, int trials, double tolerance = 1e-5) {
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
     Rng rng(7);
     for (int i = 0; i < trials; ++i) {
       PlanCheck c{.isa = isa, .threads = 1 + i % 3, .runs = 2, .tolerance = tolerance, .expect_no_reference = true};

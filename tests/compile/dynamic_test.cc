@@ -25,7 +25,7 @@ Graph fused(const std::string& text) {
 
 void expect_agreement(const std::string& text, unsigned seed) {
   Graph g = fused(text);
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
     PlanCheck check;
     check.isa = isa;
     check.seed = seed;
@@ -86,7 +86,7 @@ output %y
 output %s
 output %z
 )");
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni})
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni})
     EXPECT_EQ(check_plan(g, {.isa = isa, .threads = 2, .tolerance = 0, .expect_no_reference = true}), "");
 }
 

@@ -116,7 +116,7 @@ TEST_P(GemmPlan, IntegerMatMul) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, GemmPlan, ::testing::Values(Isa::avx2, Isa::avx512_vnni),
+INSTANTIATE_TEST_SUITE_P(AllIsas, GemmPlan, ::testing::Values(Isa::avx2, Isa::avx512, Isa::avx512_vnni),
                          [](const auto& info) { return std::string(to_string(info.param)); });
 
 }  // namespace

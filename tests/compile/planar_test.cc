@@ -33,7 +33,7 @@ void expect_planar(const Make& make, bool conv_behind = true, bool fuse = true) 
   b.graph.set_outputs({y});
   ASSERT_TRUE(run_passes(b.graph, op_table(), simplify_passes()).ok());
   if (fuse) ASSERT_TRUE(run_passes(b.graph, op_table(), fuse_f32_passes()).ok());
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni})
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni})
     for (int threads : {1, 3}) {
       if (threads > 1 && !detect_cpu().runs(isa)) continue;  // one interpreter
       PlanCheck check;
@@ -228,7 +228,7 @@ TEST(Planar, Bytes) {
   Node blocks{"blocks", "SpaceToDepth", {}, {crop}};
   blocks.attrs.set("blocksize", int64_t{2});
   g.set_outputs({add(blocks), shuffled});
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) {
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
     PlanCheck check;
     check.isa = isa;
     check.threads = detect_cpu().runs(isa) ? 2 : 1;

@@ -137,7 +137,7 @@ TEST(PlaneSums, AgreeWithTheFormulas) {
         ASSERT_TRUE(run_kernel(*code, isa, &args,
                                {block(args), readable(src.bytes), readable(src.offsets), {lanes, sizeof lanes, true}}));
         double ours = 0, expected = sum == PlaneSum::maximum ? -1e30 : 0;
-        const int count = isa == Isa::avx512_vnni ? 16 : 8;
+        const int count = vector_lanes(isa);
         if (sum == PlaneSum::maximum)
           ours = *std::max_element(reinterpret_cast<float*>(lanes), reinterpret_cast<float*>(lanes) + count);
         else

@@ -76,8 +76,8 @@ ConvSpec random_conv_spec(Isa isa, Rng& rng) {
     s.shift = s.src == DType::u8 && s.dst == DType::f32 && pick(rng, 0, 1) == 0;
     s.v_clamp_hi = pick(rng, 0, 1) != 0;
     s.prefetch = pick(rng, 0, 1) * 256;
-    s.weight_registers = isa == Isa::avx512_vnni && pick(rng, 0, 1);
-    const int all = s.pv * (isa == Isa::avx2 ? 2 : 1);
+    s.weight_registers = has_avx512(isa) && pick(rng, 0, 1);
+    const int all = s.pv * (has_avx512(isa) ? 1 : 2);
     if (pick(rng, 0, 1)) s.pass_registers = pick(rng, 1, all);
     if (all % std::max(1, s.pass_registers) == 0 && check(s).ok()) return s;
   }

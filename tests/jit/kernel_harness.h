@@ -76,7 +76,7 @@ Region block(const T& args) {
 ::testing::AssertionResult run_kernel(const MachineCode&, Isa, const void* args, const std::vector<Region>& regions,
                                       bool vbmi = false);
 
-inline constexpr Isa kGeneratedIsas[] = {Isa::avx2, Isa::avx512_vnni};
+inline constexpr Isa kGeneratedIsas[] = {Isa::avx2, Isa::avx512, Isa::avx512_vnni};
 inline GenerateOptions poisoned() {
   GenerateOptions options;
   options.poison_registers = true;

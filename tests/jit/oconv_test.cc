@@ -265,6 +265,9 @@ TEST(Oconv, RefusesWhatItCannotGenerate) {
   EXPECT_EQ(message([](OconvSpec&) {}), "ok");
   EXPECT_EQ(message([](OconvSpec& s) { s.isa = Isa::avx2; }),
             "no kernel with outputs in the lanes for instruction set avx2");
+  EXPECT_EQ(message([](OconvSpec& s) { s.isa = Isa::avx512; }),
+            "no kernel with outputs in the lanes for instruction set avx512");
+  EXPECT_EQ(message([](OconvSpec& s) { s.isa = Isa::avx512, s.src = s.dst = DType::f32; }), "ok");
   EXPECT_EQ(message([](OconvSpec& s) { s.rows = 5, s.columns = 7; }), "a tile of 5 x 7 pixels x 16 outputs");
   EXPECT_EQ(message([](OconvSpec& s) { s.columns = 15, s.outputs = 32; }),
             "a tile of 1 x 15 pixels x 2 vectors of outputs needs 33 vector registers, there are 32");

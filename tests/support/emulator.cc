@@ -22,9 +22,10 @@ bool allowed(Isa isa, bool vbmi, ZydisISASet set) {
   for (const char* base : {"I86", "I186", "I386", "I486", "LONGMODE", "CMOV", "FAT_NOP", "SSE_PREFETCH", "PREFETCH_NOP",
                            "AVX", "AVX2", "AVX2GATHER", "FMA", "F16C", "BMI1", "BMI2"})
     if (name == base) return true;
-  if (isa != Isa::avx512_vnni) return false;
-  for (const char* prefix : {"AVX512F_", "AVX512BW_", "AVX512DQ_", "AVX512_VNNI_"})
+  if (!has_avx512(isa)) return false;
+  for (const char* prefix : {"AVX512F_", "AVX512BW_", "AVX512DQ_"})
     if (name.rfind(prefix, 0) == 0) return true;
+  if (has_vnni(isa) && name.rfind("AVX512_VNNI_", 0) == 0) return true;
   return vbmi && name.rfind("AVX512_VBMI_", 0) == 0;
 }
 

@@ -22,8 +22,7 @@ std::optional<Rates> rates_for(const Model& model) {
   const DType type = model.is_int8() ? DType::u8 : DType::f32;
   auto peak = measure_peak_gmacs(model.isa(), type);
   if (!rates.ok() || !peak.ok()) return {};
-  const int lanes = model.isa() == Isa::avx512_vnni ? 16 : 8;
-  const int macs = type == DType::f32 ? lanes : model.isa() == Isa::avx512_vnni ? 4 * lanes : 2 * lanes;
+  const int macs = type == DType::f32 ? vector_lanes(model.isa()) : int8_macs_per_dot(model.isa());
   return Rates{*rates, *peak / macs};
 }
 

@@ -14,7 +14,7 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
     app.add_option("MODEL", path, help)->required();
   else
     app.add_option("--model", path, help)->capture_default_str();
-  app.add_option("--isa", isa, "reference, avx2 or avx512_vnni; default: the best this machine runs");
+  app.add_option("--isa", isa, "reference, avx2, avx512 or avx512_vnni; default: the best this machine runs");
   app.add_flag("--no-tune", no_tune, "choose schedules by the model alone, without timing them");
   app.add_option("--schedules", schedules, "file that keeps what timing chose, from one compilation to the next");
   app.add_option("--shape", shapes, "NAME=1x1x224x224: the shape of an input")->take_all();

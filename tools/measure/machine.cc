@@ -100,7 +100,7 @@ Host describe_host() {
 #else
                    ", with assertions");
 #endif
-  for (Isa isa : {Isa::avx2, Isa::avx512_vnni})
+  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni})
     if (cpu.runs(isa)) host.isas.push_back(to_string(isa));
   std::set<int> physical;
   for (const run::Core& core : topology.cores) physical.insert(core.first_sibling);

@@ -7,8 +7,7 @@
 namespace quadlane::tools {
 
 int Machine::macs_per_dot(bool int8) const {
-  const int lanes = isa == Isa::avx512_vnni ? 16 : 8;
-  return !int8 ? lanes : isa == Isa::avx512_vnni ? 4 * lanes : 2 * lanes;
+  return int8 ? int8_macs_per_dot(isa) : vector_lanes(isa);
 }
 
 Result<Machine> measure_machine(Isa isa) {
@@ -41,7 +40,7 @@ Limits limits_of(const run::StepInfo& info, const std::optional<Mix>& hot_loop, 
   const double gmac = std::max(info.gmac_lanes, info.gmac_executed), peak = m.peak(info.int8);
   if (peak > 0) t.dots = 1e3 * gmac / peak * share;
   const double read = static_cast<double>(info.bytes_read), written = static_cast<double>(info.bytes_written);
-  const double vector_bytes = m.isa == Isa::avx512_vnni ? 64 : 32;
+  const double vector_bytes = 4 * vector_lanes(m.isa);
   auto ms = [&](double amount, double per_ns) { return per_ns > 0 ? 1e-6 * amount / per_ns * share : 0; };
   if (hot_loop && hot_loop->dots > 0 && gmac > 0) {
     const double rounds = gmac * 1e9 / m.macs_per_dot(info.int8) / hot_loop->dots;

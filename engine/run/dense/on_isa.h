@@ -33,7 +33,7 @@ template <class Body>
 // `isa` is one this machine runs, and not the reference.
 template <class Body>
 void on_isa(Isa isa, const Body& body) {
-  if (isa == Isa::avx512_vnni)
+  if (has_avx512(isa))
     on_avx512(body);
   else
     on_avx2(body);
