@@ -65,6 +65,17 @@ Result<Graph> load_simplified(const OnnxModel& file, const ModelOptions& options
   return graph;
 }
 
+Status bring_to_quantizable_form(Graph& graph, const ModelOptions& options) {
+  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
+  return run_passes(graph, op_table(), quantizable_passes(), pass_options(options));
+}
+
+Result<Graph> load_quantizable(const OnnxModel& file, const ModelOptions& options) {
+  QL_TRY(Graph graph, file.bind(op_table(), options.load));
+  QL_CHECK_OK(bring_to_quantizable_form(graph, options));
+  return graph;
+}
+
 Status bring_to_final_form(Graph& graph, const ModelOptions& options) {
   const PassOptions passes = pass_options(options);
   QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), passes));

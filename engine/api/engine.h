@@ -79,9 +79,12 @@ class Model {
 
 std::string describe_plan(const run::Plan&);
 
-// The graph after loading and the simplify passes: what calibration and quantization work on.
+// The graph after loading and the simplify passes.
 Result<Graph> load_simplified(const std::string& path, const ModelOptions& = {});
 Result<Graph> load_simplified(const OnnxModel&, const ModelOptions& = {});
+// The same with fully connected layers as convolutions: what calibration and quantization work on.
+Result<Graph> load_quantizable(const OnnxModel&, const ModelOptions& = {});
+Status bring_to_quantizable_form(Graph&, const ModelOptions&);
 // The passes that a graph of standard operators goes through before it is compiled.
 Status bring_to_final_form(Graph&, const ModelOptions&);
 // MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a

@@ -25,6 +25,9 @@ extern const Pass kFuseHardSwish;
 extern const Pass kFuseGelu;
 extern const Pass kFuseMish;
 
+// What a quantizer wants besides.
+extern const Pass kDenseAsConv;
+
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;
 extern const Pass kFusePreActivation;

@@ -32,11 +32,13 @@ Status run_passes(Graph&, const OpTable&, std::span<const Pass> passes, const Pa
 // Standard operators in, standard operators out: constants folded, batch norms folded into convolutions before them,
 // identities, dropouts and dead nodes removed, pads merged into convolutions, ...  Runs before calibration.
 std::span<const Pass> simplify_passes();
+// Behind the former, for a graph that will be quantized: fully connected layers are convolutions. Before calibration too.
+std::span<const Pass> quantizable_passes();
 // For fp32 execution: activations, residual adds and BN-ReLU before a convolution merged into ql.Conv.
 std::span<const Pass> fuse_f32_passes();
 // For int8 execution of a QDQ graph: Q/DQ patterns become ql.* integer operators.
 std::span<const Pass> fuse_int8_passes();
-// Every pass of the three lists, for --after, --disable and the docs.
+// Every pass of these lists, for --after, --disable and the docs.
 std::vector<Pass> all_passes();
 
 }  // namespace quadlane

@@ -68,6 +68,11 @@ std::span<const Pass> simplify_passes() {
   return passes;
 }
 
+std::span<const Pass> quantizable_passes() {
+  static const Pass passes[] = {kDenseAsConv};
+  return passes;
+}
+
 std::span<const Pass> fuse_f32_passes() {
   static const Pass passes[] = {kFoldDequantized, kFuseSwish,    kGroupNorm,     kFusePreActivation,
                                 kLowerConv,       kFuseResidual, kFuseActivation};
@@ -85,7 +90,7 @@ std::span<const Pass> fuse_int8_passes() {
 
 std::vector<Pass> all_passes() {
   std::vector<Pass> all;
-  for (auto list : {simplify_passes(), fuse_f32_passes(), fuse_int8_passes()})
+  for (auto list : {simplify_passes(), quantizable_passes(), fuse_f32_passes(), fuse_int8_passes()})
     for (const Pass& pass : list) {
       bool seen = false;
       for (const Pass& other : all) seen |= std::string_view(other.name) == pass.name;

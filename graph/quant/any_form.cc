@@ -1,7 +1,8 @@
 // QuantizeLinear -> DequantizeLinear on every activation edge that an integer operator reads or writes, as the common
 // tools write it:
 //
-//   DQ(x u8, one scale) -> Conv(DQ(w s8, per channel), DQ(bias s32)) [-> Relu] -> Q
+//   DQ(x u8, one scale) -> Conv(DQ(w s8, per channel), DQ(bias s32)) [-> Relu] -> Q;  Gemm likewise
+//   DQ(x u8, one scale) -> MatMul(DQ(w s8, per column)) [-> Add constant] [-> Relu] -> Q
 //   DQ -> MaxPool, Concat (that integer operators read), Resize -> Q with equal scales in and out, so that engines can
 //   drop the pairs around them DQ, DQ -> Add -> Q;  DQ -> BatchNormalization -> Q, or -> Relu -> Q
 #include "graph/quant/any_form.h"
@@ -29,7 +30,7 @@ class AnyForm {
     for (NodeId id : fp32_.order()) tie_scales(fp32_[id]);
     QL_CHECK_OK(observe_ranges());
     for (NodeId id : fp32_.order())
-      if (is_quantized_conv(id)) QL_CHECK_OK(quantize_weights(id));
+      if (is_quantized(id)) QL_CHECK_OK(quantize_weights(id));
     for (size_t i = 0; i < fp32_.value_capacity(); ++i)
       if (ValueId v{static_cast<uint32_t>(i)}; ranges_.count(v)) quantize_value(v);
     QL_CHECK_OK(emit_.status());
@@ -48,8 +49,17 @@ class AnyForm {
   // Operators whose results engines move or interpolate without rescaling.
   void tie_scales(const Node& node) {
     if (is_one_of(node.op, {"MaxPool", "Resize"})) tie(node.input(0), node.outputs[0]);
+    if (is_mover(node) && wants_bytes(node.outputs[0])) tie(node.input(0), node.outputs[0]);
     if (node.op == "Concat" && is_read_as_bytes(node.outputs[0]))
       for (ValueId v : node.inputs) tie(v, node.outputs[0]);
+  }
+
+  static bool is_mover(const Node& node) {
+    return is_one_of(node.op, {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"});
+  }
+  bool is_quantized(NodeId id) { return is_quantized_conv(id) || is_quantized_product(fp32_[id]); }
+  bool is_quantized_product(const Node& node) {
+    return is_quantizable_product(fp32_, node) && !policy_.keep_f32.count(node.name);
   }
 
   bool is_quantized_conv(NodeId id) {
@@ -65,15 +75,24 @@ class AnyForm {
   // floats: one scale for all its parts would leave little of the small ones, which the batch norm multiplies.
   bool wants_bytes(ValueId v) {
     const Value& value = fp32_[v];
-    if (value.type.dtype != DType::f32 || value.type.shape.size() != 4 || value.constant) return false;
-    if (behind_activation(v)) return false;
+    if (value.type.dtype != DType::f32 || value.constant || goes_on(v)) return false;
+    if (value.type.shape.size() != 4 && !touches_product(v)) return false;
     return is_read_as_bytes(v) || (!fp32_.is_output(v) && is_written_as_bytes(v));
+  }
+  // What a fully connected layer reads or writes need not be an image.
+  bool touches_product(ValueId v) {
+    const std::vector<Use>& uses = fp32_[v].uses;
+    return is_written_as_bytes(v) || std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
+             const Node& node = fp32_[use.node];
+             return use.input == 0 && (is_quantized_product(node) || (is_mover(node) && wants_bytes(node.outputs[0])));
+           });
   }
   bool is_read_as_bytes(ValueId v) {
     const std::vector<Use>& uses = fp32_[v].uses;
     return std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
       const Node& node = fp32_[use.node];
-      if (use.input == 0 && is_quantized_conv(use.node)) return true;
+      if (use.input == 0 && is_quantized(use.node)) return true;
+      if (is_mover(node)) return use.input == 0 && wants_bytes(node.outputs[0]);
       if (node.op == "Concat") return is_read_as_bytes(node.outputs[0]);
       if (node.op == "Resize") return use.input == 0;
       return is_one_of(node.op, {"MaxPool", "Add", "Mul", "AveragePool", "GlobalAveragePool"});
@@ -83,14 +102,17 @@ class AnyForm {
     const Value& value = fp32_[v];
     if (value.producer == kNoNode) return false;
     const Node& node = fp32_[value.producer];
-    bool act = is_one_of(node.op, {"Relu", "Clip"}) && behind_activation(node.input(0));
-    if (act) return is_written_as_bytes(node.input(0));
-    return is_quantized_conv(value.producer) || is_one_of(node.op, {"MaxPool", "Resize"});
+    for (ValueId in : node.inputs)
+      if (in != kNoValue && !fp32_.constant(in) && goes_on(in)) return is_written_as_bytes(in);
+    return is_quantized(value.producer) || is_one_of(node.op, {"MaxPool", "Resize"});
   }
-  // A value that only a Relu or Clip reads is quantized behind it.
-  bool behind_activation(ValueId v) const {
+  // A value that only a Relu or Clip reads is quantized behind it; a product to which a constant is added, behind that.
+  bool goes_on(ValueId v) const {
     const Use* use = fp32_.single_use(v);
-    return use && is_one_of(fp32_[use->node].op, {"Relu", "Clip"});
+    if (!use) return false;
+    const Node& reader = fp32_[use->node];
+    if (is_one_of(reader.op, {"Relu", "Clip"})) return true;
+    return reader.op == "Add" && producer_of(fp32_, v, "MatMul") && fp32_.constant(reader.input(1 - use->input));
   }
 
   Status observe_ranges() {
@@ -136,7 +158,8 @@ class AnyForm {
     ++report_.quantized;
     const Tensor& weights = *fp32_.constant(node.input(1));
     const Shape& shape = weights.shape();
-    size_t axis = node.op == "Conv" ? 0 : 1, channels = static_cast<size_t>(shape[axis]);
+    const bool rows = node.op == "Conv" || node.attrs.int_or("transB", 0) != 0;
+    size_t axis = rows ? 0 : 1, channels = static_cast<size_t>(shape[axis]);
     size_t inner = static_cast<size_t>(weights.count() / shape[0] / (axis ? shape[1] : 1));
     std::span<const float> w = weights.span<float>();
     std::vector<float> scale(channels, 1e-12f);
@@ -181,9 +204,22 @@ class AnyForm {
 
 }  // namespace
 
+bool is_quantizable_product(const Graph& g, const Node& node) {
+  const bool gemm = node.op == "Gemm";
+  if (!gemm && node.op != "MatMul") return false;
+  const Tensor* w = g.constant(node.input(1));
+  if (!w || w->dtype() != DType::f32 || w->shape().size() != 2 || g[node.input(0)].type.shape.size() < 2) return false;
+  if (!gemm) return true;
+  const Tensor* bias = g.constant(node.input(2));
+  const bool row = node.input(2) == kNoValue || (bias && bias->count() == g[node.output()].type.shape[1]);
+  return row && node.attrs.int_or("transA", 0) == 0 && node.attrs.float_or("alpha", 1) == 1 &&
+         node.attrs.float_or("beta", 1) == 1;
+}
+
 Result<Graph> quantize_for_any(const Graph& g, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
                                QuantReport& report) {
-  for (NodeId id : g.order()) report.convs += is_one_of(g[id].op, {"Conv", "ConvTranspose"});
+  for (NodeId id : g.order())
+    report.convs += is_one_of(g[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(g, g[id]);
   return AnyForm(g, ops, profile, policy, report).write();
 }
 

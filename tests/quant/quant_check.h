@@ -10,7 +10,9 @@
 
 namespace quadlane {
 
-inline Graph simplified(Graph g) { return after_passes(std::move(g), simplify_passes()); }
+inline Graph simplified(Graph g) {
+  return after_passes(after_passes(std::move(g), simplify_passes()), quantizable_passes());
+}
 inline Graph fused_int8(const Graph& qdq) { return after_passes(qdq, fuse_int8_passes()); }
 
 inline Profile profile_of(const Graph& g, int samples, uint32_t seed = 100) {

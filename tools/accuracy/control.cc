@@ -1,5 +1,6 @@
 #include "tools/accuracy/control.h"
 
+#include "graph/quant/any_form.h"
 #include "ops/table.h"
 #include "tools/cli/progress.h"
 
@@ -11,8 +12,8 @@ constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8;
 std::vector<std::string> convolutions(const Graph& graph, const QuantPolicy& policy) {
   std::vector<std::string> names;
   for (NodeId id : graph.order())
-    if (is_one_of(graph[id].op, {"Conv", "ConvTranspose"}) && !policy.keep_f32.count(graph[id].name))
-      names.push_back(graph[id].name);
+    if (is_one_of(graph[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(graph, graph[id]))
+      if (!policy.keep_f32.count(graph[id].name)) names.push_back(graph[id].name);
   return names;
 }
 

@@ -90,14 +90,14 @@ Status bind_to_sample(const OnnxModel& file, const CalibrationSource& source, Lo
   return {};
 }
 
-Rebind rebinding(const OnnxModel& file, const ModelOptions& options) {
-  return [file, options](std::span<const Shape> shapes) -> Result<Graph> {
+Rebind rebinding(const OnnxModel& file, const ModelOptions& options, LoadForm load) {
+  return [file, options, load](std::span<const Shape> shapes) -> Result<Graph> {
     QL_CHECK_OK(check_shapes(file.inputs(), shapes));
     ModelOptions rebound = options;
     rebound.load.batch = 0;
     rebound.load.symbols.clear();
     for (size_t i = 0; i < shapes.size(); ++i) rebound.load.shapes[file.inputs()[i].name] = shapes[i];
-    return load_simplified(file, rebound);
+    return load(file, rebound);
   };
 }
 

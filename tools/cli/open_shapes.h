@@ -16,7 +16,8 @@ Status bind_to_sample(const OnnxModel&, const CalibrationSource&, LoadOptions&);
 
 // The graph for other shapes of its inputs, after the passes that quantization wants.
 using Rebind = std::function<Result<Graph>(std::span<const Shape>)>;
-Rebind rebinding(const OnnxModel&, const ModelOptions&);
+using LoadForm = Result<Graph> (*)(const OnnxModel&, const ModelOptions&);
+Rebind rebinding(const OnnxModel&, const ModelOptions&, LoadForm);
 
 struct OpenForm {
   Graph graph;

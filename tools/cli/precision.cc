@@ -76,7 +76,7 @@ Result<LoadedGraph> load_graph(const ModelArgs& model_args, const PrecisionArgs&
     return invalid_argument("'", model_args.path, "' is quantized, it cannot run with --precision f32");
   if (quantized || args.precision == "f32") return LoadedGraph{std::move(graph), {}};
 
-  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), {.disabled = options.disabled_passes}));
+  QL_CHECK_OK(bring_to_quantizable_form(graph, options));
   bool random = false;
   QL_TRY(Profile profile, profile_for(graph, model_args.path, args, random));
   QL_TRY(Graph int8, quantize(graph, op_table(), profile));

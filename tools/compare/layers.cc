@@ -97,7 +97,7 @@ Result<Graph> load_for_layers(const std::string& path, const ModelOptions& optio
   QL_TRY(OnnxModel file, OnnxModel::read(path, options.load));
   QL_TRY(Graph graph, file.bind(op_table(), options.load));
   if (has_quantizers(graph)) return graph;
-  return load_simplified(file, options);
+  return load_quantizable(file, options);
 }
 
 Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Graph& second,

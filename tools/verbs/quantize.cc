@@ -120,12 +120,14 @@ Status quantize_model(const QuantizeArgs& args) {
   QL_TRY(CalibrationSource source, find_calibration(args.calib, inputs, pictures));
   const LoadOptions asked = options.load;
   QL_CHECK_OK(bind_to_sample(file, source, options.load));
-  QL_TRY(Graph graph, load_simplified(file, options));
+  const bool for_any = args.form == "any";
+  const LoadForm load = for_any ? LoadForm(load_simplified) : load_quantizable;
+  QL_TRY(Graph graph, load(file, options));
   QL_CHECK_OK(refuse_quantized(graph, args.model.path));
-  const Rebind rebind = rebinding(file, options);
+  const Rebind rebind = rebinding(file, options, load);
   if (file.is_open()) source.rebind = rebind;
   QuantPolicy policy;
-  policy.form = args.form == "any" ? QuantForm::for_any : QuantForm::for_quadlane;
+  policy.form = for_any ? QuantForm::for_any : QuantForm::for_quadlane;
   policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
   SampleParts parts{source, {}, {}, {}};
   if (args.max_drop) {
