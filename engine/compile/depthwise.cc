@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/run/conv_step.h"
+#include "engine/run/oconv_step.h"
 #include "jit/kernels/depthwise.h"
 
 namespace quadlane::compile {
@@ -61,14 +62,41 @@ DepthwiseChannels channels_of(const ConvOperands& op, const std::vector<ConvSect
   return c;
 }
 
+struct BuiltBlock {
+  size_t weights;
+  uint32_t source;
+  KernelId kernel;
+};
+
+// The block of result plane `i`; its source planes are appended to the step's.
+template <class Step>
+typename Step::Block made_block(Step& step, const Addresses& a, const std::vector<PlanarValue>& phases,
+                                const BuiltBlock& built, uint32_t i) {
+  typename Step::Block block{};
+  block.weights = built.weights;
+  block.first_src = static_cast<uint32_t>(step.src_planes.size());
+  block.first_dst = i;
+  for (const PlanarValue& phase : phases) step.src_planes.push_back(a.plane(phase.planes[built.source]));
+  std::fill_n(block.section_planes, phases.size(), 1);
+  block.kernels = {a.kernel(built.kernel)};
+  return block;
+}
+
 }  // namespace
 
+DepthwiseWalk depthwise_walk(const ConvAttrs& a) {
+  const bool strided = a.strides[0] > 1 || a.strides[1] > 1;
+  if (!strided || a.strides[1] > 2 || a.dilations[1] > 1) return {};
+  return {static_cast<int>(a.strides[0]), static_cast<int>(a.strides[1])};
+}
+
 bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases,
-                  const std::vector<ConvSection>& sections, bool residual) {
+                  const std::vector<ConvSection>& sections, DepthwiseWalk walk, bool residual) {
   if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift) return false;
   if (op.group != op.inputs || op.group == 1) return false;
   DepthwiseSpec spec;
   spec.isa = Isa::avx2;
+  spec.step = walk.pixels, spec.w = 1;
   for (const ConvSection& section : sections) spec.taps.emplace_back(section.taps.size(), 0);
   if (!check(spec).ok()) return false;
   const PlanarValue& x = phases[0];
@@ -84,11 +112,15 @@ PlanarValue depthwise_result(Lowering& l, const ConvOperands& op, const PlanarVa
 
 Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands& op,
                       const std::vector<PlanarValue>& phases, const std::vector<ConvSection>& sections,
-                      const PlanarValue& out, const PlanarValue* residual) {
+                      DepthwiseWalk walk, const PlanarValue& out, const PlanarValue* residual) {
   const Geometry &src = e.geometry(phases[0]), &dst = e.geometry(out);
-  if (src.pitch != dst.pitch) return make_error(Code::internal, "pitch ", src.pitch, " in, ", dst.pitch, " out");
+  const bool flattened = walk.pixels == 0;
+  if (flattened && src.pitch != dst.pitch)
+    return make_error(Code::internal, "pitch ", src.pitch, " in, ", dst.pitch, " out");
   DepthwiseSpec spec;
   spec.isa = l.isa;
+  if (!flattened) spec.step = walk.pixels, spec.w = dst.w;
+  spec.vbmi = spec.step == 2 && has_vnni(l.isa) && l.cpu.avx512_vbmi;
   for (const ConvSection& section : sections) {
     std::vector<int64_t> taps;
     for (const ConvTap& tap : section.taps) taps.push_back((tap.dy * src.pitch + tap.dx) * kPixelBytes);
@@ -101,12 +133,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   spec.rounding = rounding_facts(0, epilogue.v_lo, epilogue.v_hi, epilogue.out_zero);
   spec.rounding.bounded = !conversion_needs_clamp(op);
 
-  struct Block {
-    size_t weights;
-    uint32_t source;
-    KernelId kernel;
-  };
-  std::vector<Block> blocks;
+  std::vector<BuiltBlock> blocks;
   for (const PlaneRef& plane : out.planes) {
     const auto source = source_of(op, phases[0], plane.channels);
     if (!source) return make_error(Code::internal, "a depthwise result of several source planes");
@@ -124,8 +151,9 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   info.kernel = describe(spec);
   int64_t products = 0;  // a dword holds four taps
   for (const auto& taps : spec.taps) products += (static_cast<int64_t>(taps.size()) + 3) / 4 * 4;
-  info.gmac_lanes = 1e-9 * static_cast<double>(dst.n * dst.vectors() * kVectorPixels * products) *
-                    static_cast<double>(4 * blocks.size());
+  const int64_t vectors = flattened ? dst.vectors() : dst.h * ((dst.w + kVectorPixels - 1) / kVectorPixels);
+  info.gmac_lanes =
+      1e-9 * static_cast<double>(dst.n * vectors * kVectorPixels * products) * static_cast<double>(4 * blocks.size());
   info.bytes_written = e.pixel_bytes(out);
   std::vector<BufferId> touched = buffers_of({&out});
   std::vector<const PlanarValue*> sources;
@@ -135,30 +163,33 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
     info.bytes_read += e.pixel_bytes(*value);
     for (BufferId id : buffers_of({value})) touched.push_back(id);
   }
-  const size_t lanes = e.lanes(dst);
+  const size_t lanes = flattened ? e.lanes(dst) : 0;
   std::optional<PlanarValue> residual_planes;
   if (residual) residual_planes = *residual;
-  e.step(std::move(info), std::move(touched), [=, &l](const Addresses& a) {
-    auto s = std::make_unique<run::ConvStep>();
-    s->src = l.layouts.geometry(phases[0].layout);
-    s->dst = l.layouts.geometry(out.layout);
-    s->dst_planes = a.planes(out);
-    s->dst_pads = a.pads(out);
-    if (residual_planes) s->residual_planes = a.planes(*residual_planes);
-    s->lanes = lanes;
-    s->epilogue = epilogue;
-    s->pv = 1;
-    s->band_tiles = s->dst.vectors();  // every block reads planes of its own
-    for (uint32_t i = 0; i < blocks.size(); ++i) {
-      run::ConvStep::Block block{};
-      block.weights = blocks[i].weights;
-      block.first_src = static_cast<uint32_t>(s->src_planes.size());
-      block.first_dst = i;
-      for (const PlanarValue& phase : phases) s->src_planes.push_back(a.plane(phase.planes[blocks[i].source]));
-      std::fill_n(block.section_planes, phases.size(), 1);
-      block.kernels = {a.kernel(blocks[i].kernel)};
-      s->blocks.push_back(std::move(block));
+  e.step(std::move(info), std::move(touched), [=, &l](const Addresses& a) -> std::unique_ptr<run::Step> {
+    const Geometry &from = l.layouts.geometry(phases[0].layout), &to = l.layouts.geometry(out.layout);
+    auto fill = [&](auto& step) {
+      step.src = from, step.dst = to;
+      step.dst_planes = a.planes(out);
+      step.dst_pads = a.pads(out);
+      if (residual_planes) step.residual_planes = a.planes(*residual_planes);
+      step.epilogue = epilogue;
+      for (uint32_t i = 0; i < blocks.size(); ++i) step.blocks.push_back(made_block(step, a, phases, blocks[i], i));
+    };
+    if (!flattened) {
+      auto s = std::make_unique<run::OconvStep>();
+      s->stride_y = walk.rows, s->stride_x = walk.pixels;
+      s->first_columns = {0};
+      s->kinds.assign(static_cast<size_t>(to.h), 0);
+      s->band_rows = to.h;  // every block reads planes of its own
+      fill(*s);
+      return s;
     }
+    auto s = std::make_unique<run::ConvStep>();
+    s->lanes = lanes;
+    s->pv = 1;
+    s->band_tiles = to.vectors();
+    fill(*s);
     return s;
   });
   return {};

@@ -1,13 +1,14 @@
 // ql.Conv and ql.ConvTranspose on generated kernels.
 //
 // Every convolution becomes convolutions at stride 1 over flattened planes (engine/base/abi/conv.h):
-//   stride s        the source is split into s*s phase planes; tap i of the kernel reads phase (i*d - pad) mod s at row
-//                   offset floor((i*d - pad) / s): each phase is a section with its own taps
-//   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset (r + pad -
-//   i*d)/s:
-//                   s*s convolutions, whose results are interleaved. Zeros are never multiplied
+//   stride s        where no kernel takes it as a step (see below), the source is split into s*s phase planes; tap i of
+//                   the kernel reads phase (i*d - pad) mod s at row offset floor((i*d - pad) / s): each phase is a
+//                   section with its own taps
+//   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset
+//                   (r + pad - i*d)/s: s*s convolutions, whose results are interleaved. Zeros are never multiplied
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
-//                   With one input channel each the quads' bytes have kernels of their own (depthwise.h)
+//                   With one input channel each the quads' bytes have kernels of their own (depthwise.h), which take
+//                   most strides as steps from row to row
 //   few channels    columns become channels first (fold_columns.h)
 // With many outputs, strides and small maps are better off with outputs in the lanes (oconv_blocks.h), which read the
 // source at any step.
@@ -195,9 +196,13 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     op.input_scale = RunTimeScale{scale, zero};
   }
   const bool direct = strided && steps_over_input(l, op, attrs, x, out_shape[1]);
-  if (direct) {
+  const bool added = node.input(7) != kNoValue;
+  DepthwiseWalk walk = depthwise_walk(attrs);
+  if (parts > 1 || !is_depthwise(op, {x}, whole_section(attrs), walk, added)) walk = {};
+  const bool by_rows = walk.pixels > 0;
+  if (direct || by_rows) {
     sections = whole_section(attrs);
-    if (!padding_is_zero(op)) {
+    if (by_rows || !padding_is_zero(op)) {
       Reach whole;
       for (const ConvTap& tap : sections[0].taps)
         whole.cover(tap.dy, tap.dx, in[2], in[3], (out_shape[2] - 1) * attrs.strides[0] + 1,
@@ -217,7 +222,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     phases.push_back(x);
   }
   std::shared_ptr<const std::deque<Tensor>> folded_tensors;
-  if (!direct && worth_folding(op, attrs, phases[0].planes.size())) {
+  if (!direct && !by_rows && worth_folding(op, attrs, phases[0].planes.size())) {
     const Geometry extents{static_cast<int>(in[0]), static_cast<int>(ph), static_cast<int>(out_shape[3])};
     FoldedConv folded = fold_columns(l, node.name, op, attrs, extents, phases, sections);
     op = std::move(folded.op);
@@ -229,26 +234,26 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   }
   add_weight_parts(op, sections, phases);
   LayoutId out_layout = l.layouts.add(out_shape[0], out_shape[2], out_shape[3]);
-  if (!direct) l.layouts.same_pitch(out_layout, phases[0].layout);
-  const bool depthwise = !direct && is_depthwise(op, phases, sections, node.input(7) != kNoValue);
+  if (!direct && !by_rows) l.layouts.same_pitch(out_layout, phases[0].layout);
+  const bool depthwise = !direct && is_depthwise(op, phases, sections, walk, added);
   PlanarValue out = depthwise ? depthwise_result(l, op, x, out_layout)
                               : l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
-  if (node.input(7) != kNoValue && !residual)
-    return make_error(Code::internal, "the residual's planes differ from the output's");
+  if (added && !residual) return make_error(Code::internal, "the residual's planes differ from the output's");
   l.define(node.output(), out);
 
   run::StepInfo info = make_info(node);
   info.int8 = op.is_u8();
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
   l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) -> Status {  // op points to them
-    const PlanarValue* added = residual ? &*residual : nullptr;
-    if (depthwise) return emit_depthwise(l, e, info, op, phases, sections, out, added);
-    if (!direct) return emit_conv(l, e, info, op, phases, sections, out, added);
-    const OconvProblem problem{phases, sections, static_cast<int>(attrs.strides[0]), static_cast<int>(attrs.strides[1]),
-                               1, 1, padding_is_zero(op)};
-    QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, added != nullptr));
-    return emit_oconv(l, e, info, op, problem, schedule, out, added);
+    const PlanarValue* other = residual ? &*residual : nullptr;
+    if (depthwise) return emit_depthwise(l, e, info, op, phases, sections, walk, out, other);
+    if (!direct) return emit_conv(l, e, info, op, phases, sections, out, other);
+    const OconvProblem problem{
+        phases, sections,           static_cast<int>(attrs.strides[0]), static_cast<int>(attrs.strides[1]), 1,
+        1,      padding_is_zero(op)};
+    QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, other != nullptr));
+    return emit_oconv(l, e, info, op, problem, schedule, out, other);
   });
   return Verdict{};
 }

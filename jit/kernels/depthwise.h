@@ -15,15 +15,21 @@
 // are neighbours in a row cost one load and one shuffle; all others are brought together by byte and word interleaving,
 // two shuffles an accumulator. depthwise.md counts.
 //
-// Arguments are ConvArgs (engine/base/abi/conv.h) with one plane for each section, one destination plane, pv = 1, and
-// everything that belongs to the channels in `weights`: bias, mult, clamp_lo and clamp_hi are not read.
+// Flattened (step 0), arguments are ConvArgs (engine/base/abi/conv.h) with one plane for each section, one destination
+// plane, pv = 1, and everything that belongs to the channels in `weights`: bias, mult, clamp_lo and clamp_hi are not
+// read.
+//
+// By rows (step 1 or 2), output pixel x of a row reads source pixel step * x: a stride without phases. At step 2 the
+// 128-bit lanes of two loads that hold every second four pixels make the register. Arguments are OconvArgs
+// (engine/base/abi/oconv.h), a tile is a row of w pixels, and nothing behind them is stored. AVX-512 takes rows of up
+// to 8 pixels two at a time, one in each half of the register.
 #pragma once
 
 #include <array>
 #include <functional>
 #include <vector>
 
-#include "engine/base/abi/conv.h"
+#include "engine/base/abi/oconv.h"
 #include "engine/base/cpu.h"
 #include "engine/base/status.h"
 #include "jit/kernels/quads.h"
@@ -36,6 +42,9 @@ inline constexpr int kMaxDepthwiseSections = 4;
 struct DepthwiseSpec {
   Isa isa = Isa::avx512_vnni;
   std::vector<std::vector<int64_t>> taps;   // byte offsets from the output's pixel, one list for each section
+  int step = 0;                             // 0: flattened
+  bool vbmi = false;                        // by rows, AVX-512: one permutation across both loads
+  int w = 0;                                // of the result, by rows only
   std::array<int, 4> lanes = {0, 1, 2, 3};  // byte of the source's quad that each byte of the result reads
   bool clamp_lo = false, clamp_hi = false;  // of the source
   bool residual = false;                    // u8

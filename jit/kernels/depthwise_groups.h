@@ -22,14 +22,14 @@ struct DepthwiseGroup {
   int distinct = 0;  // taps: 4 (0 1 2 3), 3 (0 1 1 2), 2 (0 1 0 1), 1 (0 0 0 0)
 };
 
-// A group of a row has at least three taps, all others but one have four: with these there are at most 64 groups.
-inline constexpr size_t kMaxDepthwiseTaps = 3 * 63;
+inline constexpr size_t kMaxDepthwiseGroups = 64;  // flags of a block
 
-// Runs of neighbours first, then whatever is left in fours.
-std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps);
+// Runs of three or four neighbours first, then whatever is left in fours; `rows`: runs alone, of any length.
+std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps, bool rows = false);
 
 // Byte offsets in the block. A group is a vector of weights. Without VNNI it has two, and a flag, a byte: 1 where
-// products must be of 16 bits (conv_pack.h, wide): then the first holds the even bytes' weights, the second the odd bytes'.
+// products must be of 16 bits (conv_pack.h, wide): then the first holds the even bytes' weights, the second the odd
+// bytes'.
 struct DepthwiseBlock {
   static constexpr int kVector = 64, flags = 0, bias = 64, mult = 128, clamp_lo = 192, clamp_hi = 256;
   static int group(Isa isa, size_t g) { return 320 + (has_vnni(isa) ? 1 : 2) * kVector * static_cast<int>(g); }

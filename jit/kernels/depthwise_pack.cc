@@ -50,7 +50,7 @@ void put(std::vector<std::byte>& block, int at, const void* bytes16) {
 
 }  // namespace
 
-std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps) {
+std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64_t>>& taps, bool rows) {
   std::vector<DepthwiseGroup> groups;
   std::vector<DepthwiseTap> loose;
   for (size_t s = 0; s < taps.size(); ++s)
@@ -59,7 +59,7 @@ std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64
       const int64_t first = taps[s][t];
       while (run.size() < 4 && t < taps[s].size() && taps[s][t] == first + 4 * static_cast<int64_t>(run.size()))
         run.push_back({static_cast<int>(s), static_cast<int>(t++)});
-      if (run.size() >= 3)
+      if (rows || run.size() >= 3)
         groups.push_back(group_of(run, true));
       else
         loose.insert(loose.end(), run.begin(), run.end());
@@ -73,7 +73,7 @@ std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64
 
 std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const DepthwiseChannels& channels,
                                       const DepthwiseWeight& weight) {
-  const std::vector<DepthwiseGroup> groups = depthwise_groups(spec.taps);
+  const std::vector<DepthwiseGroup> groups = depthwise_groups(spec.taps, spec.step > 0);
   std::vector<std::byte> block(static_cast<size_t>(DepthwiseBlock::group(spec.isa, groups.size())));
   put(block, DepthwiseBlock::bias, channels.bias.data());
   put(block, DepthwiseBlock::mult, channels.mult.data());

@@ -294,6 +294,7 @@ TEST(Emulator, AgreesWithTheProcessorOnAvx512) {
       Isa::avx512_vnni,
       {QL_CODE(vpermi2b(Zmm(0), Zmm(1), Zmm(2))), QL_CODE(vpermt2b(Zmm(0), Zmm(1), Zmm(2))),
        QL_CODE(vpermt2q(Zmm(0), Zmm(1), Zmm(2))), QL_CODE(valignq(Zmm(0), Zmm(1), Zmm(2), 5)),
+       QL_CODE(vshufi32x4(Zmm(0), Zmm(1), Zmm(2), 0x88)), QL_CODE(vshufi32x4(Ymm(0), Ymm(1), Ymm(2), 2)),
        QL_CODE(vpmaxub(Zmm(0) | Opmask(1), Zmm(1), Zmm(2))), QL_CODE(vmovdqu8(Zmm(0) | Opmask(1), Zmm(1))),
        QL_CODE(vpblendmb(Zmm(0) | Opmask(1), Zmm(1), Zmm(2))),
        Case{"vpmovb2m", [&](Assembler& a) { a.vpmovb2m(Opmask(2), Zmm(3)), by_mask(a); }},

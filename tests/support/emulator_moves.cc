@@ -130,6 +130,17 @@ void permute_halves(M& m, const I& i) {  // vperm2i128
   }
   m.write(i, r, 16);
 }
+template <int element>
+void shuffle_lanes(M& m, const I& i) {  // vshufi32x4: half of the 128-bit lanes from each source
+  Vector s, t, r{};
+  const Vector &a = m.source(i, 1, s, element), &b = m.source(i, 2, t, element);
+  const int lanes = i.vector_bytes / 16, bits = lanes == 4 ? 2 : 1;
+  for (int lane = 0; lane < lanes; ++lane) {
+    const int64_t from = i.operand[3].value >> bits * lane & (lanes - 1);
+    std::memcpy(r.bytes + 16 * lane, (lane < lanes / 2 ? a : b).bytes + 16 * from, 16);
+  }
+  m.write(i, r, element);
+}
 void align_bytes(M& m, const I& i) {  // vpalignr: within 128-bit lanes
   Vector s, t, r{};
   const Vector &high = m.source(i, 1, s, 1), &low = m.source(i, 2, t, 1);
@@ -284,6 +295,7 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VSHUFPS, shuffle_floats},
       {ZYDIS_MNEMONIC_VPERM2I128, permute_halves},
       {ZYDIS_MNEMONIC_VPERM2F128, permute_halves},
+      {ZYDIS_MNEMONIC_VSHUFI32X4, shuffle_lanes<4>},
       {ZYDIS_MNEMONIC_VPALIGNR, align_bytes},
       {ZYDIS_MNEMONIC_VALIGND, align_elements<uint32_t>},
       {ZYDIS_MNEMONIC_VALIGNQ, align_elements<uint64_t>},
