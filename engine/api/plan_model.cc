@@ -33,6 +33,8 @@ Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& o
     compile::CompileOptions compile_options;
     compile_options.isa = isa;
     compile_options.generate_only = true;
+    // Code in a file runs wherever its instruction set does; AVX512_VBMI belongs to none of them.
+    if (file.ahead) compile_options.cpu.avx512_vbmi = false;
     compile_options.tune = options.tune;
     compile_options.schedules = options.schedules;
     compile_options.max_arena_bytes = options.max_arena_bytes;

@@ -120,7 +120,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   DepthwiseSpec spec;
   spec.isa = l.isa;
   if (!flattened) spec.step = walk.pixels, spec.w = dst.w;
-  spec.vbmi = spec.step == 2 && has_vnni(l.isa) && l.cpu.avx512_vbmi;
+  spec.vbmi = spec.step == 2 && l.permutes_bytes();
   for (const ConvSection& section : sections) {
     std::vector<int64_t> taps;
     for (const ConvTap& tap : section.taps) taps.push_back((tap.dy * src.pitch + tap.dx) * kPixelBytes);

@@ -16,7 +16,7 @@ std::optional<Elementwise> lut(Lowering& l, const Node& node) {
   const Tensor* table = l.graph.constant(node.input(1));
   if (!table || table->count() != 256) return std::nullopt;
   Elementwise e;
-  const bool permutes = l.isa == Isa::avx512_vnni && l.cpu.avx512_vbmi;
+  const bool permutes = l.permutes_bytes();
   e.op = permutes ? ElementwiseOp::lut_vbmi : ElementwiseOp::lut;
   e.params = [table = *table, permutes](const PlanarValue&) {
     if (permutes) return as_bytes(std::vector<uint8_t>(table.as<uint8_t>(), table.as<uint8_t>() + 256));

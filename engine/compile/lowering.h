@@ -35,6 +35,8 @@ class Lowering {
   Layouts layouts;
   // What loops of C++ run on: they are not interpreted where the machine lacks the instruction set of the plan.
   Isa loops() const { return std::min(isa, cpu.best_isa()); }
+  // Whether code may permute bytes across registers (AVX512_VBMI: all Intel and AMD processors with VNNI but the first).
+  bool permutes_bytes() const { return has_vnni(isa) && cpu.avx512_vbmi; }
 
   // Lowers the whole graph.
   Status run();
