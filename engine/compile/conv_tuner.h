@@ -51,13 +51,15 @@ class ConvTuner {
   Result<Trial> prepare(const OconvSpec&, const OconvSchedule&, const OconvExtent&, const OconvProblem&,
                         const Geometry& src, const Geometry& dst);
   // Seconds for one image of each, the best of several rounds.
-  std::vector<double> time(const std::vector<Trial>&) const;
+  std::vector<double> time(const std::vector<Trial>&);
   Status reserve(run::AlignedBytes&, size_t bytes);
+  Status reserve_weights(size_t bytes);
 
   const CpuInfo& cpu_;
   const bool timing_;
   ScheduleFilter filter_;
   run::AlignedBytes arena_, weights_;
+  size_t trial_weights_ = 0;  // bytes of the largest of the trials that are prepared
   std::shared_ptr<ScheduleBook> book_ = std::make_shared<ScheduleBook>();
 };
 

@@ -83,6 +83,10 @@ OconvSpec oconv_spec(const Lowering& l, const Emitter& e, const ConvOperands& op
   spec.residual_zero = op.attrs.int_or("residual_zero", 0) != 0;
   if (spec.dst == DType::f32) spec.act = activation_of(op.attrs);
   spec.v_clamp_hi = conversion_needs_clamp(op);
+  // Weights that do not stay in the second-level cache from one run to the next arrive too late for the hardware's
+  // prefetchers, which stop at the end of a page.
+  constexpr int kAhead = 8192;
+  if (op.w->count() * (spec.src == DType::u8 ? 1 : 4) > l.cpu.l2_bytes / 8) spec.prefetch = kAhead;
   return spec;
 }
 

@@ -55,6 +55,7 @@ std::string describe(const OconvSpec& s) {
   if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
   if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
+  if (s.prefetch) text += cat(" pf", s.prefetch);
   return text;
 }
 

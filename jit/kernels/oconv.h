@@ -46,6 +46,7 @@ struct OconvSpec {
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;
   bool v_clamp_hi = true;  // as in ConvSpec
+  int prefetch = 0;        // bytes ahead of the weights, 0: none
 
   int pixels() const { return rows * columns; }
   int vectors() const { return (outputs + kVectorPixels - 1) / kVectorPixels; }

@@ -37,6 +37,8 @@ void emit_tap(Reduction& r, const OconvTap& tap, int weight_offset) {
   if (tap.pixels == 0) return;
   for (int v = 0; v < vectors; ++v)
     a.load(r.weight[static_cast<size_t>(v)], a.ptr[r.weights + (weight_offset + v * kVectorBytes)]);
+  for (int v = 0; v < vectors && r.t.spec.prefetch > 0; ++v)
+    a.prefetcht0(a.ptr[r.weights + (weight_offset + v * kVectorBytes + r.t.spec.prefetch)]);
   for (int p = 0; p < r.t.spec.pixels(); ++p) {
     if ((tap.pixels >> p & 1) == 0) continue;
     const Vec& px = r.pixel[r.turn++ % r.pixel.size()];
