@@ -35,7 +35,7 @@ ConvSpec ConvCase::spec(const ConvShape& shape, Isa isa) {
   for (int y = 0; y < shape.kernel; ++y)
     for (int x = 0; x < shape.kernel; ++x)
       s.taps[0].push_back(((y - shape.kernel / 2) * pitch + x - shape.kernel / 2) * kPixelBytes);
-  s.v_clamp_hi = false;
+  s.rounding.bounded = true;
   return s;
 }
 

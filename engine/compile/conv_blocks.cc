@@ -82,7 +82,7 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   spec.residual = !residual ? ConvResidual::none : residual->dtype == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   spec.residual_zero = op.attrs.int_or("residual_zero", 0) != 0;
   spec.act = spec.dst == DType::f32 ? activation_of(op.attrs) : Activation::none;
-  spec.v_clamp_hi = conversion_needs_clamp(op);
+  if (spec.dst == DType::u8) spec.rounding = rounding_of(op);
 
   const int64_t group_outputs = op.outputs / op.group;
   const int64_t quad = spec.dst == DType::u8 ? 4 : 1;  // blocks begin at planes
@@ -94,8 +94,8 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
     const OconvProblem problem{phases, sections, 1, 1, 1, 1, padding_is_zero(op)};
     const OconvSpec lanes = oconv_spec(l, e, op, problem, out, residual != nullptr);
     QL_TRY(std::optional<OconvSchedule> faster,
-           l.tuner.choose_lanes(spec, extent, schedule, lanes, oconv_extent(problem, op.outputs, src, dst), problem, src,
-                                dst));
+           l.tuner.choose_lanes(spec, extent, schedule, lanes, oconv_extent(problem, op.outputs, src, dst), problem,
+                                src, dst));
     if (faster) return emit_oconv(l, e, std::move(info), op, problem, *faster, out, residual);
   }
   schedule.apply(spec);

@@ -86,16 +86,20 @@ double folded_bias(const ConvOperands& op, int64_t o, const std::vector<ConvSect
   return bias;
 }
 
-bool conversion_needs_clamp(const ConvOperands& op) {
-  if (!op.is_u8() || op.dst != DType::u8) return true;
-  const int64_t per_output = op.w->count() / (op.transposed ? 1 : op.outputs);
-  for (int64_t o = 0; o < op.outputs; ++o) {
-    double sum = std::fabs(element_as_double(op.bias->view(), o));
-    const double largest = 255.0 * (op.w->dtype() == DType::s8 ? 128.0 : 255.0) * static_cast<double>(per_output);
-    sum += largest;
-    if (sum * std::fabs(element_as_double(op.mult->view(), o)) >= 1e9) return true;
+RoundingFacts rounding_of(const ConvOperands& op) {
+  const ConvEpilogue e = epilogue_of(op);
+  double most = std::numeric_limits<double>::infinity();
+  if (op.is_u8() && !op.input_scale) {
+    const double outputs = op.transposed ? 1 : static_cast<double>(op.outputs);
+    const double products =
+        255.0 * (op.w->dtype() == DType::s8 ? 128.0 : 255.0) * static_cast<double>(op.w->count()) / outputs;
+    most = 0;
+    for (int64_t o = 0; o < op.outputs; ++o)
+      most = std::max(most, (std::fabs(element_as_double(op.bias->view(), o)) + products) *
+                                std::fabs(element_as_double(op.mult->view(), o)));
+    most += 255 * std::fabs(double{e.residual_mult});
   }
-  return op.attrs.has("residual_mult");
+  return rounding_facts(most, e.v_lo, e.v_hi, e.out_zero);
 }
 
 Activation activation_of(const Attrs& attrs) {

@@ -4,6 +4,7 @@
 
 #include "engine/compile/lowering.h"
 #include "jit/kernels/activation.h"
+#include "jit/kernels/rounding.h"
 
 namespace quadlane::compile {
 
@@ -56,8 +57,8 @@ double weight_sum(const ConvOperands&, int64_t o, int64_t c, const std::vector<C
 // The sum over the window that the reference leaves to (clamp(x) - z): bias - sum w * z, once for all pixels.
 double folded_bias(const ConvOperands&, int64_t o, const std::vector<ConvSection>&);
 ConvEpilogue epilogue_of(const ConvOperands&);
-// False when |acc * mult| of every output stays below 2^31 even without the upper clamp, whatever the input.
-bool conversion_needs_clamp(const ConvOperands&);
+// Of a u8 result, whatever the input.
+RoundingFacts rounding_of(const ConvOperands&);
 
 // The function behind an f32 result.
 Activation activation_of(const Attrs&);

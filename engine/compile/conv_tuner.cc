@@ -31,7 +31,8 @@ double thread_seconds() {
 std::string problem_key(const CpuInfo& cpu, ConvSpec spec, const ConvExtent& extent, const Geometry& src,
                         const Geometry& dst) {
   ConvSchedule{}.apply(spec);
-  std::string key = cat(cpu.name, " ", cpu.family, " ", describe(spec), " ", extent.outputs, " ", describe(src), " ", describe(dst));
+  std::string key =
+      cat(cpu.name, " ", cpu.family, " ", describe(spec), " ", extent.outputs, " ", describe(src), " ", describe(dst));
   for (int64_t n : extent.section_planes) key += cat(" ", n);
   return key;
 }
@@ -130,8 +131,8 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
 }
 
 Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSchedule& schedule,
-                                            const OconvExtent& extent, const OconvProblem& problem,
-                                            const Geometry& src, const Geometry& dst) {
+                                            const OconvExtent& extent, const OconvProblem& problem, const Geometry& src,
+                                            const Geometry& dst) {
   QL_TRY(OconvTiling tiling, oconv_tiling(problem, schedule, src, dst));
   OconvSpec spec = base;
   spec.residual = ConvResidual::none;
@@ -165,7 +166,7 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSc
   s.band_rows = oconv_band_rows(problem, tiling, src, cpu_);
   for (int64_t b = 0; b < blocks; ++b) {
     run::OconvStep::Block block{block_bytes * static_cast<size_t>(b), bounds, bounds, bounds, bounds, bounds, {}, 0,
-                                static_cast<uint32_t>(b * results), {}};
+                                static_cast<uint32_t>(b * results),   {}};
     std::copy(extent.section_planes.begin(), extent.section_planes.end(), block.section_planes);
     for (size_t index : kernels) block.kernels.push_back(loaded.entries[index]);
     s.blocks.push_back(std::move(block));

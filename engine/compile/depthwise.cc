@@ -130,8 +130,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   spec.clamp_hi = op.hi != nullptr;
   spec.residual = residual != nullptr;
   const ConvEpilogue epilogue = epilogue_of(op);
-  spec.rounding = rounding_facts(0, epilogue.v_lo, epilogue.v_hi, epilogue.out_zero);
-  spec.rounding.bounded = !conversion_needs_clamp(op);
+  spec.rounding = rounding_of(op);
 
   std::vector<BuiltBlock> blocks;
   for (const PlaneRef& plane : out.planes) {

@@ -82,7 +82,7 @@ OconvSpec oconv_spec(const Lowering& l, const Emitter& e, const ConvOperands& op
   if (residual) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   spec.residual_zero = op.attrs.int_or("residual_zero", 0) != 0;
   if (spec.dst == DType::f32) spec.act = activation_of(op.attrs);
-  spec.v_clamp_hi = conversion_needs_clamp(op);
+  if (spec.dst == DType::u8) spec.rounding = rounding_of(op);
   // Weights that do not stay in the second-level cache from one run to the next arrive too late for the hardware's
   // prefetchers, which stop at the end of a page.
   constexpr int kAhead = 8192;
@@ -111,8 +111,8 @@ Status oconv_refusal(const Lowering& l, const ConvOperands& op, const std::vecto
   return check(spec);
 }
 
-Result<OconvSchedule> oconv_schedule(const Lowering& l, const Emitter& e, const ConvOperands& op,
-                                     const OconvProblem& p, const PlanarValue& out, bool residual) {
+Result<OconvSchedule> oconv_schedule(const Lowering& l, const Emitter& e, const ConvOperands& op, const OconvProblem& p,
+                                     const PlanarValue& out, bool residual) {
   const OconvSpec spec = oconv_spec(l, e, op, p, out, residual);
   const OconvExtent extent = oconv_extent(p, op.outputs, e.geometry(p.sources[0]), e.geometry(out));
   std::vector<OconvSchedule> ranked = oconv_schedules(spec, extent, l.cpu);

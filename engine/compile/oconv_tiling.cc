@@ -56,7 +56,8 @@ std::vector<std::vector<OconvTap>> oconv_taps(const OconvProblem& p, const Geome
     taps.emplace_back();
     for (const ConvTap& tap : section.taps) {
       // The first output that reads it, as a distance from that output's place.
-      const int64_t y = (tap.dy + floor_mod(-tap.dy, p.up_y)) / p.up_y, x = (tap.dx + floor_mod(-tap.dx, p.up_x)) / p.up_x;
+      const int64_t y = (tap.dy + floor_mod(-tap.dy, p.up_y)) / p.up_y,
+                    x = (tap.dx + floor_mod(-tap.dx, p.up_x)) / p.up_x;
       taps.back().push_back({(y * src.pitch + x) * kPixelBytes, ~uint32_t{0}});
     }
   }
@@ -104,7 +105,8 @@ Result<OconvTiling> oconv_tiling(const OconvProblem& p, const OconvSchedule& sch
 int64_t oconv_band_rows(const OconvProblem& p, const OconvTiling& tiling, const Geometry& src, const CpuInfo& cpu) {
   int64_t row_bytes = 0;
   for (const PlanarValue& source : p.sources)
-    row_bytes += static_cast<int64_t>(source.planes.size()) * src.pitch * kPixelBytes * p.stride_y * tiling.rows / p.up_y;
+    row_bytes +=
+        static_cast<int64_t>(source.planes.size()) * src.pitch * kPixelBytes * p.stride_y * tiling.rows / p.up_y;
   return std::max<int64_t>(1, cpu.l2_bytes / 2 / std::max<int64_t>(row_bytes, 1));
 }
 

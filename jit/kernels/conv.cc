@@ -58,7 +58,7 @@ std::string describe(const ConvSpec& s) {
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
   if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
-  if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
+  if (s.dst == DType::u8) text += describe(s.rounding);
   if (s.pass_registers) text += cat(" r", s.pass_registers);
   if (s.weight_registers) text += " wr";
   if (s.prefetch) text += cat(" pf", s.prefetch);

@@ -29,6 +29,7 @@
 #include "engine/base/status.h"
 #include "engine/base/tensor.h"
 #include "jit/kernels/activation.h"
+#include "jit/kernels/rounding.h"
 #include "jit/machine_code.h"
 
 namespace quadlane {
@@ -49,7 +50,7 @@ struct ConvSpec {
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;
-  bool v_clamp_hi = true;  // u8 dst: v may reach 2^31, so the upper clamp must come before the conversion
+  RoundingFacts rounding{};  // u8 dst
   // How it is computed; none of these changes a result.
   int pass_registers = 0;  // vector registers of pixels at once; divides pv * 16 / lanes; 0: the generator chooses
   bool weight_registers = false;  // AVX-512: broadcast a weight to a register once, instead of with every dot

@@ -7,7 +7,8 @@
 //     vpshufb    [r0 r1 r2 r3] x 4                                        pixels
 //     vpmaxub, vpminub with [out_lo, out_hi]
 // Every step is monotonic and saturates outside 0..255, so this equals clamping before rounding, except for v >= 2^31,
-// which conversion would turn into the smallest integer: there vminps comes first (v_clamp_hi).
+// which conversion would turn into the smallest integer: there vminps comes first. What the facts of the rounding make
+// needless is left out.
 //
 // Lanes that are no pixels take the plane's padding.
 #include <algorithm>
@@ -16,6 +17,7 @@
 
 #include "jit/kernels/conv_tile.h"
 #include "jit/kernels/functions.h"
+#include "jit/kernels/quads.h"
 
 namespace quadlane {
 namespace {
@@ -29,7 +31,6 @@ struct Epilogue {
   Gp mult, planes, pads, residual_planes, at;
   Vec temp, temp2;
   Mask lanes;
-  std::vector<Mask> low_bytes;  // AVX-512 with a u8 residual: one, byte 0 of each dword
 
   Address constant(Name name) const { return ConvConstants::at(a, name); }
   bool avx512() const { return a.avx512(); }
@@ -45,22 +46,17 @@ void emit_scale(Epilogue& e, const Vec& v, int o) {
   a.vmulps(v, v, e.temp);
 }
 
-// v += float(r - residual_zero) * residual_mult for byte `channel` of the residual's pixels at `from`.
-void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Xbyak::RegExp& from) {
+// v += float(r - residual_zero) * residual_mult for byte `channel` of the residual's pixels.
+void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Vec& pixels) {
   Assembler& a = e.a;
-  if (e.avx512()) {  // the bytes of that channel to the bottom of each dword, zeros above
-    a.vmovdqu8(e.temp | e.low_bytes.front().k() | Xbyak::util::T_z, a.ptr[from + channel]);
-  } else {
-    std::vector<uint32_t> pick;  // an index with bit 7 set makes a zero
-    for (uint32_t pixel = 0; pixel < 4; ++pixel)
-      pick.push_back(0x80808000u | (4 * pixel + static_cast<uint32_t>(channel)));
-    a.load(e.temp, a.ptr[from]);
-    a.vpshufb(e.temp, e.temp, a.constant_vector(pick));
-  }
+  std::vector<uint32_t> pick;  // an index with bit 7 set makes a zero
+  for (uint32_t pixel = 0; pixel < 4; ++pixel)
+    pick.push_back(0x80808000u | (4 * pixel + static_cast<uint32_t>(channel)));
+  a.vpshufb(e.temp, pixels, a.constant_vector(pick));
   if (e.t.spec.residual_zero) a.vpsubd(e.temp, e.temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(e.temp, e.temp);
   a.vmulps(e.temp, e.temp, e.constant(Name::residual_mult));
-  a.vaddps(v, v, e.temp);
+  add_by_multiplying(a, v, e.temp);
 }
 
 void emit_padding(Epilogue& e, const Vec& v, int plane) {
@@ -89,12 +85,15 @@ void emit_quad(Epilogue& e, int q, int v) {
   Assembler& a = e.a;
   const ConvSpec& s = e.t.spec;
   const int present = std::min(4, s.no - 4 * q), offset = v * a.vector_bytes();
-  if (s.residual != ConvResidual::none) emit_plane_address(e, e.residual_planes, e.t.residual, q);
+  if (s.residual != ConvResidual::none) {
+    emit_plane_address(e, e.residual_planes, e.t.residual, q);
+    a.load(e.temp2, a.ptr[e.at + offset]);
+  }
   for (int j = 0; j < present; ++j) {
     Vec& r = e.t.at(4 * q + j, v);
     emit_scale(e, r, 4 * q + j);
-    if (s.residual == ConvResidual::u8) emit_residual_u8(e, r, j, e.at + offset);
-    if (s.v_clamp_hi) a.vminps(r, r, e.constant(Name::v_hi));
+    if (s.residual == ConvResidual::u8) emit_residual_u8(e, r, j, e.temp2);
+    if (!s.rounding.bounded) a.vminps(r, r, e.constant(Name::v_hi));
     a.vcvtps2dq(r, r);
   }
   // Missing outputs: anything now, zero below.
@@ -102,12 +101,16 @@ void emit_quad(Epilogue& e, int q, int v) {
   Vec& quad = r(0);
   if (present > 2) a.vpackssdw(e.temp, r(2), r(3));
   a.vpackssdw(quad, r(0), r(1));
-  a.vpaddsw(quad, quad, e.constant(Name::out_zero));
-  if (present > 2) a.vpaddsw(e.temp, e.temp, e.constant(Name::out_zero));
+  if (!s.rounding.no_zero) {
+    a.vpaddsw(quad, quad, e.constant(Name::out_zero));
+    if (present > 2) a.vpaddsw(e.temp, e.temp, e.constant(Name::out_zero));
+  }
   a.vpackuswb(quad, quad, present > 2 ? static_cast<const Xbyak::Xmm&>(e.temp) : quad);
   a.vpshufb(quad, quad, a.constant_vector({0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703}));
-  a.vpmaxub(quad, quad, e.constant(Name::out_lo));
-  a.vpminub(quad, quad, e.constant(Name::out_hi));
+  if (!s.rounding.whole_range) {
+    a.vpmaxub(quad, quad, e.constant(Name::out_lo));
+    a.vpminub(quad, quad, e.constant(Name::out_hi));
+  }
   if (present < 4) a.bit_and(quad, quad, a.constant_lanes((1u << 8 * present) - 1));
   emit_padding(e, quad, q);
   emit_plane_address(e, e.planes, e.t.dst, q);
@@ -204,13 +207,7 @@ void emit_conv_epilogue(ConvTile& t) {
              a.gp("plane"),
              a.vec("temp"),
              a.vec("temp2"),
-             a.mask("lanes"),
-             {}};
-  if (a.avx512() && s.residual == ConvResidual::u8) {
-    e.low_bytes.push_back(a.mask("low bytes"));
-    a.mov(e.at, 0x1111111111111111);
-    a.kmovq(e.low_bytes.front().k(), e.at);
-  }
+             a.mask("lanes")};
   if (s.src == DType::u8) a.load_arg(e.mult, offsetof(ConvArgs, mult));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(ConvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(ConvArgs, dst_planes));

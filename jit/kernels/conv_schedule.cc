@@ -9,10 +9,10 @@
 namespace quadlane {
 namespace {
 
-// Instructions a cycle. AMD Zen 4 does one 512-bit dot, two loads and six instructions a cycle; Zen 5 and Intel's server
-// cores have two dot units for the same two loads, so a weight broadcast by every dot starves them. AVX2 exact dots are
-// four instructions (two of them products) on four (AMD, of which a register-only loop fills 3.25: bench/conv_bench) or
-// three (Intel) vector units.
+// Instructions a cycle. AMD Zen 4 does one 512-bit dot, two loads and six instructions a cycle; Zen 5 and Intel's
+// server cores have two dot units for the same two loads, so a weight broadcast by every dot starves them. AVX2 exact
+// dots are four instructions (two of them products) on four (AMD, of which a register-only loop fills 3.25:
+// bench/conv_bench) or three (Intel) vector units.
 struct Machine {
   double dots, vector_units, loads, decode;
 };

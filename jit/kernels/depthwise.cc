@@ -395,7 +395,6 @@ std::string describe(const DepthwiseSpec& s) {
   conv.taps = s.taps;
   conv.clamp_lo = s.clamp_lo, conv.clamp_hi = s.clamp_hi;
   conv.residual = s.residual ? ConvResidual::u8 : ConvResidual::none;
-  conv.v_clamp_hi = !s.rounding.bounded;
   std::string text = cat("depthwise ", describe(conv), describe(s.rounding));
   if (s.step) text += cat(" step", s.step, " w", s.w, s.vbmi ? " vbmi" : "");
   if (s.lanes != std::array<int, 4>{0, 1, 2, 3}) text += cat(" lanes", s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]);

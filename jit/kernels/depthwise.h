@@ -32,7 +32,7 @@
 #include "engine/base/abi/oconv.h"
 #include "engine/base/cpu.h"
 #include "engine/base/status.h"
-#include "jit/kernels/quads.h"
+#include "jit/kernels/rounding.h"
 #include "jit/machine_code.h"
 
 namespace quadlane {

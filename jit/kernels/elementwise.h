@@ -9,7 +9,7 @@
 #include "engine/base/abi/elementwise.h"
 #include "jit/kernels/functions.h"
 #include "jit/kernels/pixel_rows.h"
-#include "jit/kernels/quads.h"
+#include "jit/kernels/rounding.h"
 
 namespace quadlane {
 

@@ -54,7 +54,7 @@ std::string describe(const OconvSpec& s) {
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
   if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
-  if (s.dst == DType::u8 && !s.v_clamp_hi) text += " small";
+  if (s.dst == DType::u8) text += describe(s.rounding);
   if (s.prefetch) text += cat(" pf", s.prefetch);
   return text;
 }
@@ -78,7 +78,8 @@ Status check(const OconvSpec& s) {
         return unsupported("a tap at byte offset ", tap.offset, ", expected whole pixels and less than 2^29");
   }
   for (int64_t step : {s.src_pixel * s.columns, s.src_row * s.rows, s.dst_row * s.rows})
-    if (step < 0 || step >= int64_t{1} << 29) return unsupported("a tile that spans ", step, " bytes, less than 2^29 fit");
+    if (step < 0 || step >= int64_t{1} << 29)
+      return unsupported("a tile that spans ", step, " bytes, less than 2^29 fit");
   const ConvResidual fitting = s.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   if (s.residual != ConvResidual::none && s.residual != fitting)
     return unsupported("a residual of another type than the output ", to_string(s.dst));
@@ -86,8 +87,7 @@ Status check(const OconvSpec& s) {
     return unsupported("a shift from ", to_string(s.src), " to ", to_string(s.dst), ", expected u8 to f32");
   if (s.act != Activation::none && s.dst == DType::u8) return unsupported("an activation on a u8 output");
   if (!conv_applies(s.act)) return unsupported("no ", to_string(s.act), " behind a convolution");
-  const int needed =
-      s.pixels() * s.vectors() + std::max(oconv_reduction_registers(s), oconv_epilogue_registers(s));
+  const int needed = s.pixels() * s.vectors() + std::max(oconv_reduction_registers(s), oconv_epilogue_registers(s));
   if (needed > kVectorRegisters)
     return unsupported("a tile of ", s.rows, " x ", s.columns, " pixels x ", s.vectors(), " vectors of outputs needs ",
                        needed, " vector registers, there are ", kVectorRegisters);

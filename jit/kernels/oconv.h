@@ -35,18 +35,18 @@ struct OconvSpec {
   DType src = DType::u8, dst = DType::u8;  // u8 -> u8, u8 -> f32, f32 -> f32
   int rows = 1, columns = 1;               // pixels of the tile
   int outputs = 16;                        // of the block
-  // Pixel (r, c) of the tile lies at r / up_y * src_row + c / up_x * src_pixel bytes in the source, whole divisions, and
-  // at r * dst_row + c * 4 bytes in the result.
+  // Pixel (r, c) of the tile lies at r / up_y * src_row + c / up_x * src_pixel bytes in the source, whole divisions,
+  // and at r * dst_row + c * 4 bytes in the result.
   int64_t src_pixel = kPixelBytes, src_row = 0, dst_row = 0;
   int up_y = 1, up_x = 1;
-  std::vector<std::vector<OconvTap>> taps;                    // one list for each section
+  std::vector<std::vector<OconvTap>> taps;  // one list for each section
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;
-  bool v_clamp_hi = true;  // as in ConvSpec
-  int prefetch = 0;        // bytes ahead of the weights, 0: none
+  RoundingFacts rounding{};  // u8 dst
+  int prefetch = 0;          // bytes ahead of the weights, 0: none
 
   int pixels() const { return rows * columns; }
   int vectors() const { return (outputs + kVectorPixels - 1) / kVectorPixels; }

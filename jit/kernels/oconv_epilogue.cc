@@ -12,6 +12,7 @@
 
 #include "jit/kernels/functions.h"
 #include "jit/kernels/oconv_tile.h"
+#include "jit/kernels/quads.h"
 
 namespace quadlane {
 namespace {
@@ -22,9 +23,7 @@ constexpr int kGroup = 4;  // pixels
 constexpr int kVectorBytes = 64;
 
 // Registers that stand in for the pixels a transpose lacks: in the first group of a row nothing else is free.
-int missing_pixels(const OconvSpec& s) {
-  return s.dst == DType::f32 && s.columns < kGroup ? kGroup - s.columns : 0;
-}
+int missing_pixels(const OconvSpec& s) { return s.dst == DType::f32 && s.columns < kGroup ? kGroup - s.columns : 0; }
 
 struct Epilogue {
   OconvTile& t;
@@ -99,7 +98,7 @@ void emit_residual_u8(Epilogue& e, const Vec& x, const Vec& quads, const Vec& te
   if (e.t.spec.residual_zero) a.vpsubd(temp, temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(temp, temp);
   a.vmulps(temp, temp, e.constant(Name::residual_mult));
-  a.vaddps(x, x, temp);
+  add_by_multiplying(a, x, temp);
 }
 
 // Bytes of outputs behind the last are 0.
@@ -121,18 +120,22 @@ void emit_group_u8(Epilogue& e, const Group& g) {
     const Vec& x = register_of(e, g, j);
     emit_scale(e, x, g.v);
     if (s.residual == ConvResidual::u8) emit_residual_u8(e, x, e.temp, e.temp2, j);
-    if (s.v_clamp_hi) a.vminps(x, x, e.constant(Name::v_hi));
+    if (!s.rounding.bounded) a.vminps(x, x, e.constant(Name::v_hi));
     a.vcvtps2dq(x, x);
   }
   auto x = [&](int j) -> const Vec& { return register_of(e, g, std::min(j, g.count - 1)); };
   const Vec& packed = x(0);
   if (g.count > 2) a.vpackssdw(e.temp, x(2), x(3));
   a.vpackssdw(packed, x(0), x(1));
-  a.vpaddsw(packed, packed, e.constant(Name::out_zero));
-  if (g.count > 2) a.vpaddsw(e.temp, e.temp, e.constant(Name::out_zero));
+  if (!s.rounding.no_zero) {
+    a.vpaddsw(packed, packed, e.constant(Name::out_zero));
+    if (g.count > 2) a.vpaddsw(e.temp, e.temp, e.constant(Name::out_zero));
+  }
   a.vpackuswb(packed, packed, g.count > 2 ? static_cast<const Xbyak::Xmm&>(e.temp) : packed);
-  a.vpmaxub(packed, packed, e.constant(Name::out_lo));
-  a.vpminub(packed, packed, e.constant(Name::out_hi));
+  if (!s.rounding.whole_range) {
+    a.vpmaxub(packed, packed, e.constant(Name::out_lo));
+    a.vpminub(packed, packed, e.constant(Name::out_hi));
+  }
   emit_missing_outputs(e, packed, g.v);
   emit_scatter(e, packed, e.temp2, 4 * g.v, 1, quads, g);
 }

@@ -3,7 +3,7 @@
 
 #include "engine/base/abi/pool.h"
 #include "jit/kernels/pixel_rows.h"
-#include "jit/kernels/quads.h"
+#include "jit/kernels/rounding.h"
 
 namespace quadlane {
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "jit/asm/assembler.h"
+#include "jit/kernels/rounding.h"
 
 namespace quadlane {
 
@@ -48,16 +49,8 @@ class AddByMultiplying {
   std::vector<Vec> one_;
 };
 
-// What is known of a rounding when the code is made; each fact saves instructions.
-struct RoundingFacts {
-  bool bounded = false;      // no |v| reaches 2^31, which the conversion does not hold
-  bool whole_range = false;  // lo 0, hi 255
-  bool no_zero = false;      // zero 0
-  auto operator<=>(const RoundingFacts&) const = default;
-};
-std::string describe(const RoundingFacts&);  // "" or " bounded zero0"
-// Facts of a rounding to [v_lo + zero, v_hi + zero] of values up to `largest`.
-RoundingFacts rounding_facts(double largest, float v_lo, float v_hi, int32_t zero);
+// The same with 1.0 from memory, where AVX-512 has no register to spare.
+void add_by_multiplying(Assembler&, const Vec& v, const Vec& x);
 
 // The end of every u8 result: y = zero + round_half_even(clamp(v, lo - zero, hi - zero)), then quads. Rounding is
 // monotone and bounds are integers, so the packs and a clamp of bytes do the same as a clamp of v; only what overflows

@@ -74,7 +74,7 @@ ConvSpec random_conv_spec(Isa isa, Rng& rng) {
     s.residual_zero = pick(rng, 0, 1);
     if (s.dst == DType::f32) s.act = static_cast<Activation>(pick(rng, 0, 6));
     s.shift = s.src == DType::u8 && s.dst == DType::f32 && pick(rng, 0, 1) == 0;
-    s.v_clamp_hi = pick(rng, 0, 1) != 0;
+    s.rounding.bounded = s.dst == DType::u8 && pick(rng, 0, 1);
     s.prefetch = pick(rng, 0, 1) * 256;
     s.weight_registers = has_avx512(isa) && pick(rng, 0, 1);
     const int all = s.pv * (has_avx512(isa) ? 1 : 2);
@@ -171,12 +171,18 @@ void ConvProblem::make_epilogue(Rng& rng) {
   for (int o = 0; o < spec.no; ++o) {
     shift.push_back(std::uniform_real_distribution<float>(-1, 1)(rng));
     mult.push_back(scale * std::uniform_real_distribution<float>(0.3f, 1.5f)(rng));
-    if (spec.v_clamp_hi && pick(rng, 0, 9) == 0) mult.back() = 1e9f;  // beyond 2^31: the clamp must come first
+    if (!spec.rounding.bounded && pick(rng, 0, 9) == 0) mult.back() = 1e9f;  // beyond 2^31: the clamp must come first
   }
   epilogue.out_zero = pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
-  int lo = pick(rng, 0, 1) ? 0 : epilogue.out_zero, hi = pick(rng, 0, 1) ? 255 : pick(rng, lo, 255);
+  const bool whole = pick(rng, 0, 2) == 0;
+  int lo = whole || pick(rng, 0, 1) ? 0 : epilogue.out_zero, hi = whole || pick(rng, 0, 1) ? 255 : pick(rng, lo, 255);
   epilogue.v_lo = static_cast<float>(lo - epilogue.out_zero);
   epilogue.v_hi = static_cast<float>(hi - epilogue.out_zero);
+  if (spec.dst == DType::u8 && pick(rng, 0, 1)) {
+    const bool bounded = spec.rounding.bounded;
+    spec.rounding = rounding_facts(0, epilogue.v_lo, epilogue.v_hi, epilogue.out_zero);
+    spec.rounding.bounded = bounded;
+  }
   epilogue.residual_mult = std::uniform_real_distribution<float>(0.1f, 1.2f)(rng);
   epilogue.residual_zero = spec.residual_zero ? pick(rng, 0, 255) : 0;
   epilogue.alpha = 0.1f;

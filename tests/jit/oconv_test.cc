@@ -31,7 +31,7 @@ struct Problem {
     if (pick(rng, 0, 2) == 0) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
     spec.residual_zero = pick(rng, 0, 1);
     if (spec.dst == DType::f32) spec.act = static_cast<Activation>(pick(rng, 0, 6));
-    spec.v_clamp_hi = pick(rng, 0, 1);
+    spec.rounding.bounded = spec.dst == DType::u8 && pick(rng, 0, 1);
     if (pick(rng, 0, 4) == 0) spec.up_y = pick(rng, 1, 2), spec.up_x = pick(rng, 1, 2);
     do {
       spec.columns = pick(rng, 1, pick(rng, 1, 30));
@@ -122,12 +122,18 @@ void check_problem(Problem& p) {
     mult[o] = static_cast<float>(pick(rng, 1, 1000)) * (extreme ? 10.0f : 1e-5f);
     shift[o] = static_cast<float>(pick(rng, -100, 100));
   }
-  if (s.dst == DType::u8 && !s.v_clamp_hi)
+  if (s.dst == DType::u8 && s.rounding.bounded)
     for (float& m : mult) m = std::min(m, 1e-3f);
   ConvEpilogue e;
-  e.out_zero = s.dst == DType::u8 ? pick(rng, 0, 255) : 0;
-  e.v_lo = s.dst == DType::u8 ? static_cast<float>(pick(rng, 0, 20) - e.out_zero) : -1.0f;
-  e.v_hi = s.dst == DType::u8 ? static_cast<float>(pick(rng, 200, 255) - e.out_zero) : 1.5f;
+  const bool whole = pick(rng, 0, 2) == 0;
+  e.out_zero = s.dst == DType::u8 && pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
+  e.v_lo = s.dst == DType::u8 ? static_cast<float>((whole ? 0 : pick(rng, 0, 20)) - e.out_zero) : -1.0f;
+  e.v_hi = s.dst == DType::u8 ? static_cast<float>((whole ? 255 : pick(rng, 200, 255)) - e.out_zero) : 1.5f;
+  if (s.dst == DType::u8 && pick(rng, 0, 1)) {
+    const bool bounded = s.rounding.bounded;
+    p.spec.rounding = rounding_facts(0, e.v_lo, e.v_hi, e.out_zero);
+    p.spec.rounding.bounded = bounded;
+  }
   e.alpha = 0.2f, e.beta = 0.4f, e.residual_mult = 0.37f, e.residual_zero = s.residual_zero ? pick(rng, 0, 255) : 0;
 
   size_t count = 0;
