@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/compile/oconv_tiling.h"
 #include "jit/kernel_cache.h"
@@ -70,9 +71,11 @@ std::vector<int64_t> plane_list(const Geometry& g, int64_t bytes, int64_t count)
 
 }  // namespace
 
+// Pages that nobody has written are all the same page of zeros, which never leaves the first-level cache.
 Status ConvTuner::reserve(run::AlignedBytes& memory, size_t bytes) {
   if (memory.data() && memory.size() >= bytes) return {};
   QL_TRY(memory, run::AlignedBytes::allocate(bytes));
+  std::memset(memory.data(), 0, memory.size());
   return {};
 }
 
