@@ -107,7 +107,7 @@ class Model {
     auto missed = [&](double used) { return std::clamp((used - 0.7 * l1) / l1, 0.0, 1.0); };
     cycles += 0.25 / 32 * (fresh + missed(kept + weights) * again + missed(fresh + again + weights) * weights);
     const double stores = regs * dst_plane_count(s);
-    cycles += stores * (s.dst == DType::u8 ? (has_avx512(s.isa) ? 14 : 9) : 4);
+    cycles += stores * (s.dst == DType::u8 ? (has_avx512(s.isa) ? 8 : 9) : 4);
     cycles += regs * s.no / machine_.loads;  // bias
     return cycles;
   }
