@@ -6,7 +6,7 @@ namespace {
 
 class Parser {
  public:
-  explicit Parser(const OpTable& ops) : ops_(ops) {}
+  Parser(const OpTable& ops, const ParseOptions& options) : ops_(ops), bytes_left_(options.max_constant_bytes) {}
 
   Status line(std::string_view text) {
     TextCursor cursor(text);
@@ -73,7 +73,7 @@ class Parser {
     QL_TRY(Output output, definition(cursor));
     if (!output.type) return cursor.error("':' and a type");
     QL_CHECK_OK(cursor.expect('='));
-    QL_TRY(Tensor tensor, parse_elements(cursor, *output.type).context(cat("constant '", output.name, "'")));
+    QL_TRY(Tensor tensor, parse_elements(cursor, *output.type, bytes_left_).context(cat("constant '", output.name, "'")));
     values_[output.name] = graph_.add_constant(output.name, std::move(tensor));
     return {};
   }
@@ -125,7 +125,7 @@ class Parser {
 
   static bool is_int(std::string_view text) { return text.find_first_not_of("+-0123456789") == text.npos; }
 
-  static Result<Attr> attribute_value(TextCursor& cursor) {
+  Result<Attr> attribute_value(TextCursor& cursor) {
     if (cursor.peek('"')) {
       QL_TRY(std::string text, cursor.quoted());
       return Attr(std::move(text));
@@ -141,7 +141,7 @@ class Parser {
     if (cursor.peek('[')) {  // an element type: a tensor
       cursor = saved;
       QL_TRY(TensorType type, cursor.type());
-      QL_TRY(Tensor tensor, parse_elements(cursor, type));
+      QL_TRY(Tensor tensor, parse_elements(cursor, type, bytes_left_));
       return Attr(std::move(tensor));
     }
     if (is_int(text)) {
@@ -198,6 +198,7 @@ class Parser {
   }
 
   const OpTable& ops_;
+  size_t bytes_left_;
   Graph graph_;
   std::map<std::string, ValueId> values_;
   std::vector<ValueId> outputs_;
@@ -205,8 +206,8 @@ class Parser {
 
 }  // namespace
 
-Result<Graph> parse_graph(std::string_view text, const OpTable& ops) {
-  Parser parser(ops);
+Result<Graph> parse_graph(std::string_view text, const OpTable& ops, const ParseOptions& options) {
+  Parser parser(ops, options);
   for (size_t number = 1; !text.empty(); ++number) {
     size_t end = text.find('\n');
     Status status = parser.line(text.substr(0, end));

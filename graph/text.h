@@ -24,6 +24,9 @@ struct PrintOptions {
 };
 std::string print(const Graph&, const PrintOptions& = {});
 std::string attributes_text(const Node&, const PrintOptions& = {});  // " pads=[1,1,1,1] strides=[1,1]"
+struct ParseOptions {
+  size_t max_constant_bytes = size_t{128} << 20;  // all constants together: a few words may ask for much
+};
 // Types after ':' are optional for nodes: inference supplies them; when given they must agree.
-Result<Graph> parse_graph(std::string_view text, const OpTable&);
+Result<Graph> parse_graph(std::string_view text, const OpTable&, const ParseOptions& = {});
 }  // namespace quadlane

@@ -8,9 +8,6 @@
 namespace quadlane {
 namespace {
 
-// A few words of text must not make the parser allocate gigabytes.
-constexpr int64_t kMaxParsedElements = int64_t{1} << 27;
-
 template <class T>
 std::string chars_of(T value) {
   char buffer[32];
@@ -193,9 +190,10 @@ std::string elements_text(const Tensor& tensor, int64_t max_elements) {
   });
 }
 
-Result<Tensor> parse_elements(TextCursor& cursor, const TensorType& type) {
-  if (type.count() > kMaxParsedElements)
-    return unsupported(to_string(type), " has more than ", kMaxParsedElements, " elements, the limit of the text form");
+Result<Tensor> parse_elements(TextCursor& cursor, const TensorType& type, size_t& bytes_left) {
+  if (type.bytes() > bytes_left)
+    return unsupported(to_string(type), " has ", type.bytes(), " bytes, ", bytes_left, " are left of the limit");
+  bytes_left -= type.bytes();
   QL_TRY(Tensor tensor, Tensor::allocate(type));
   void* data = tensor.mutable_data();
   if (cursor.eat_word("zeros")) return tensor;

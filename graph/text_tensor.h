@@ -7,8 +7,9 @@ namespace quadlane {
 
 // "{1, 2.5}", "zeros", "0x..." (when a NaN occurs) or, above max_elements, "hash(...)".
 std::string elements_text(const Tensor&, int64_t max_elements);
-// Reads what elements_text writes, hashes excepted, and iota, fill(value) and random(seed).
-Result<Tensor> parse_elements(TextCursor&, const TensorType&);
+// Reads what elements_text writes, hashes excepted, and iota, fill(value) and random(seed). The tensor's bytes are taken
+// from `bytes_left`.
+Result<Tensor> parse_elements(TextCursor&, const TensorType&, size_t& bytes_left);
 
 // The shortest text that reads back as the same value; always distinguishable from an integer.
 std::string float_text(float);

@@ -1,26 +1,24 @@
-// The door: exceptions of protobuf and the allocator end here. Internal to loader/: sees protobuf.
+// Protobuf's door; see engine/base/guard.h for exceptions. Internal to loader/: sees protobuf.
 #pragma once
 
+#include <google/protobuf/arena.h>
 #include <google/protobuf/message_lite.h>
 
 #include <climits>
-#include <new>
 #include <span>
 
-#include "engine/base/status.h"
+#include "engine/base/guard.h"
 
 namespace quadlane {
 
-template <class F>
-auto guarded(F body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return make_error(Code::out_of_memory, "out of memory");
-  } catch (const std::exception& e) {
-    return make_error(Code::internal, "loader: ", e.what());
-  }
-}
+// A message whose parts are freed together: without an arena protobuf loses what an exception finds half made.
+template <class Message>
+struct OnArena {
+  OnArena() = default;
+  OnArena(const OnArena&) = delete;
+  google::protobuf::Arena arena;
+  Message* const message = google::protobuf::Arena::CreateMessage<Message>(&arena);
+};
 
 // Whether all bytes are one message. Never prints, unlike protobuf's own ParseFromArray.
 bool parse_proto(std::span<const std::byte> bytes, google::protobuf::MessageLite* message);

@@ -15,7 +15,8 @@ class Importer {
         inputs_(inputs),
         options_(options),
         directory_(directory),
-        emit_(graph_, ops, {options.max_folded_elements, options.max_folded_bytes, options.max_folded_work}, options.widen_half),
+        emit_(graph_, ops, {options.max_folded_elements, options.max_folded_bytes, options.max_folded_work},
+              options.widen_half),
         tensors_{directory, options.widen_half, options.max_constant_bytes} {}
 
   Result<Graph> run() {
@@ -32,6 +33,7 @@ class Importer {
 
  private:
   Status check_graph() const;
+  Status check_strings() const;
   void collect_names();
   Status add_initializers();
   Status add_inputs();
@@ -60,6 +62,23 @@ Status Importer::check_graph() const {
   if (proto_.sparse_initializer_size() > 0)
     return unsupported("initializer '", proto_.sparse_initializer(0).values().name(),
                        "' is sparse, sparse tensors are not supported");
+  return check_strings();
+}
+
+Status Importer::check_strings() const {
+  size_t longest = 0;
+  auto see = [&](const std::string& text) { longest = std::max(longest, text.size()); };
+  for (const auto& tensor : proto_.initializer()) see(tensor.name());
+  for (const auto& input : proto_.input()) see(input.name());
+  for (const auto& output : proto_.output()) see(output.name());
+  for (const auto& node : proto_.node()) {
+    see(node.name()), see(node.op_type()), see(node.domain());
+    for (const auto* list : {&node.input(), &node.output()})
+      for (const std::string& name : *list) see(name);
+    for (const auto& attribute : node.attribute()) see(attribute.name()), see(attribute.s());
+  }
+  if (longest > options_.max_string_bytes)
+    return unsupported("a name or text has ", longest, " bytes, the limit is ", options_.max_string_bytes);
   return {};
 }
 
@@ -104,8 +123,8 @@ Status Importer::add_inputs() {
 Status Importer::add_nodes() {
   std::vector<std::string> wanted;
   for (const auto& output : proto_.output()) wanted.push_back(output.name());
-  QL_TRY(std::vector<int> order,
-         node_order(proto_.node(), wanted, given_, [this](const std::string& name) { return given_.count(name) != 0; }));
+  QL_TRY(std::vector<int> order, node_order(proto_.node(), wanted, given_,
+                                            [this](const std::string& name) { return given_.count(name) != 0; }));
   for (int index : order) {
     Status status = nodes_->add(proto_.node(), index);
     if (!status.ok() && status.error().code != Code::needs_value) return status;

@@ -23,10 +23,14 @@ Status bind_symbol(Symbols& symbols, const std::string& input, const std::string
 }
 
 Status check_names(std::span<const InputSpec> inputs, const ShapeBinding& binding) {
-  for (const auto& [name, shape] : binding.shapes)
+  for (const auto& entry : binding.shapes) {
+    const std::string& name = entry.first;
     if (std::none_of(inputs.begin(), inputs.end(), [&](const InputSpec& input) { return input.name == name; }))
       return invalid_argument("a shape is given for input '", name, "', which the model does not have");
-  for (const auto& [symbol, extent] : binding.symbols) {
+  }
+  for (const auto& entry : binding.symbols) {
+    const auto& symbol = entry.first;
+    const int64_t extent = entry.second;
     auto has = [&](const InputSpec& input) {
       return std::any_of(input.dims.begin(), input.dims.end(), [&](const Dim& dim) { return dim.symbol == symbol; });
     };

@@ -31,6 +31,7 @@ struct LoadOptions {
   size_t max_folded_bytes = size_t{96} << 20;      // all values together
   double max_folded_work = 1e9;                    // steps of the references, see graph/folding.h
   size_t max_nodes = 1000000;
+  size_t max_string_bytes = 64 << 10;  // of a name, or of an attribute's text
 };
 
 // External data is read from the model's directory only.

@@ -32,12 +32,13 @@ Error one_line(Error error) {
 Result<std::shared_ptr<const onnx::ModelProto>> parse(std::span<const std::byte> bytes, const LoadOptions& options) {
   if (bytes.size() > options.max_file_bytes)
     return unsupported("the model has ", bytes.size(), " bytes, the limit is ", options.max_file_bytes);
-  auto model = std::make_shared<onnx::ModelProto>();
-  if (bytes.empty() || !parse_proto(bytes, model.get()))
+  auto held = std::make_shared<OnArena<onnx::ModelProto>>();
+  onnx::ModelProto* const model = held->message;
+  if (bytes.empty() || !parse_proto(bytes, model))
     return invalid_model("not an ONNX model, or truncated (", bytes.size(), " bytes)");
   if (!model->has_graph() || !model->has_ir_version())
     return invalid_model("not an ONNX model: it has no ", model->has_graph() ? "IR version" : "graph");
-  return std::shared_ptr<const onnx::ModelProto>(std::move(model));
+  return std::shared_ptr<const onnx::ModelProto>(std::move(held), model);
 }
 
 }  // namespace

@@ -153,7 +153,8 @@ class Writer {
 
   const Graph& graph_;
   const SaveOptions& options_;
-  onnx::ModelProto model_;
+  OnArena<onnx::ModelProto> held_;
+  onnx::ModelProto& model_ = *held_.message;
   std::vector<NodeId> order_;
   std::set<std::string> names_;  // taken
   std::set<std::string> read_;   // by nodes in their file form, or as outputs

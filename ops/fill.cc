@@ -120,7 +120,8 @@ Result<TypeList> infer_eye_like(const OpContext& ctx) {
 template <class T>
 void fill_eye(const MutView& out, int64_t k, T one) {
   std::fill_n(out.as<T>(), out.type->count(), T{0});
-  int64_t rows = out.shape()[0], columns = out.shape()[1];
+  // Without columns there may be billions of rows.
+  int64_t rows = out.shape()[1] ? out.shape()[0] : 0, columns = out.shape()[1];
   for (int64_t r = 0; r < rows; ++r)
     if (k < columns - r && k >= -r) out.as<T>()[r * columns + r + k] = one;
 }

@@ -20,10 +20,10 @@ struct U8Range {
   bool operator==(const U8Range&) const = default;
 };
 
-// zero + round_half_even(clamp(v, lo - zero, hi - zero)). v is not NaN; infinities saturate.
+// zero + round_half_even(clamp(v, lo - zero, hi - zero)). Infinities saturate; NaN, which no valid scale gives, is lo.
 inline uint8_t rq(float v, int32_t zero, int32_t lo, int32_t hi) {
   float below = static_cast<float>(lo - zero), above = static_cast<float>(hi - zero);
-  float clamped = v < below ? below : v > above ? above : v;
+  float clamped = v > above ? above : v >= below ? v : below;
   return static_cast<uint8_t>(zero + round_half_even(clamped));
 }
 inline uint8_t rq(float v, const U8Range& r) { return rq(v, r.zero, r.lo, r.hi); }

@@ -1,20 +1,29 @@
 #include "engine/api/engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 #include "engine/api/plan_model.h"
+#include "engine/base/guard.h"
 #include "engine/compile/compile.h"
 #include "ops/table.h"
 
 namespace quadlane {
 namespace {
 
+std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions& options) {
+  if (!(options.max_compile_seconds > 0)) return std::nullopt;
+  const auto most = std::chrono::nanoseconds(static_cast<int64_t>(std::min(options.max_compile_seconds, 1e9) * 1e9));
+  return std::chrono::steady_clock::now() + most;
+}
+
 PassOptions pass_options(const ModelOptions& options) {
   PassOptions passes;
   passes.disabled = options.disabled_passes;
   passes.after = options.after_pass;
   passes.report = options.pass_report;
+  passes.deadline = deadline(options);
   return passes;
 }
 
@@ -60,9 +69,11 @@ Result<Graph> load_simplified(const std::string& path, const ModelOptions& optio
 }
 
 Result<Graph> load_simplified(const OnnxModel& file, const ModelOptions& options) {
-  QL_TRY(Graph graph, file.bind(op_table(), options.load));
-  QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
-  return graph;
+  return guarded([&]() -> Result<Graph> {
+    QL_TRY(Graph graph, file.bind(op_table(), options.load));
+    QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
+    return graph;
+  });
 }
 
 Status bring_to_quantizable_form(Graph& graph, const ModelOptions& options) {
@@ -84,12 +95,19 @@ Status bring_to_final_form(Graph& graph, const ModelOptions& options) {
 }
 
 Result<Model> Model::load(const std::string& path, const ModelOptions& options) {
-  if (is_plan_file(path)) return load_plan(path, options);
-  QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
-  return from_graph(std::move(graph), options);
+  return guarded([&]() -> Result<Model> {
+    if (is_plan_file(path)) return load_plan(path, options);
+    QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+    return from_graph(std::move(graph), options);
+  });
 }
 
 Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
+  return guarded([&] { return compiled(std::move(graph), options); });
+}
+
+Result<Model> Model::compiled(Graph graph, const ModelOptions& options) {
+  if (options.self_test) return unsupported("only plan files carry golden outputs, to which a self-test compares");
   const double gmac = count_gmac(graph);
   QL_CHECK_OK(bring_to_final_form(graph, options));
   compile::CompileOptions compile_options;
@@ -105,6 +123,7 @@ Result<Model> Model::from_graph(Graph graph, const ModelOptions& options) {
   compile_options.schedules = options.schedules;
   compile_options.max_arena_bytes = options.max_arena_bytes;
   compile_options.siblings = options.siblings;
+  compile_options.deadline = deadline(options);
   Model model;
   QL_TRY(model.plan_, compile::compile(graph, op_table(), compile_options));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));

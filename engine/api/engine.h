@@ -25,14 +25,17 @@ namespace quadlane {
 
 struct ModelOptions {
   std::optional<Isa> isa;  // the best the machine runs, or this one when the machine runs it
+  bool self_test = false;  // of a plan file: refuse it unless its golden input gives the golden outputs here
   bool tune = true;        // choose schedules by timing them; false: by the model alone
   std::set<std::string> disabled_passes;
   std::vector<std::shared_ptr<CodeListener>> code_listeners;  // profilers, told where each kernel lies
   compile::ScheduleFilter schedule_filter;                    // for experiments with the tiling of convolutions
-  // Schedules that earlier compilations chose by timing; this one takes them and adds its own. One compilation at a time.
+  // Schedules that earlier compilations chose by timing; this one takes them and adds its own. One compilation at a
+  // time.
   std::shared_ptr<compile::ScheduleBook> schedules;
-  LoadOptions load;                                           // shapes of symbolic dimensions, limits
+  LoadOptions load;                           // shapes of symbolic dimensions, limits
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
+  double max_compile_seconds = 0;  // for the passes, and again for the compilation; looked at between nodes; 0: no limit
   // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of
   // them.
   std::vector<std::shared_ptr<const run::Plan>> siblings;
@@ -71,6 +74,8 @@ class Model {
   }
 
  private:
+  static Result<Model> compiled(Graph graph, const ModelOptions&);
+  static Result<Model> opened(const std::string& path, const ModelOptions&, const run::PlanOpenOptions&);
   std::shared_ptr<const run::Plan> plan_;
   Isa isa_ = Isa::reference;
   bool int8_ = false;

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "engine/base/guard.h"
 #include "engine/compile/compile.h"
 #include "engine/reference/reference_plan.h"
 #include "engine/reference/reference_step.h"
+#include "engine/run/self_test.h"
 #include "graph/store.h"
 #include "ops/table.h"
 
@@ -21,7 +23,9 @@ bool is_plan_file(const std::string& path) {
   return read && std::memcmp(magic, "QUADLANE", sizeof magic) == 0;
 }
 
-Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& options, const PlanFileOptions& file) {
+namespace {
+
+Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& options, const PlanFileOptions& file) {
   run::PlanParts parts;
   parts.info = file.about;
   parts.info.gmac = count_gmac(graph);
@@ -39,6 +43,11 @@ Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& o
     compile_options.schedules = options.schedules;
     compile_options.max_arena_bytes = options.max_arena_bytes;
     QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
+    // Only where the code runs, and has outputs to compare.
+    std::string golden;
+    if (file.ahead && detect_cpu().runs(isa))
+      if (auto hash = run::golden_hash(plan); hash.ok()) golden = *hash;
+    parts.golden.push_back(std::move(golden));
     parts.variants.push_back(std::move(plan));
   }
   double int8 = 0;
@@ -53,8 +62,6 @@ Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& o
   const ReferenceCodec codec(op_table());
   return run::plan_file_bytes(parts, &codec);
 }
-
-namespace {
 
 // Generates what the file does not carry.
 Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file, const ModelOptions& options,
@@ -77,8 +84,17 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
 
 }  // namespace
 
+Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& options, const PlanFileOptions& file) {
+  return guarded([&] { return made_plan_file(std::move(graph), options, file); });
+}
+
 Result<Model> Model::load_plan(const std::string& path, const ModelOptions& options,
                                const run::PlanOpenOptions& open_options) {
+  return guarded([&] { return opened(path, options, open_options); });
+}
+
+Result<Model> Model::opened(const std::string& path, const ModelOptions& options,
+                            const run::PlanOpenOptions& open_options) {
   const auto start = std::chrono::steady_clock::now();
   if (!options.load.shapes.empty() || !options.load.symbols.empty() || options.load.batch)
     return invalid_argument("the shapes of '", path, "' were fixed when it was compiled");
@@ -95,6 +111,7 @@ Result<Model> Model::load_plan(const std::string& path, const ModelOptions& opti
   const bool exact = plan.ok() && (*plan)->isa == to_string(best);
   if (!exact && !file.graph().empty()) plan = generate_plan(file, options, best);
   QL_TRY(model.plan_, std::move(plan));
+  if (options.self_test) QL_CHECK_OK(run::self_test(model.plan_).context(cat("'", path, "'")));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));
   model.gmac_ = file.info().gmac;
   model.int8_ = file.info().int8;

@@ -7,12 +7,14 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/base/guard.h"
 #include "engine/c/quadlane.h"
 #include "engine/run/stream.h"
 
 namespace quadlane::c {
 
-// Fills `error` and returns its code.
+// Fills `error`, as far as its version of the struct goes, and returns the code.
+ql_code report(ql_error* error, ql_code, std::string_view message);
 ql_code report(ql_error* error, const Error&);
 ql_code ok(ql_error* error);
 ql_code code_of(Code);
@@ -29,12 +31,10 @@ T options_or(const T* given, const T& defaults) {
 template <class Body>
 ql_code guarded(ql_error* error, Body body) {
   try {
-    Status status = body();
+    Status status = quadlane::guarded([&]() -> Status { return body(); });
     return status.ok() ? ok(error) : report(error, status.error());
-  } catch (const std::bad_alloc&) {
-    return report(error, {Code::out_of_memory, "no memory", {}});
-  } catch (...) {
-    return report(error, {Code::internal, "an unexpected failure", {}});
+  } catch (...) {  // no memory for the sentence either
+    return report(error, QL_OUT_OF_MEMORY, "no memory");
   }
 }
 

@@ -7,6 +7,7 @@
 #include "engine/c/fallback.h"
 #include "engine/c/handles.h"
 #include "engine/run/plan_file.h"
+#include "engine/run/self_test.h"
 
 namespace quadlane::c {
 
@@ -26,9 +27,7 @@ ql_code code_of(Code code) {
   return QL_INTERNAL;
 }
 
-namespace {
-
-ql_code fill(ql_error* error, ql_code code, std::string_view message) {
+ql_code report(ql_error* error, ql_code code, std::string_view message) {
   if (!error || error->size <= offsetof(ql_error, message)) return code;
   error->code = code;
   const size_t room = std::min(error->size, sizeof *error) - offsetof(ql_error, message);
@@ -38,10 +37,8 @@ ql_code fill(ql_error* error, ql_code code, std::string_view message) {
   return code;
 }
 
-}  // namespace
-
-ql_code report(ql_error* error, const Error& e) { return fill(error, code_of(e.code), e.text()); }
-ql_code ok(ql_error* error) { return fill(error, QL_OK, ""); }
+ql_code report(ql_error* error, const Error& e) { return report(error, code_of(e.code), e.text()); }
+ql_code ok(ql_error* error) { return report(error, QL_OK, ""); }
 
 namespace {
 
@@ -57,12 +54,14 @@ Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_op
     if (options.log) options.log(options.log_user, line.c_str());
   };
   auto plan = file.load(detect_cpu().best_isa(), reference_steps());
+  if (plan.ok() && options.self_test) QL_CHECK_OK(run::self_test(*plan).context(cat("'", path, "'")));
   if (plan.ok()) {
     log(cat("'", path, "' runs on its ", (*plan)->isa, " code"));
     return plan;
   }
   if (!runs_elsewhere(plan.error().code) || options.refuse_reference) return plan;
   auto reference = reference_fallback(file, plan.error());
+  if (reference.ok() && options.self_test) QL_CHECK_OK(run::self_test(*reference).context(cat("'", path, "'")));
   if (reference.ok()) log(cat("'", path, "' runs on the slow reference path: ", plan.error().text()));
   return reference;
 }
@@ -171,6 +170,7 @@ ql_code ql_stream_open(ql_plan* plan, const ql_stream_options* given, ql_stream*
 void ql_stream_close(ql_stream* stream) { delete stream; }
 
 ql_code ql_stream_bind_input(ql_stream* stream, size_t index, const void* data, size_t bytes, ql_error* error) {
+  if (stream && stream->busy) return report(error, QL_BUSY, "the stream's request uses the buffer that is bound");
   return guarded(error, [&]() -> Status {
     if (!stream) return invalid_argument("no stream");
     QL_CHECK_OK(check_binding(stream->stream.plan().inputs, index, data, bytes));
@@ -179,6 +179,7 @@ ql_code ql_stream_bind_input(ql_stream* stream, size_t index, const void* data, 
   });
 }
 ql_code ql_stream_bind_output(ql_stream* stream, size_t index, void* data, size_t bytes, ql_error* error) {
+  if (stream && stream->busy) return report(error, QL_BUSY, "the stream's request uses the buffer that is bound");
   return guarded(error, [&]() -> Status {
     if (!stream) return invalid_argument("no stream");
     QL_CHECK_OK(check_binding(stream->stream.plan().outputs, index, data, bytes));

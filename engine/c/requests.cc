@@ -63,9 +63,7 @@ ql_code take(ql_stream* stream, ql_error* error) {
     stream->cancel = false;
     return QL_OK;
   }
-  report(error, {Code::invalid_argument, "the stream has a request already", {}});
-  if (error) error->code = QL_BUSY;
-  return QL_BUSY;
+  return report(error, QL_BUSY, "the stream has a request already");
 }
 
 }  // namespace
@@ -98,12 +96,7 @@ ql_code ql_stream_wait(ql_stream* stream, ql_error* error) {
   if (!stream->submitted && !stream->ended)
     return report(error, {Code::invalid_argument, "no request was submitted", {}});
   stream->changed.wait(lock, [&] { return stream->ended; });
-  if (error) {
-    const size_t size = std::min(error->size, sizeof *error);
-    std::memcpy(error, &stream->outcome, size);
-    error->size = size;
-  }
-  return stream->outcome.code;
+  return report(error, stream->outcome.code, stream->outcome.message);
 }
 
 void ql_stream_cancel(ql_stream* stream) {

@@ -70,7 +70,11 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   QL_CHECK_OK(lowering.run());
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
-  for (Emit& emit : lowering.emits()) QL_CHECK_OK(emit(emitter));
+  for (Emit& emit : lowering.emits()) {
+    if (options.deadline && std::chrono::steady_clock::now() > *options.deadline)
+      return make_error(Code::timed_out, "compiling took longer than it may");
+    QL_CHECK_OK(emit(emitter));
+  }
   if (options.schedules) options.schedules->compiled();
   std::map<std::string, std::string> problems;
   for (NodeId id : graph.order()) problems[graph.at(id).name] = node_alone_text(graph, graph.at(id));

@@ -118,7 +118,7 @@ Result<Emitter::Output> Emitter::finish(const CodeMemoryOptions& options) {
   }
   // Kernels may load a vector beyond the last constant.
   QL_TRY(out.weights, run::AlignedBytes::allocate(weights_.size() + 4096));
-  std::memcpy(out.weights.data(), weights_.data(), weights_.size());
+  std::copy(weights_.begin(), weights_.end(), out.weights.data());
   return out;
 }
 

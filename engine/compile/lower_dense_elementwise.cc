@@ -56,7 +56,10 @@ Result<Function> function_of(const Lowering& l, const Node& node) {
     f.operands = {0};
     return f;
   }
-  for (size_t i = 0; i < node.inputs.size(); ++i) f.operands.push_back(i);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) return unsupported("operand ", i, " is absent");
+    f.operands.push_back(i);
+  }
   return f;
 }
 

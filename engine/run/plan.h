@@ -88,6 +88,7 @@ class NodeCopies {
 struct Plan {
   std::string isa;            // "avx2"
   std::string code_method;    // how the code became executable
+  std::string golden;         // SHA-256 of the outputs for the golden input (self_test.h); empty: not known
   bool without_code = false;  // steps call kernels that are not there: to look at, not to run
   std::vector<TensorInfo> inputs, outputs;
   std::vector<TailInput> before_tail;  // RunContext::outputs, in order; empty: there is no tail and they are `outputs`

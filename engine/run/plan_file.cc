@@ -55,7 +55,7 @@ std::string name_of(uint32_t kind) {
 }
 
 bool is_known(uint32_t kind) {
-  const uint32_t known[] = {kInfoSection, kPlanSection, kWeightSection, kCodeSection, kGraphSection};
+  const uint32_t known[] = {kInfoSection, kPlanSection, kWeightSection, kCodeSection, kGoldenSection, kGraphSection};
   return std::find(std::begin(known), std::end(known), kind) != std::end(known);
 }
 
@@ -174,7 +174,8 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   auto state = std::make_shared<State>();
   state->options = options;
   state->path = path;
-  state->file = std::make_unique<Descriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  state->file = std::make_unique<Descriptor>(-1);  // first, so that the file is closed whatever fails
+  state->file->file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (state->file->file < 0) return in_file(make_error(Code::io, "cannot be opened: ", std::strerror(errno)));
   struct stat about {};
   if (fstat(state->file->file, &about) != 0 || !S_ISREG(about.st_mode))
@@ -186,6 +187,12 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   if (!mapping.ok()) return in_file(std::move(mapping).error());
   state->mapping = *std::move(mapping);
   if (Status read = state->read(); !read.ok()) return in_file(std::move(read).error());
+  const bool has_code =
+      std::any_of(state->variants.begin(), state->variants.end(), [](const Variant& v) { return v.code; });
+  if (has_code && options.map_code && options.allowed.empty() && (about.st_mode & S_IWOTH))
+    return in_file(
+        make_error(Code::invalid_argument,
+                   "has code and can be written by everybody; allow it by its SHA-256, or take the right away"));
   const auto& allowed = state->options.allowed;
   if (!allowed.empty()) {
     const std::string hash = sha256_hex({reinterpret_cast<const char*>(state->mapping->data), state->mapping->bytes});
@@ -230,6 +237,11 @@ Result<std::vector<KernelFn>> PlanFile::State::entries(const Variant& variant, P
     plan.kernels.push_back({r.name, entries[i], r.bytes, r.instruction_bytes});
   }
   plan.code_method = "mapped from the plan file";
+  if (const Section* golden = find(kGoldenSection, variant.index)) {
+    FieldReader r(bytes(*golden));
+    r.read(plan.golden);
+    QL_CHECK_OK(std::move(r).status().context("section 'gold'"));
+  }
   plan.resources.push_back(std::move(executable));
   return entries;
 }

@@ -7,6 +7,7 @@
 //   64  section table, 32 bytes each: u32 kind, u32 flags (bit 0: whoever does not know the kind must refuse the file),
 //       u32 variant, u32 CRC-32C, u64 offset, u64 bytes
 //   ..  sections: "info" once; for each variant (an instruction set) "plan", "wght" and, ahead of time, "code";
+//       "gold", the SHA-256 of its outputs for a golden input (self_test.h);
 //       "grph", the graph in its final form, for whoever has to generate code or runs the reference
 //
 // A file of the same major version loads; sections of unknown kinds are skipped unless flagged. Weights and code begin
@@ -44,7 +45,7 @@ constexpr uint32_t section_kind(const char (&name)[5]) {
 }
 inline constexpr uint32_t kInfoSection = section_kind("info"), kPlanSection = section_kind("plan"),
                           kWeightSection = section_kind("wght"), kCodeSection = section_kind("code"),
-                          kGraphSection = section_kind("grph");
+                          kGoldenSection = section_kind("gold"), kGraphSection = section_kind("grph");
 
 struct Section {
   uint32_t kind, flags, variant, crc;
@@ -94,6 +95,7 @@ class PlanFile {
 struct PlanParts {
   PlanInfo info;
   std::vector<std::shared_ptr<const Plan>> variants;  // one for each instruction set
+  std::vector<std::string> golden;                    // for each of them Plan::golden; may be shorter
   bool code = false;
   std::vector<std::byte> graph;  // empty: none
 };

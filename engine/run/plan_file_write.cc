@@ -70,6 +70,12 @@ Result<std::vector<std::byte>> plan_file_bytes(const PlanParts& plan, const Step
   parts.push_back({kInfoSection, kRequiredSection, 0, 8, info.bytes()});
   for (size_t i = 0; i < plan.variants.size(); ++i)
     QL_CHECK_OK(add_variant(*plan.variants[i], static_cast<uint32_t>(i), plan.code, others, parts));
+  for (size_t i = 0; i < plan.golden.size(); ++i) {
+    if (plan.golden[i].empty()) continue;
+    FieldWriter golden;
+    golden.write(plan.golden[i]);
+    parts.push_back({kGoldenSection, 0, static_cast<uint32_t>(i), 8, golden.bytes()});
+  }
   if (!plan.graph.empty()) parts.push_back({kGraphSection, 0, 0, 8, plan.graph});
 
   FieldWriter table;

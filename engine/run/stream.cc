@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/base/guard.h"
 #include "engine/run/executor.h"
 #include "engine/run/half_tensors.h"
 
@@ -85,6 +86,10 @@ struct Stream::State {
 };
 
 Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
+  return guarded([&] { return opened(std::move(plan), options); });
+}
+
+Result<Stream> Stream::opened(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
   if (options.threads < 1 || options.threads > 1024)
     return invalid_argument("a stream of ", options.threads, " threads, expected 1 to 1024");
   if (plan->without_code) return unsupported("the plan's kernels have no code (", plan->code_method, ")");
@@ -229,6 +234,11 @@ Status Stream::run(std::span<const View> in, std::span<const MutView> out, StepO
 
 Status Stream::run(std::span<const View> in, std::span<const MutView> out, const RunControl& control,
                    StepObserver* observer) noexcept {
+  return guarded([&] { return run_guarded(in, out, control, observer); });
+}
+
+Status Stream::run_guarded(std::span<const View> in, std::span<const MutView> out, const RunControl& control,
+                           StepObserver* observer) {
   State& s = *state_;
   QL_CHECK_OK(s.check(in, out));
   QL_CHECK_OK(s.place(in, out));

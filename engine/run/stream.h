@@ -60,6 +60,8 @@ class Stream {
 
  private:
   struct State;
+  static Result<Stream> opened(std::shared_ptr<const Plan>, const StreamOptions&);
+  Status run_guarded(std::span<const View>, std::span<const MutView>, const RunControl&, StepObserver*);
   explicit Stream(std::unique_ptr<State>);
   std::unique_ptr<State> state_;
 };

@@ -5,6 +5,9 @@
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_scheduler_observer.h>
 #include <sched.h>
+#elif defined(QUADLANE_PLAIN_THREADS)
+#include <thread>
+#include <vector>
 #endif
 
 #include "engine/run/executor.h"
@@ -58,11 +61,16 @@ class TbbExecutor final : public Executor {
     arena_.initialize();
     if (options.pin) pinner_ = std::make_unique<Pinner>(arena_, options.first_core);
   }
+  // Where oneTBB has no memory for its tasks, the caller does what is left.
   void run(int members, Work work, void* user) noexcept override {
-    arena_.execute([&] {
-      tbb::parallel_for(
-          0, members, [&](int member) { work(user, member); }, tbb::static_partitioner());
-    });
+    try {
+      arena_.execute([&] {
+        tbb::parallel_for(
+            0, members, [&](int member) { work(user, member); }, tbb::static_partitioner());
+      });
+    } catch (const std::exception&) {
+      for (int member = 0; member < members; ++member) work(user, member);
+    }
   }
   void enter(void (*body)(void*), void* user) noexcept override {
     arena_.execute([&] { body(user); });
@@ -80,6 +88,19 @@ class TbbExecutor final : public Executor {
   std::unique_ptr<Pinner> pinner_;
 };
 
+#elif defined(QUADLANE_PLAIN_THREADS)
+
+// A thread for each member of each run: slow, and every synchronization is seen by ThreadSanitizer, which oneTBB's is not.
+class PlainThreads final : public Executor {
+ public:
+  void run(int members, Work work, void* user) noexcept override {
+    std::vector<std::thread> others;
+    for (int member = 1; member < members; ++member) others.emplace_back(work, user, member);
+    work(user, 0);
+    for (std::thread& other : others) other.join();
+  }
+};
+
 #else
 
 class CallingThread final : public Executor {
@@ -95,6 +116,8 @@ class CallingThread final : public Executor {
 
 #ifdef QUADLANE_TBB
 std::unique_ptr<Executor> make_executor(const StreamOptions& options) { return std::make_unique<TbbExecutor>(options); }
+#elif defined(QUADLANE_PLAIN_THREADS)
+std::unique_ptr<Executor> make_executor(const StreamOptions&) { return std::make_unique<PlainThreads>(); }
 #else
 std::unique_ptr<Executor> make_executor(const StreamOptions&) { return std::make_unique<CallingThread>(); }
 #endif

@@ -51,6 +51,8 @@ Status run_passes(Graph& graph, const OpTable& ops, std::span<const Pass> passes
   for (int round = 0; round < kMaxRounds; ++round) {
     int changed = 0;
     for (size_t i = 0; i < passes.size(); ++i) {
+      if (options.deadline && std::chrono::steady_clock::now() > *options.deadline)
+        return make_error(Code::timed_out, "the passes took longer than they may, the next is '", passes[i].name, "'");
       QL_TRY(int rewrites, run_pass(graph, ops, passes[i], options, first_row + i));
       changed += rewrites;
     }

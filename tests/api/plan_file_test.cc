@@ -235,6 +235,44 @@ TEST_F(PlanFileTest, RefusalsNameWhatWasFoundAndExpected) {
   }
 }
 
+TEST_F(PlanFileTest, TheSelfTestRefusesOtherOutputs) {
+  if (!detect_cpu().runs(Isa::avx2)) GTEST_SKIP() << "this machine runs no generated code";
+  const ModelOptions strict{.self_test = true};
+  auto error = [&] {
+    auto model = Model::load_plan(path_, strict);
+    return model.ok() ? "" : model.error().text();
+  };
+  write(bytes_);
+  EXPECT_EQ(error(), "");
+  // As if this machine computed otherwise: another hash, behind right checksums.
+  auto file = run::PlanFile::open(path_);
+  std::vector<std::byte> bytes = bytes_;
+  size_t index = 0;
+  while (file->sections()[index].kind != run::kGoldenSection) ++index;
+  const run::Section golden = file->sections()[index];
+  bytes[golden.offset + golden.bytes - 1] ^= std::byte{1};
+  const uint32_t crc = crc32c(std::span(bytes).subspan(golden.offset, golden.bytes));
+  std::memcpy(bytes.data() + run::kPlanHeaderBytes + index * run::kSectionBytes + 12, &crc, 4);
+  const uint32_t table =
+      crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, file->sections().size() * run::kSectionBytes));
+  std::memcpy(bytes.data() + 28, &table, 4);
+  const uint32_t header = crc32c(std::span(bytes).first(60));
+  std::memcpy(bytes.data() + 60, &header, 4);
+  write(bytes);
+  EXPECT_EQ(load_error(), "");
+  EXPECT_NE(error().find("the self-test failed: the golden input gives outputs of SHA-256 "), std::string::npos)
+      << error();
+  write(make({}));
+  EXPECT_NE(error().find("the self-test needs a plan file with code"), std::string::npos) << error();
+}
+
+TEST_F(PlanFileTest, CodeThatEverybodyMayWriteIsRefused) {
+  write(bytes_);
+  std::filesystem::permissions(path_, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
+  EXPECT_NE(load_error().find("can be written by everybody"), std::string::npos);
+  EXPECT_EQ(load_error({.allowed = {run::PlanFile::open(path_, {.map_code = false})->sha256()}}), "");
+}
+
 TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
   auto with_section = [&](uint32_t flags) {
     // The graph's entry becomes one of an unknown kind.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/compile/compile.h"
 
@@ -14,6 +15,7 @@ struct PlanCheck {
   int runs = 2;             // the second run must find the arena as a run leaves it
   unsigned seed = 1;
   double tolerance = 1e-4;  // of the largest magnitude, for f32 outputs
+  std::vector<float> palette = {};  // values that f32 inputs take in turn; none: normal ones
   bool expect_no_reference = false;  // every step must run generated code
 };
 

@@ -202,7 +202,7 @@ TEST(Text, ErrorsNameLineAndBothValues) {
       {"const %c: u8[1] = ones",
        "line 1: constant 'c': expected elements: {...}, 0x..., zeros, iota, fill(value) or random(seed), found 'ones'"},
       {"const %c: u8[2000000000] = zeros",
-       "line 1: constant 'c': u8[2000000000] has more than 134217728 elements, the limit of the text form"},
+       "line 1: constant 'c': u8[2000000000] has 2000000000 bytes, 134217728 are left of the limit"},
       {"const %c: u8[99999999999999999999] = zeros", "line 1: '99999999999999999999' does not fit in 64 bits"},
   };
   for (const Case& c : cases) EXPECT_EQ(fault(c.text), c.error) << c.text;

@@ -112,6 +112,14 @@ TEST(LoadError, GraphStructure) {
   EXPECT_EQ(relu().error(few), "the graph has 1 nodes, the limit is 0");
 }
 
+TEST(LoadError, Strings) {
+  LoadOptions options;
+  options.max_string_bytes = 3;
+  EXPECT_EQ(relu().error(options), "a name or text has 4 bytes, the limit is 3");
+  EXPECT_EQ(ModelBuilder().input(std::string(70000, 'x'), {1}).output("y").error(),
+            "a name or text has 70000 bytes, the limit is 65536");
+}
+
 TEST(LoadError, Inputs) {
   EXPECT_EQ(ModelBuilder().input("x", {1, -2}).output("x").error(), "input 'x': dimension 1 is -2");
   EXPECT_EQ(ModelBuilder().input("x", {1ll << 40, 1ll << 40}).output("x").error(),

@@ -99,6 +99,13 @@ TEST_F(ExternalData, StaysInTheModelsDirectory) {
             "initializer 'w': external data 'near.bin' leads out of the model's directory");
 }
 
+// A hard link is a file outside of the directory that looks as if it were inside.
+TEST_F(ExternalData, RefusesHardLinks) {
+  fs::create_hard_link(root_ / "secret.bin", root_ / "model" / "hard.bin");
+  EXPECT_EQ(error(model({{"location", "hard.bin"}})),
+            "initializer 'w': external data 'hard.bin' has 2 names (hard links), expected one");
+}
+
 TEST_F(ExternalData, ChecksSizes) {
   EXPECT_EQ(error(model({{"location", "weights.bin"}, {"offset", "16"}})),
             "initializer 'w': external data 'weights.bin' has 20 bytes, 8 at offset 16 are asked for");

@@ -192,6 +192,25 @@ TEST(Command, BadInputsAreOneLineErrors) {
   EXPECT_FALSE(exists(scratch.path("q.onnx")));
 }
 
+// Two runs that must give the same say so by their hashes.
+TEST(Command, RunTellsWhatMadeItsOutputs) {
+  Scratch scratch;
+  const std::string net = small_net(scratch), input = write_input(scratch, "x.npy", {1, 1, 16, 16});
+  auto record = [&](const std::string& more) {
+    const std::string file = scratch.path("record.json");
+    CommandResult r = quadlane(scratch, cat("run ", net, " --input ", input, " --output-dir ", scratch.path("out"),
+                                            " --no-tune --provenance ", file, more));
+    EXPECT_EQ(r.code, 0) << r.err;
+    return nlohmann::json::parse(*read_file(file));
+  };
+  const auto first = record(""), second = record(" --threads 2");
+  for (const char* key : {"tool", "date", "cpu", "system", "isa", "code", "precision", "model_sha256"})
+    EXPECT_TRUE(first.contains(key)) << key;
+  EXPECT_EQ(second["threads"], 2);
+  EXPECT_EQ(first["inputs"], second["inputs"]);
+  EXPECT_EQ(first["outputs"], second["outputs"]);
+}
+
 TEST(Command, UnwritableOutputsFailBeforeTheWork) {
   Scratch scratch;
   std::string net = small_net(scratch), calib = calibration_folder(scratch),
@@ -225,9 +244,11 @@ TEST(Command, SegmentsAnExam) {
   EXPECT_EQ(report["precision"], "int8");
   EXPECT_EQ(report["compare"]["precision"], "f32");
   EXPECT_EQ(report["phases"].size(), 3u);
-  EXPECT_EQ(
-      nlohmann::json::parse(*read_file(scratch.path("provenance.json")))["model_sha256"].get<std::string>().size(),
-      64u);
+  auto record = nlohmann::json::parse(*read_file(scratch.path("provenance.json")));
+  EXPECT_EQ(record["model_sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(record["streams"], 2);
+  EXPECT_EQ(record["inputs"][0]["sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(record["outputs"][0]["sha256"].get<std::string>().size(), 64u);
 
   // The result does not depend on the number of streams.
   std::string alone =

@@ -16,6 +16,7 @@ void ModelArgs::add_to(CLI::App& app, bool positional) {
     app.add_option("--model", path, help)->capture_default_str();
   app.add_option("--isa", isa, "reference, avx2, avx512 or avx512_vnni; default: the best this machine runs");
   app.add_flag("--no-tune", no_tune, "choose schedules by the model alone, without timing them");
+  app.add_flag("--self-test", self_test, "of a plan: refuse it unless its golden input gives the golden outputs here");
   app.add_option("--schedules", schedules, "file that keeps what timing chose, from one compilation to the next");
   app.add_option("--shape", shapes, "NAME=1x1x224x224: the shape of an input")->take_all();
   app.add_option("--dim", dims, "NAME=224: the extent of a symbolic dimension; repeatable")->take_all();
@@ -55,6 +56,7 @@ Result<std::shared_ptr<compile::ScheduleBook>> open_schedules(const std::string&
 Result<ModelOptions> ModelArgs::options() const {
   ModelOptions options;
   options.tune = !no_tune;
+  options.self_test = self_test;
   if (!schedules.empty()) {
     QL_TRY(options.schedules, open_schedules(schedules));
   }

@@ -13,7 +13,7 @@ namespace quadlane::tools {
 struct ModelArgs {
   std::string path;
   std::string isa;  // empty: the best this machine runs
-  bool no_tune = false;
+  bool no_tune = false, self_test = false;
   std::string schedules;            // file of schedules chosen earlier; empty: none
   std::vector<std::string> shapes;  // NAME=1x1x224x224
   std::vector<std::string> dims;    // NAME=224

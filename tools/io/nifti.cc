@@ -39,7 +39,6 @@ enum Offset : size_t {
 };
 constexpr int64_t kFirstVoxel = 352;              // header and the four bytes that announce extensions
 constexpr int64_t kMaxVoxelOffset = 64 << 20;     // extensions beyond this are no metadata any more
-constexpr int64_t kMaxVoxels = int64_t{1} << 30;  // 4 GiB as float
 
 template <class T>
 T swap_bytes(T value) {
@@ -112,8 +111,8 @@ Status read_extents(NiftiImage& image) {
     int64_t extent = get<int16_t>(image, kDim + 2 * (i + 1));
     if (extent < 1) return invalid_argument("dimension ", i + 1, " has extent ", extent);
     image.extent[i] = extent;
-    if (__builtin_mul_overflow(count, extent, &count) || count > kMaxVoxels)
-      return unsupported("the image has more than ", kMaxVoxels, " voxels");
+    if (__builtin_mul_overflow(count, extent, &count) || count > kMostVoxels)
+      return unsupported("the image has more than ", kMostVoxels, " voxels");
   }
   return {};
 }

@@ -10,6 +10,9 @@
 
 namespace quadlane::tools {
 
+// 256 MB as float: a thousandfold compressed file must not ask for gigabytes.
+inline constexpr int64_t kMostVoxels = int64_t{1} << 26;
+
 struct NiftiImage {
   static constexpr size_t kHeaderBytes = 348;
   std::array<char, kHeaderBytes> header{};  // as the file has it, byte order included

@@ -17,6 +17,12 @@ struct Raster {
 };
 
 inline constexpr int kMaxRasterSide = 1 << 15;
+// 22 megapixels in colour, 256 MB: a picture of a megabyte, or a line of preprocessing, must not ask for gigabytes.
+inline constexpr size_t kMaxRasterValues = size_t{1} << 26;
+inline bool is_too_large(int channels, size_t rows, size_t columns) {
+  return rows > kMaxRasterSide || columns > kMaxRasterSide ||
+         rows * columns > kMaxRasterValues / static_cast<size_t>(channels);
+}
 
 // PNG (1 to 16 bits, palettes become colours, alpha is dropped) or JPEG, by content.
 Result<Raster> parse_picture(std::string_view bytes);

@@ -42,7 +42,7 @@ bool decode(jpeg_decompress_struct& info, Errors& errors, std::string_view bytes
   out.channels = info.output_components;
   out.width = info.output_width;
   out.height = info.output_height;
-  if (out.width > kMaxRasterSide || out.height > kMaxRasterSide) return false;
+  if (is_too_large(out.channels, out.height, out.width)) return false;
   const size_t pitch = out.width * static_cast<size_t>(out.channels);
   out.bytes.resize(pitch * out.height);
   while (info.output_scanline < info.output_height) {
@@ -61,7 +61,8 @@ Result<Raster> parse_jpeg(std::string_view bytes) {
   info.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = fail;
   errors.base.output_message = ignore;  // warnings are counted
-  std::snprintf(errors.message, sizeof errors.message, "larger than %d pixels a side", kMaxRasterSide);
+  std::snprintf(errors.message, sizeof errors.message, "larger than %d pixels a side or %zu values", kMaxRasterSide,
+                kMaxRasterValues);
   Decoded found;
   const bool done = decode(info, errors, bytes, found);
   const bool damaged = errors.base.num_warnings > 0;  // libjpeg would fill what is missing with grey

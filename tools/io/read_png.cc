@@ -53,6 +53,7 @@ bool decode(png_structp png, png_infop info, Decoded& out) {
   out.height = png_get_image_height(png, info);
   out.channels = png_get_channels(png, info);
   out.bits = png_get_bit_depth(png, info) == 16 ? 16 : 8;
+  if (is_too_large(out.channels, out.height, out.width)) png_error(png, "the picture has too many values");
   const size_t pitch = png_get_rowbytes(png, info);
   out.bytes.resize(pitch * out.height);
   out.rows.resize(out.height);

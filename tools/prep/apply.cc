@@ -57,7 +57,8 @@ struct Apply {
       rows = std::max(1, static_cast<int>(std::lround(raster.rows * factor)));
       columns = std::max(1, static_cast<int>(std::lround(raster.columns * factor)));
     }
-    if (rows > kMaxRasterSide || columns > kMaxRasterSide)
+    const auto height = static_cast<size_t>(rows), width = static_cast<size_t>(std::max(columns, raster.columns));
+    if (is_too_large(raster.channels, height, width))
       return unsupported("resizing ", raster.rows, "x", raster.columns, " gives ", rows, "x", columns, " pixels");
     raster = resample(raster, rows, columns, s.filter);
     return {};
@@ -70,6 +71,8 @@ struct Apply {
   }
   Status operator()(const PadStep& s) {
     int rows = std::max(raster.rows, s.rows), columns = std::max(raster.columns, s.columns);
+    if (is_too_large(raster.channels, static_cast<size_t>(rows), static_cast<size_t>(columns)))
+      return unsupported("padding ", raster.rows, "x", raster.columns, " gives ", rows, "x", columns, " pixels");
     int y = s.corner ? 0 : (rows - raster.rows) / 2, x = s.corner ? 0 : (columns - raster.columns) / 2;
     raster = placed(raster, rows, columns, {0, 0, y, x, raster.rows, raster.columns}, s.value);
     return {};
@@ -117,16 +120,25 @@ struct Apply {
   }
 };
 
-}  // namespace
-
-Result<Raster> Preprocessing::apply(Raster raster) const {
+// Percentiles cannot be had of values that are no numbers, and no network makes sense of them.
+Status check_finite(const Raster& raster) {
   for (size_t i = 0; i < raster.values.size(); ++i)
     if (!std::isfinite(raster.values[i]))
       return invalid_argument("pixel ", i % raster.plane() % static_cast<size_t>(raster.columns), ",",
                               i % raster.plane() / static_cast<size_t>(raster.columns), " is ", raster.values[i]);
+  return {};
+}
+
+}  // namespace
+
+Result<Raster> Preprocessing::apply(Raster raster) const {
+  QL_CHECK_OK(check_finite(raster));
   QL_TRY(raster, with_color(std::move(raster), color));
   Apply apply{std::move(raster)};
-  for (const PrepStep& step : steps) QL_CHECK_OK(std::visit(apply, step));
+  for (size_t i = 0; i < steps.size(); ++i) {
+    QL_CHECK_OK(std::visit(apply, steps[i]).context(cat("step ", i)));
+    QL_CHECK_OK(check_finite(apply.raster).context(cat("behind step ", i)));
+  }
   return std::move(apply.raster);
 }
 

@@ -7,6 +7,7 @@
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
+#include "tools/cli/provenance.h"
 #include "tools/cli/table.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
@@ -19,7 +20,7 @@ namespace {
 struct RunArgs {
   ModelArgs model;
   std::vector<std::string> inputs;
-  std::string prep, output_dir = ".";
+  std::string prep, output_dir = ".", provenance;
   int threads = 1;
 };
 
@@ -33,8 +34,22 @@ std::vector<std::string> summary(const run::TensorInfo& info, const Tensor& tens
   return {info.name, to_string(tensor.type()), cat(least), cat(most), cat(sum / count)};
 }
 
+// Hashes of the tensors themselves: what a picture became, not the picture.
+Status write_provenance(const RunArgs& args, const Model& model, std::span<const std::string> files,
+                        std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+  QL_TRY(auto record, provenance(args.model.path, model, {.threads = args.threads}));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    record["inputs"].push_back(hashed_tensor(model.inputs()[i].name, inputs[i]));
+    record["inputs"].back()["file"] = files[i];
+  }
+  for (size_t i = 0; i < outputs.size(); ++i)
+    record["outputs"].push_back(hashed_tensor(model.outputs()[i].name, outputs[i]));
+  return write_file(args.provenance, record.dump(1) + "\n");
+}
+
 Status run(const RunArgs& args) {
   QL_CHECK_OK(prepare_output_dir(args.output_dir));
+  if (!args.provenance.empty()) QL_CHECK_OK(prepare_output_file(args.provenance));
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(DynamicModel model, DynamicModel::load(args.model.path, {options}));
   QL_TRY(std::vector<std::string> files, assign_inputs(model.inputs(), args.inputs));
@@ -49,6 +64,7 @@ Status run(const RunArgs& args) {
     QL_CHECK_OK(write_npy(path, outputs[i].view()));
     table.add(summary(info, outputs[i]));
   }
+  if (!args.provenance.empty()) QL_CHECK_OK(write_provenance(args, *stream.model(), files, inputs, outputs));
   std::fputs(table.text().c_str(), stdout);
   return {};
 }
@@ -64,6 +80,8 @@ Verb add_run(CLI::App& root) {
       ->take_all();
   app->add_option("--prep", args->prep, "how images become inputs; default: MODEL.prep.json, or what the model says");
   app->add_option("--output-dir", args->output_dir, "where NAME.npy is written for each output")->capture_default_str();
+  app->add_option("--provenance", args->provenance,
+                  "write what made the outputs of what (versions, hashes) to this file");
   app->add_option("--threads", args->threads, "threads that share the work")->check(CLI::Range(1, 1024));
   return {app, [args] { return run(*args); }};
 }

@@ -1,12 +1,11 @@
 // quadlane segment: a cine exam -> label masks, pictures, volumes.
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
-#include "engine/base/sha256.h"
 #include "engine/run/topology.h"
 #include "tools/cli/precision.h"
+#include "tools/cli/provenance.h"
 #include "tools/heart/montage.h"
 #include "tools/io/file.h"
 #include "tools/verbs/segment_report.h"
@@ -52,29 +51,19 @@ Result<Reading> read_exam_with(const Model& model, const std::string& path, cons
 }
 
 // Everything needed to tell later what made these masks of what.
-Result<std::string> provenance_text(const Report& report) {
-  std::time_t now = std::time(nullptr);
-  char date[32];
-  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-  nlohmann::ordered_json json = {{"tool", cat("quadlane ", QUADLANE_VERSION)},
-                                 {"date", date},
-                                 {"input", report.input},
-                                 {"model", report.main.model},
-                                 {"precision", report.main.precision},
-                                 {"isa", report.main.isa},
-                                 {"cpu", detect_cpu().name}};
-  QL_TRY(std::string model, read_file(report.main.model));
-  json["model_sha256"] = sha256_hex(model);
+Result<std::string> provenance_text(nlohmann::ordered_json record, const Report& report) {
+  record["inputs"].push_back({{"file", report.input}});
   if (!is_directory(report.input)) {
     QL_TRY(std::string input, read_file(report.input));
-    json["input_sha256"] = sha256_hex(input);
+    record["inputs"] = {hashed_file("exam", report.input, input)};
   }
   const auto& labels = report.main.segmentation.labels;
-  json["labels_sha256"] = sha256_hex({reinterpret_cast<const char*>(labels.data()), labels.size()});
-  return json.dump(1) + "\n";
+  record["outputs"] = {
+      hashed_file("labels", "masks.nii.gz", {reinterpret_cast<const char*>(labels.data()), labels.size()})};
+  return record.dump(1) + "\n";
 }
 
-Status write_results(const SegmentArgs& args, const Report& report) {
+Status write_results(const SegmentArgs& args, const Report& report, const nlohmann::ordered_json& made_by) {
   auto in_output = [&](const char* name) { return (std::filesystem::path(args.output) / name).string(); };
   const Exam& exam = report.exam;
   const std::vector<uint8_t>& labels = report.main.segmentation.labels;
@@ -89,7 +78,7 @@ Status write_results(const SegmentArgs& args, const Report& report) {
         side_by_side(exam, report.main.function, other, report.other->precision, labels, report.main.precision)));
   }
   if (!args.provenance.empty()) {
-    QL_TRY(std::string text, provenance_text(report));
+    QL_TRY(std::string text, provenance_text(made_by, report));
     QL_CHECK_OK(write_file(args.provenance, text));
   }
   return write_file(in_output("report.json"), summary_json(report).dump(1) + "\n");
@@ -112,12 +101,13 @@ Status segment(const SegmentArgs& args) {
   }
   QL_TRY(Model model, open_model(args, args.model.path, args.precision.precision, exam));
   if (std::string remark = isa_remark(model); !remark.empty()) std::fprintf(stderr, "note: %s\n", remark.c_str());
+  QL_TRY(auto made_by, provenance(args.model.path, model, settings));
   QL_TRY(report.main, read_exam_with(model, args.model.path, exam, settings));
   if (!args.compare.empty()) {
     QL_TRY(Model other, open_model(args, args.compare, "", exam));
     QL_TRY(report.other, read_exam_with(other, args.compare, exam, settings));
   }
-  QL_CHECK_OK(write_results(args, report));
+  QL_CHECK_OK(write_results(args, report, made_by));
   std::fputs(summary_text(report).c_str(), stdout);
   return {};
 }

@@ -27,7 +27,7 @@ inline float horner(const float (&coefficients)[N], float x) {
   return horner(coefficients, x, coefficients[0]);
 }
 
-inline float power_of_two(int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+inline float power_of_two(int32_t n) { return std::bit_cast<float>((static_cast<uint32_t>(n) + 127u) << 23); }
 
 // x = n ln 2 + r: n, and e^r - 1 = r + r^2 q(r).
 struct ExpParts {
@@ -39,7 +39,9 @@ inline ExpParts exp_parts(float x) {
   const float rounded = x * 0x1.715476p0f + kRoundMagic, n = rounded - kRoundMagic;
   float r = std::fma(n, -0x1.62e4p-1f, x);  // ln 2 in two parts, the first short enough to multiply exactly
   r = std::fma(n, -0x1.7f7d1cp-20f, r);
-  return {static_cast<int32_t>(n), r, std::fma(r * r, horner(kQ, r), r)};
+  // n stands in the lowest bits of `rounded`; NaN gives some integer, and NaN in the end.
+  const int32_t whole = std::bit_cast<int32_t>(rounded) - std::bit_cast<int32_t>(kRoundMagic);
+  return {whole, r, std::fma(r * r, horner(kQ, r), r)};
 }
 
 inline float exp(float x) {
@@ -66,9 +68,9 @@ inline float log(float x) {
   constexpr float kQ[] = {-7.859545946e-02f, 1.288162172e-01f, -1.312876791e-01f, 1.418119669e-01f,
                           -1.662455350e-01f, 2.000228614e-01f, -2.500081062e-01f, 3.333331645e-01f};
   const bool denormal = x < 0x1p-126f;
-  const int32_t bits = std::bit_cast<int32_t>(denormal ? x * 0x1p24f : x);
-  const int32_t e = (bits - 0x3f3504f3) >> 23;  // of m as above
-  const float m = std::bit_cast<float>(bits - (e << 23)), t = m - 1.0f;
+  const uint32_t bits = std::bit_cast<uint32_t>(denormal ? x * 0x1p24f : x);
+  const int32_t e = static_cast<int32_t>(bits - 0x3f3504f3u) >> 23;  // of m as above
+  const float m = std::bit_cast<float>(bits - (static_cast<uint32_t>(e) << 23)), t = m - 1.0f;
   const float exponent = static_cast<float>(denormal ? e - 24 : e);
   float y = horner(kQ, t) * (t * t * t);
   y = std::fma(-0.5f, t * t, y);

@@ -1,0 +1,201 @@
+// Every call that can fail, failing once, in its turn: the work ends with a result or with one sentence, nothing is
+// lost, and what was open is usable afterwards.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+
+#include "engine/api/plan_model.h"
+#include "engine/c/quadlane.h"
+#include "graph/text.h"
+#include "loader/file.h"
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tests/faults/shim.h"
+
+namespace quadlane::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kNetwork = R"(
+graph "small"
+input %x: f32[1,3,8,8]
+const %w: f32[5,3,3,3] = random(1)
+const %w2: f32[2,8,1,1] = random(2)
+%y = Conv(%x, %w, _) pads=[1,1,1,1]
+%r = Relu(%y)
+%c = Concat(%x, %r) axis=1
+%z = Conv(%c, %w2, _)
+%p = MaxPool(%z) kernel_shape=[2,2] strides=[2,2]
+output %p
+)";
+
+int open_files() {
+  int count = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+class Faults : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "quadlane-faults-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    Graph graph = *parse_graph(kNetwork, op_table());
+    onnx_ = (folder_ / "small.onnx").string(), plan_ = (folder_ / "small.qlp").string();
+    ASSERT_TRUE(save_onnx(graph, onnx_).ok());
+    ASSERT_TRUE(write_whole_file(plan_, *make_plan_file(std::move(graph), {.tune = false}, {.ahead = true})).ok());
+    for (size_t i = 0; i < in_.size(); ++i) in_[i] = static_cast<float>(i % 13) - 6;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // Calls the library; what the test itself does never fails.
+  template <class Call>
+  static auto library(Call call) {
+    const InLibrary here;
+    return call();
+  }
+
+  // What is wrong, or nothing.
+  std::string load_and_run(const std::string& path, int threads, ModelOptions options = {}) {
+    options.tune = false;
+    auto model = library([&] { return Model::load(path, options); });
+    if (!model.ok()) return model.error().text();
+    auto stream = library([&] { return model->open_stream({.threads = threads}); });
+    if (!stream.ok()) return stream.error().text();
+    const TensorType in{DType::f32, {1, 3, 8, 8}}, out{DType::f32, {1, 2, 4, 4}};
+    const View view{&in, in_.data()};
+    const MutView to{&out, out_.data()};
+    Status status = library([&] { return stream->run({&view, 1}, {&to, 1}); });
+    return status.ok() ? std::string() : status.error().text();
+  }
+
+  std::string run_in_c() {
+    ql_plan* opened = nullptr;
+    ql_stream* stream = nullptr;
+    ql_error error = QL_ERROR_INIT;
+    const bool ok = library([&] {
+      const bool ran = ql_plan_open(plan_.c_str(), nullptr, &opened, &error) == QL_OK &&
+                       ql_stream_open(opened, nullptr, &stream, &error) == QL_OK &&
+                       ql_stream_bind_input(stream, 0, in_.data(), sizeof in_, &error) == QL_OK &&
+                       ql_stream_bind_output(stream, 0, out_.data(), sizeof out_, &error) == QL_OK &&
+                       ql_stream_run(stream, nullptr, &error) == QL_OK &&
+                       ql_stream_submit(stream, nullptr, nullptr, nullptr, &error) == QL_OK &&
+                       ql_stream_wait(stream, &error) == QL_OK;
+      ql_stream_close(stream);
+      ql_plan_close(opened);
+      return ran;
+    });
+    EXPECT_TRUE(ok || error.message[0]) << "an error without a sentence";
+    return ok ? "" : error.message;
+  }
+
+  // The file is the old one or the new one.
+  std::string write_file() {
+    const std::string path = (folder_ / "out.onnx").string();
+    const Graph graph = *parse_graph(kNetwork, op_table());
+    Status status = library([&] { return save_onnx(graph, path); });
+    return status.ok() ? std::string() : status.error().text();
+  }
+
+  using Work = std::function<std::string()>;
+
+  // Fails the 1st, 2nd, ... call of a kind until the work no longer reaches it; beyond `dense` only every `stride`-th.
+  void every(Fault kind, const Work& work, long dense = 1L << 40, long stride = 1) {
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(work(), "") << "undisturbed";
+    const int files = open_files();
+    long points = 0, errors = 0;
+    for (long n = 1;; n += n < dense ? 1 : stride) {
+      std::fill(out_.begin(), out_.end(), 0.0f);
+      auto once = [&] {  // everything of it is gone when blocks are counted
+        arm(kind, n);
+        const std::string wrong = work();
+        const bool struck = disarm();
+        if (struck && !wrong.empty()) ++errors;
+        EXPECT_EQ(wrong.find('\n'), std::string::npos) << wrong;
+        return struck;
+      };
+      auto disturbed = [&] {
+        const long before = live_blocks();
+        const bool struck = once();
+        return std::pair(struck, live_blocks() - before);
+      };
+      auto [struck, lost] = disturbed();
+      if (!struck) break;
+      ++points;
+      // Caches grow once; what is lost every time is a leak.
+      for (int again = 0; lost > 0 && again < 3; ++again) lost = disturbed().second;
+      EXPECT_LE(lost, 0) << "blocks are lost when call " << n << " fails";
+    }
+    std::cout << points << " calls failed in turn, " << errors << " times the work ended with an error\n";
+    EXPECT_GT(points, 0);
+    EXPECT_EQ(work(), "") << "afterwards";
+    EXPECT_EQ(open_files(), files);
+  }
+
+  fs::path folder_;
+  std::string onnx_, plan_;
+  std::array<float, 3 * 8 * 8> in_{};
+  std::array<float, 2 * 4 * 4> out_{};
+};
+
+class Allocations : public Faults {
+ protected:
+  void SetUp() override {
+    if (!allocations_can_fail()) GTEST_SKIP() << "the sanitizer brings its own allocator";
+    Faults::SetUp();
+  }
+};
+
+TEST_F(Allocations, OfAModel) {
+  every(
+      Fault::allocation, [&] { return load_and_run(onnx_, 1); }, 300, 61);
+}
+TEST_F(Allocations, OfAPlan) {
+  every(Fault::allocation, [&] { return load_and_run(plan_, 1); });
+}
+TEST_F(Allocations, OfTheCApi) {
+  every(Fault::allocation, [&] { return run_in_c(); });
+}
+TEST_F(Allocations, OfWriting) {
+  every(
+      Fault::allocation, [&] { return write_file(); }, 300, 17);
+}
+// All of them: minutes.
+TEST_F(Allocations, DISABLED_OfAModelWithThreadsAll) {
+  every(Fault::allocation, [&] { return load_and_run(onnx_, 2); });
+}
+TEST_F(Allocations, DISABLED_OfAModelAll) {
+  every(Fault::allocation, [&] { return load_and_run(onnx_, 1); });
+}
+
+TEST_F(Faults, Mappings) {
+  every(Fault::mapping, [&] { return load_and_run(onnx_, 1); });
+  every(Fault::mapping, [&] { return load_and_run(plan_, 1); });
+}
+TEST_F(Faults, Protections) {
+  struct Private final : CodeListener {  // a dual mapping of a file needs no protection to change
+    bool wants_private_pages() const override { return true; }
+    Status code_loaded(const std::string&, const void*, std::span<const uint8_t>) override { return {}; }
+  };
+  ModelOptions options;
+  options.code_listeners = {std::make_shared<Private>()};
+  every(Fault::protection, [&] { return load_and_run(onnx_, 1, options); });
+}
+TEST_F(Faults, Files) {
+  every(Fault::file, [&] { return load_and_run(onnx_, 1); });
+  every(Fault::file, [&] { return load_and_run(plan_, 1); });
+  every(Fault::file, [&] { return run_in_c(); });
+  every(Fault::file, [&] { return write_file(); });
+}
+TEST_F(Faults, Threads) {
+  every(Fault::thread, [&] { return run_in_c(); });
+}
+
+}  // namespace
+}  // namespace quadlane::testing

@@ -1,0 +1,18 @@
+// A record of what made a result: enough to tell later whether another run must give the same bytes.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/api/engine.h"
+#include "tools/cli/streams.h"
+
+namespace quadlane::tools {
+
+// Engine, processor, instruction set, threads, and the hashes of model, plan and calibration, as far as the file names
+// them. The caller adds "inputs" and "outputs".
+Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model&, const StreamSettings&);
+nlohmann::ordered_json hashed_file(const std::string& name, const std::string& path, std::string_view bytes);
+nlohmann::ordered_json hashed_tensor(const std::string& name, const Tensor&);
+
+}  // namespace quadlane::tools
