@@ -170,6 +170,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
   QL_TRY(auto operands, ConvOperands::read(l.graph, node, /*transposed=*/false));
   if (!operands) return declined("weights, bias or scales are not constants");
+  if (elements(in) == 0 || elements(out_shape) == 0) return declined("an input or result without elements");
   ConvOperands op = std::move(*operands);
   QL_TRY(auto x_planes, l.planar(node.input(0)));
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
@@ -283,6 +284,7 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
   const Shape &in = l.shape(node.input(0)), &out_shape = l.shape(node.output());
   QL_TRY(auto operands, ConvOperands::read(l.graph, node, /*transposed=*/true));
   if (!operands) return declined("weights, bias or scales are not constants");
+  if (elements(in) == 0 || elements(out_shape) == 0) return declined("an input or result without elements");
   ConvOperands op = std::move(*operands);
   QL_TRY(auto x_planes, l.planar(node.input(0)));
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
