@@ -25,8 +25,9 @@ extern const Pass kFuseHardSwish;
 extern const Pass kFuseGelu;
 extern const Pass kFuseMish;
 
-// What a quantizer wants besides.
-extern const Pass kDenseAsConv;
+// What the engine, and a quantizer for it, want besides.
+extern const Pass kUpsampledConv;
+extern const Pass kDenseAsConv;  // the quantizer only
 
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;

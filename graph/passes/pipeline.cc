@@ -71,13 +71,13 @@ std::span<const Pass> simplify_passes() {
 }
 
 std::span<const Pass> quantizable_passes() {
-  static const Pass passes[] = {kDenseAsConv};
+  static const Pass passes[] = {kUpsampledConv, kDenseAsConv};
   return passes;
 }
 
 std::span<const Pass> fuse_f32_passes() {
-  static const Pass passes[] = {kFoldDequantized, kFuseSwish,    kGroupNorm,     kFusePreActivation,
-                                kLowerConv,       kFuseResidual, kFuseActivation};
+  static const Pass passes[] = {kUpsampledConv,     kFoldDequantized, kFuseSwish,    kGroupNorm,
+                                kFusePreActivation, kLowerConv,       kFuseResidual, kFuseActivation};
   return passes;
 }
 

@@ -323,5 +323,63 @@ output %z
                  "Resize Conv Resize Conv");
 }
 
+TEST(UpsampledConv, AddsTheWeights) {
+  struct Case {
+    const char *mode, *sizes, *kernel, *pads;
+  };
+  for (const Case& c :
+       {Case{"asymmetric\" nearest_mode=\"floor", "8,10", "3,3", "1,1,1,1"},
+        Case{"asymmetric\" nearest_mode=\"round_prefer_floor", "8,10", "5,3", "4,0,1,2"},
+        Case{"half_pixel\" nearest_mode=\"round_prefer_ceil", "12,10", "2,3", "0,1,1,1"},
+        Case{"pytorch_half_pixel", "4,15", "3,1", "2,0,2,0"}, Case{"half_pixel", "16,20", "3,3", "0,0,0,0"}})
+    expect_rewrite("upsampled_conv",
+                   cat(R"(graph "g"
+input %x: f32[2,3,4,5]
+const %w: f32[5,3,)",
+                       c.kernel, R"(] = random(1)
+const %b: f32[5] = random(2)
+const %sizes: s64[4] = {2,3,)",
+                       c.sizes, R"(}
+%r = Resize(%x, _, _, %sizes) mode="nearest" coordinate_transformation_mode=")",
+                       c.mode, R"("
+%y = Conv(%r, %w, %b) pads=[)",
+                       c.pads, R"(]
+output %y
+)"),
+                   "ConvTranspose");
+}
+
+// Other pixels than x[u / s], steps, groups, more padding than the kernel reaches, a second reader.
+TEST(UpsampledConv, LeavesWhatDiffers) {
+  auto left = [](const char* mode, const char* scales, const char* conv, const char* more = "") {
+    expect_rewrite("upsampled_conv",
+                   cat(R"(graph "g"
+input %x: f32[1,4,4,4]
+const %w: f32[4,4,3,3] = random(1)
+const %half: f32[4,2,3,3] = random(1)
+const %s: f32[4] = {1.0,1.0,)",
+                       scales, R"(}
+%r = Resize(%x, _, %s) mode="nearest" coordinate_transformation_mode=")",
+                       mode, R"("
+%y = Conv(%r, )",
+                       conv, R"(
+output %y
+)",
+                       more),
+                   *more ? "Resize Conv Neg" : "Resize Conv");
+  };
+  const char* floor = "asymmetric\" nearest_mode=\"floor";
+  left("half_pixel\" nearest_mode=\"floor", "2.0,2.0", "%w)");
+  left("asymmetric\" nearest_mode=\"ceil", "2.0,2.0", "%w)");
+  left("align_corners", "2.0,2.0", "%w)");
+  left(floor, "2.2,2.0", "%w)");
+  left(floor, "1.5,1.5", "%w)");
+  left(floor, "2.0,2.0", "%w) strides=[2,2]");
+  left(floor, "2.0,2.0", "%w) dilations=[2,2]");
+  left(floor, "2.0,2.0", "%w) pads=[3,0,0,0]");
+  left(floor, "2.0,2.0", "%half) group=2");
+  left(floor, "2.0,2.0", "%w)", "%n = Neg(%r)\noutput %n\n");
+}
+
 }  // namespace
 }  // namespace quadlane
