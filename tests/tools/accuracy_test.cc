@@ -7,7 +7,10 @@
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tests/tools/command.h"
+#include "tools/accuracy/decision_bias.h"
+#include "tools/accuracy/detections.h"
 #include "tools/accuracy/task_score.h"
+#include "tools/cli/tensors.h"
 #include "tools/io/npy.h"
 
 namespace quadlane::tools {
@@ -39,6 +42,57 @@ TEST(TaskScore, ClassesAreTheLargestChannelOrWhatExceedsTheThreshold) {
   EXPECT_EQ(*classes_of(Metric::dice, mask, threshold_of(mask)), (Classes{0, 1, 0}));
   EXPECT_EQ(classes_of(Metric::dice, Tensor::from<float>({1, 2}, std::vector<float>{1, 2}), 0).error().text(),
             "an output f32[1,2] has no pixels to compare");
+}
+
+TEST(Detections, FromEveryFormOfOutputs) {
+  // Two anchors on one face, one elsewhere, one that is background.
+  const std::vector<float> corners = {0, 0, 4, 4, 0, 0, 4, 5, 8, 8, 9, 9, 2, 2, 3, 3};
+  const std::vector<float> scores = {0.1f, 0.9f, 0.2f, 0.8f, 0.4f, 0.6f, 0.99f, 0.01f};
+  std::vector<Tensor> outputs{Tensor::from<float>({1, 4, 2}, scores), Tensor::from<float>({1, 4, 4}, corners)};
+  auto found = detections_of(outputs);
+  ASSERT_TRUE(found.ok()) << found.error().text();
+  ASSERT_EQ(found->size(), 2u);  // the second overlaps the first
+  EXPECT_EQ((*found)[0].score, 0.9f);
+  EXPECT_EQ((*found)[1].x1, 8);
+
+  std::vector<Tensor> rows{Tensor::from<float>({1, 1, 7}, std::vector<float>{5, 5, 2, 4, 0.5f, 0.2f, 0.8f})};
+  found = detections_of(rows);
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ((*found)[0].kind, 1);
+  EXPECT_FLOAT_EQ((*found)[0].score, 0.4f);
+  EXPECT_EQ((*found)[0].y2, 7);
+  EXPECT_TRUE(confident(*found).empty());
+
+  std::vector<Tensor> none{Tensor::from<float>({1, 3}, std::vector<float>{1, 2, 3})};
+  EXPECT_NE(detections_of(none).error().text().find("no output holds boxes"), std::string::npos);
+}
+
+TEST(Detections, MeanAveragePrecision) {
+  const Detection a{0, 0, 4, 4, 0, 0.9f}, near_a{0, 0, 4, 5, 0, 0.8f}, b{10, 10, 14, 14, 0, 0.7f},
+      c{0, 0, 4, 4, 1, 0.6f};
+  BoxScore all;
+  all.add({a, b, c}, {a, b, c});
+  EXPECT_DOUBLE_EQ(all.value(), 1);
+  // Class 0: right, then wrong (met already), then right of two: 1/2 (1 + 2/3). Class 1: nothing found.
+  BoxScore some;
+  some.add({a, near_a, b}, {a, b, c});
+  EXPECT_DOUBLE_EQ(some.value(), (0.5 * (1 + 2.0 / 3) + 0) / 2);
+  EXPECT_DOUBLE_EQ(BoxScore().value(), 1);
+}
+
+TEST(DecisionBias, ClassesKeepTheirAreas) {
+  // Scores of three classes; the other network adds noise and an offset.
+  const std::vector<double> added = {0.05, -0.1, 0.05};
+  std::vector<float> exact, shifted;
+  uint32_t state = 1;
+  auto random = [&] { return static_cast<double>((state = state * 1664525 + 1013904223) >> 8) / (1 << 24) - 0.5; };
+  for (int i = 0; i < 3000; ++i)
+    for (size_t c = 0; c < 3; ++c) {
+      exact.push_back(static_cast<float>(4 * random()));
+      shifted.push_back(static_cast<float>(exact.back() + added[c] + 0.02 * random()));
+    }
+  const std::vector<double> offset = area_offsets(exact, shifted, 3, 0.1);
+  for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(offset[c], -added[c], 2e-3) << c;
 }
 
 // Three convolutions to classes of pixels, twelve inputs and their labels.
@@ -126,6 +180,38 @@ TEST(MaxDrop, LabelsMustFitTheSamples) {
   EXPECT_NE(shape.err.find("has 256 elements, the output has 1"), std::string::npos) << shape.err;
   f.scratch.write("labels/labels.csv", "1,2\n5,zero\n");
   EXPECT_NE(f.quantize(cat("--max-drop 1 --metric top1 --labels ", f.labels)).err.find("line 2 is not NAME,CLASS"),
+            std::string::npos);
+}
+
+TEST(MaxDrop, BoxesAreComparedWithThoseOfFp32) {
+  Scratch scratch;
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,1,8,8]
+const %w1: f32[6,1,3,3] = random(1)
+const %shape: s64[3] = {1,64,6}
+%a: f32[1,6,8,8] = Conv(%image, %w1) name="first" pads=[1,1,1,1]
+%b: f32[1,6,8,8] = Sigmoid(%a) name="sigmoid"
+%t: f32[1,8,8,6] = Transpose(%b) name="last" perm=[0,2,3,1]
+%boxes: f32[1,64,6] = Reshape(%t, %shape) name="rows"
+output %boxes
+)",
+                           op_table());
+  ASSERT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
+  const std::string calib = scratch.make_dir("calib");
+  for (int i = 0; i < 9; ++i)
+    EXPECT_TRUE(
+        write_npy(scratch.path(cat("calib/", i, ".npy")), random_tensor({DType::f32, {1, 1, 8, 8}}, i)->view()).ok());
+  const std::string base = cat("quantize ", scratch.path("net.onnx"), " --calib ", calib, " -o ",
+                               scratch.path("q.onnx"), " --max-drop 1 --metric map");
+  CommandResult r = quadlane(scratch, base);
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("map drop: int8"), std::string::npos) << r.out;
+  const std::string labels = scratch.make_dir("labels");
+  EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("has no boxes for"), std::string::npos);
+  for (int i = 0; i < 9; ++i) scratch.write(cat("labels/", i, ".csv"), "0,0.1,0.1,0.9,0.9\n");
+  EXPECT_EQ(quadlane(scratch, cat(base, " --labels ", labels)).code, 0);
+  scratch.write("labels/1.csv", "0,0.1,0.1,0.9\n");
+  EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("line 1 is not CLASS,X1,Y1,X2,Y2"),
             std::string::npos);
 }
 

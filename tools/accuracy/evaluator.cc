@@ -52,10 +52,18 @@ struct Power {
 
 }  // namespace
 
-Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, Tensor fp32, const Labels* labels,
-                      TaskScore& own) {
-  Case c{sample.name(), std::move(inputs), std::move(fp32), {}};
-  if (metric_ != Metric::sqnr) {
+Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, std::span<const Tensor> fp32,
+                      const Labels* labels, TaskScore& own, BoxScore& own_boxes) {
+  QL_TRY(Tensor first, copy_of(fp32[0]));
+  Case c{sample.name(), std::move(inputs), std::move(first), {}, {}};
+  if (metric_ == Metric::map) {
+    QL_TRY(std::vector<Detection> found, detections_of(fp32));
+    c.boxes = confident(found);
+    if (labels) {
+      QL_TRY(c.boxes, labels->boxes_of(sample));
+    }
+    own_boxes.add(found, c.boxes);
+  } else if (metric_ != Metric::sqnr) {
     QL_TRY(Classes answered, classes_of(metric_, c.fp32, threshold_));
     if (labels) {
       QL_TRY(c.wanted, labels->of(sample, answered.size()));
@@ -74,6 +82,7 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
   Evaluator evaluator;
   evaluator.metric_ = metric;
   TaskScore own(metric);
+  BoxScore own_boxes;
   size_t bytes = 0;
   for (const Sample& sample : samples) {
     QL_TRY(auto read, read_samples(sample, fp32, source));
@@ -82,20 +91,20 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
     for (std::vector<Tensor>& inputs : read) {
       QL_CHECK_OK(runner.run(inputs).context(sample.name()));
       if (evaluator.cases_.empty()) evaluator.threshold_ = threshold_of(runner.outputs[0]);
-      QL_TRY(Tensor answer, copy_of(runner.outputs[0]));
-      bytes += answer.type().bytes();
+      bytes += runner.outputs[0].type().bytes();
       for (const Tensor& input : inputs) bytes += input.type().bytes();
-      QL_CHECK_OK(evaluator.add(sample, std::move(inputs), std::move(answer), labels, own));
+      QL_CHECK_OK(evaluator.add(sample, std::move(inputs), runner.outputs.tensors(), labels, own, own_boxes));
     }
     if (bytes > kMaxBytes) break;
   }
-  evaluator.fp32_score_ = own.value();
+  evaluator.fp32_score_ = metric == Metric::map ? own_boxes.value() : own.value();
   return evaluator;
 }
 
 Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   QL_TRY(Runner runner, Runner::make(quantized));
   TaskScore score(metric_);
+  BoxScore boxes;
   Power power;
   std::vector<double> ms;
   for (const Case& c : cases_) {
@@ -104,11 +113,17 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
     ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     power.add(c.fp32, runner.outputs[0]);
     if (metric_ == Metric::sqnr) continue;
+    if (metric_ == Metric::map) {
+      QL_TRY(std::vector<Detection> found, detections_of(runner.outputs.tensors()));
+      boxes.add(found, c.boxes);
+      continue;
+    }
     QL_TRY(Classes answered, classes_of(metric_, runner.outputs[0], threshold_));
     score.add(answered, c.wanted);
   }
   std::nth_element(ms.begin(), ms.begin() + static_cast<ptrdiff_t>(ms.size() / 2), ms.end());
-  const double drop = metric_ == Metric::sqnr ? power.share() : fp32_score_ - score.value();
+  const double own = metric_ == Metric::map ? boxes.value() : score.value();
+  const double drop = metric_ == Metric::sqnr ? power.share() : fp32_score_ - own;
   return NetworkLoss{drop, power.share(), ms.empty() ? 0 : ms[ms.size() / 2]};
 }
 
@@ -122,8 +137,9 @@ Status Evaluator::compare(const Graph& quantized, const Show& show) const {
 }
 
 double Evaluator::changed(const Tensor& a, const Tensor& b) const {
+  if (metric_ == Metric::sqnr || metric_ == Metric::map) return 0;
   auto x = classes_of(metric_, a, threshold_), y = classes_of(metric_, b, threshold_);
-  if (metric_ == Metric::sqnr || !x.ok() || !y.ok() || x->empty()) return 0;
+  if (!x.ok() || !y.ok() || x->empty()) return 0;
   size_t differ = 0;
   for (size_t i = 0; i < x->size(); ++i) differ += (*x)[i] != (*y)[i];
   return static_cast<double>(differ) / static_cast<double>(x->size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/quant/keep_layers.h"
+#include "tools/accuracy/detections.h"
 #include "tools/accuracy/labels.h"
 
 namespace quadlane::tools {
@@ -32,8 +33,11 @@ class Evaluator {
     std::vector<Tensor> inputs;
     Tensor fp32;  // the first output
     Classes wanted;
+    std::vector<Detection> boxes;  // wanted
   };
-  Status add(const Sample&, std::vector<Tensor> inputs, Tensor fp32, const Labels*, TaskScore& own);
+  // What fp32 answers, and what is wanted of a network; `own` and `own_boxes` count how fp32 fares.
+  Status add(const Sample&, std::vector<Tensor> inputs, std::span<const Tensor> fp32, const Labels*, TaskScore& own,
+             BoxScore& own_boxes);
 
   Metric metric_ = Metric::sqnr;
   float threshold_ = 0;

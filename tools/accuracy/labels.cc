@@ -71,4 +71,10 @@ Result<Classes> Labels::of(const Sample& sample, size_t pixels) const {
                           ".npy, .png, .nii.gz, .nii and no line in labels.csv");
 }
 
+Result<std::vector<Detection>> Labels::boxes_of(const Sample& sample) const {
+  const std::string name = stem_of(sample.files[0]) + ".csv", path = (std::filesystem::path(folder_) / name).string();
+  if (!exists(path)) return invalid_argument("labels '", folder_, "' has no boxes for ", sample.name(), ": no ", name);
+  return read_boxes(path);
+}
+
 }  // namespace quadlane::tools

@@ -1,9 +1,10 @@
 // Labels of samples, by name: `image_07.png` is labelled by LABELS/image_07.npy, .png or .nii(.gz), or by the line
-// "image_07,3" of LABELS/labels.csv.
+// "image_07,3" of LABELS/labels.csv; its boxes (map) are LABELS/image_07.csv.
 #pragma once
 
 #include <map>
 
+#include "tools/accuracy/detections.h"
 #include "tools/accuracy/task_score.h"
 #include "tools/cli/samples.h"
 
@@ -16,6 +17,7 @@ class Labels {
 
   // One class for top1; else one for each of `pixels` pixels.
   Result<Classes> of(const Sample&, size_t pixels) const;
+  Result<std::vector<Detection>> boxes_of(const Sample&) const;
 
  private:
   std::string folder_;

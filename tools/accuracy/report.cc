@@ -60,7 +60,7 @@ Status measure(const Graph& fp32, const Graph& int8, const Profile& profile, std
       if (few.size() < kLayerInputs) few.push_back(std::move(tensors));
   }
   QL_TRY(report.layers, layer_figures(fp32, int8, report.quantized, profile, few));
-  if (metric == Metric::sqnr) return {};
+  if (metric == Metric::sqnr || metric == Metric::map) return {};
   QL_CHECK_OK(evaluator.compare(
       int8, [&](const std::string& name, const Tensor& input, const Tensor& a, const Tensor& b) -> Status {
         QuantizationReport::Case c{name, evaluator.changed(a, b), {}};

@@ -15,6 +15,7 @@ std::optional<Metric> metric_of(std::string_view name) {
   if (name == "miou") return Metric::miou;
   if (name == "top1") return Metric::top1;
   if (name == "sqnr") return Metric::sqnr;
+  if (name == "map") return Metric::map;
   return std::nullopt;
 }
 

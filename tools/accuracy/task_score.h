@@ -9,7 +9,7 @@
 
 namespace quadlane::tools {
 
-enum class Metric : uint8_t { dice, miou, top1, sqnr };
+enum class Metric : uint8_t { dice, miou, top1, sqnr, map };
 std::optional<Metric> metric_of(std::string_view name);
 
 // The class of every pixel, or of the whole input (top1).

@@ -29,6 +29,7 @@ class Outputs {
   static Result<Outputs> allocate(std::span<const run::TensorInfo>);
   std::span<const MutView> views() const { return views_; }
   const Tensor& operator[](size_t i) const { return tensors_[i]; }
+  std::span<const Tensor> tensors() const { return tensors_; }
   size_t size() const { return tensors_.size(); }
 
  private:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The fixed set that fp32 and int8 of the showcase model are compared on: nothing of it was trained on or calibrated by.
 
-  heldout.py make FOLDER --sunnybrook DIR --acdc DIR      images.npy [N,1,192,192], targets.npy, cases.json
+  heldout.py make FOLDER --sunnybrook DIR --acdc DIR [--seed 20001 --patients 70]      images.npy [N,1,192,192], targets.npy, cases.json
   heldout.py run FOLDER NAME --model MODEL --quadlane COMMAND     labels of every image: NAME.npy
   heldout.py compare FOLDER NAME NAME                     the table: second minus first
 
@@ -24,7 +24,7 @@ from preprocess import crop_or_pad, prepare
 from sunnybrook import part_of, possible_classes
 import png
 
-PATIENTS, FIRST_SEED, SLICES, PHASES = 70, 20001, 6, 2
+SLICES, PHASES = 6, 2
 BOOTSTRAP_SEED, BOOTSTRAP_ROUNDS = 2026, 10000
 CLASSES = {1: "RV", 2: "myocardium", 3: "LV"}
 CHUNK = 64
@@ -63,7 +63,7 @@ def acdc_cases(folder):
 
 
 def make(args):
-    seeds = range(FIRST_SEED, FIRST_SEED + PATIENTS)
+    seeds = range(args.seed, args.seed + args.patients)
     with concurrent.futures.ProcessPoolExecutor() as pool:
         cases = {f"phantom {seed}": case for seed, case in zip(seeds, pool.map(phantom_case, seeds))}
     if args.sunnybrook:
@@ -147,6 +147,8 @@ def main():
     verb.add_argument("folder", type=pathlib.Path)
     verb.add_argument("--sunnybrook", type=pathlib.Path)
     verb.add_argument("--acdc", type=pathlib.Path)
+    verb.add_argument("--seed", type=int, default=20001, help="of the first phantom patient")
+    verb.add_argument("--patients", type=int, default=70, help="phantom patients")
     verb.set_defaults(call=make)
     verb = verbs.add_parser("run")
     verb.add_argument("folder", type=pathlib.Path)

@@ -7,6 +7,7 @@
 #include "engine/base/sha256.h"
 #include "loader/save.h"
 #include "ops/table.h"
+#include "tools/accuracy/decision_bias.h"
 #include "tools/accuracy/measured_bias.h"
 #include "tools/accuracy/report.h"
 #include "tools/cli/calibrate.h"
@@ -146,6 +147,7 @@ Status quantize_model(const QuantizeArgs& args) {
     for (size_t i = 0; i < std::min(all.size(), kBiasInputs); ++i)
       spread.push_back(all[i * all.size() / std::min(all.size(), kBiasInputs)]);
     QL_CHECK_OK(measure_bias(graph, choice.profile, spread, source, choice.policy));
+    QL_TRY([[maybe_unused]] bool balanced, balance_decisions(graph, choice.profile, all, source, choice.policy));
   }
   std::optional<ControlResult> controlled;
   if (args.max_drop) {
@@ -219,18 +221,19 @@ Verb add_quantize(CLI::App& root) {
                   "of weights: nearest, or adaptive: for a small error of each layer on the calibration inputs")
       ->check(CLI::IsMember({"nearest", "adaptive"}))
       ->capture_default_str();
-  app->add_flag("--measured-bias", args->measured_bias,
-                "correct biases by what the int8 network shows on the inputs, layer after layer");
+  app->add_flag(
+      "--measured-bias", args->measured_bias,
+      "correct biases by what the int8 network shows on the inputs: layer after layer, then where classes tie");
   app->add_option("--keep-f32", args->keep_f32, "name of a convolution that stays in fp32; repeatable")->take_all();
   app->add_option("--max-drop", args->max_drop,
                   "keep the fewest layers in fp32 with which the metric falls by no more than this")
       ->check(CLI::NonNegativeNumber);
   app->add_option("--metric", args->metric, "what --max-drop measures; sqnr: the noise's share of the output's power")
-      ->check(CLI::IsMember({"dice", "miou", "top1", "sqnr"}))
+      ->check(CLI::IsMember({"dice", "miou", "top1", "map", "sqnr"}))
       ->capture_default_str();
-  app->add_option(
-      "--labels", args->labels,
-      "a folder with NAME.npy, NAME.png or NAME.nii.gz for every input, or labels.csv; default: fp32 is right");
+  app->add_option("--labels", args->labels,
+                  "a folder with NAME.npy, NAME.png or NAME.nii.gz for every input, or labels.csv; boxes NAME.csv; "
+                  "default: fp32 is right");
   app->add_option("--max-f32", args->max_f32, "most layers that --max-drop may keep in fp32");
   app->add_option("--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
   app->add_option("--json", args->json, "write what was done to this file");
