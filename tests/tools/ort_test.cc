@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/text.h"
+#include "loader/save.h"
+#include "ops/table.h"
 #include "tests/tools/command.h"
 #include "tools/io/npy.h"
 
@@ -43,11 +46,11 @@ class OnnxRuntime : public testing::Test {
     theirs_ = *read_npy(scratch_.path("theirs/logits.npy"));
     ASSERT_EQ(ours_.type(), theirs_.type());
   }
-  std::string quantized(const std::string& form) {
+  std::string quantized(const std::string& form, const std::string& more = "", const std::string& model = kModel) {
     scratch_.make_dir("calib");
     for (int i = 0; i < 3; ++i) write_image(scratch_, cat("calib/", i, ".npy"), i);
-    CommandResult r = quadlane(scratch_, cat("quantize ", kModel, " --calib ", scratch_.path("calib"), " --for ", form,
-                                             " -o ", scratch_.path("q.onnx")));
+    CommandResult r = quadlane(scratch_, cat("quantize ", model, " --calib ", scratch_.path("calib"), " --for ", form,
+                                             " -o ", scratch_.path("q.onnx"), " ", more));
     EXPECT_EQ(r.code, 0) << r.err;
     return scratch_.path("q.onnx");
   }
@@ -92,6 +95,41 @@ TEST_F(OnnxRuntime, Int8Agrees) {
   if (IsSkipped() || HasFatalFailure()) return;
   EXPECT_LE(far_share(), 0.001);
   EXPECT_GE(same_class(), 0.995);
+}
+
+TEST_F(OnnxRuntime, LayersKeptInF32Agree) {
+  run_both(quantized("quadlane",
+                     "--keep-f32 /stem/Conv --keep-f32 /head/head.2/Conv --keep-f32 /up.3/layers.1/layers.1.2/Conv"));
+  if (IsSkipped() || HasFatalFailure()) return;
+  EXPECT_LE(far_share(), 0.001);
+  EXPECT_GE(same_class(), 0.995);
+}
+
+// Fully connected layers, in either form: integers here, and whatever ONNX Runtime makes of them there.
+TEST_F(OnnxRuntime, FullyConnectedLayersAgree) {
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,1,192,192]
+const %k: f32[16,1,5,5] = random(1)
+const %v: f32[24,16] = random(2)
+const %b: f32[24] = random(3)
+const %w: f32[24,10] = random(4)
+%c = Conv(%image, %k) strides=[4,4]
+%r = Relu(%c)
+%p = GlobalAveragePool(%r)
+%f = Flatten(%p)
+%h = Gemm(%f, %v, %b) transB=1
+%a = Relu(%h)
+%logits: f32[1,10] = MatMul(%a, %w)
+output %logits
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok());
+  ASSERT_TRUE(save_onnx(*graph, scratch_.path("net.onnx")).ok());
+  for (const char* form : {"quadlane", "any"}) {
+    run_both(quantized(form, "", scratch_.path("net.onnx")));
+    if (IsSkipped() || HasFatalFailure()) return;
+    EXPECT_EQ(far_share(), 0) << form;
+  }
 }
 
 // One scale for whole groups of tensors is coarse, and each rounding that falls the other way is carried on. Not fused,

@@ -10,6 +10,7 @@
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tests/tools/command.h"
+#include "tools/cli/tensors.h"
 #include "tools/heart/prepare.h"
 #include "tools/io/nifti.h"
 #include "tools/io/npy.h"
@@ -214,6 +215,15 @@ TEST(Pictures, SamplesThatSayNothingAreTold) {
   const std::string text = scratch.write("text.png", "no picture");
   EXPECT_NE(quantize(text).find("neither a PNG nor a JPEG picture (10 bytes)"), std::string::npos);
   EXPECT_NE(quantize(scratch.make_dir("empty")).find("holds no sample: 0 entries"), std::string::npos);
+  for (float bad : {NAN, INFINITY}) {
+    Tensor tensor = *random_tensor({DType::f32, {1, 1, 16, 16}}, 1);
+    tensor.mutate<float>()[7] = bad;
+    ASSERT_TRUE(write_npy(scratch.path("bad.npy"), tensor.view()).ok());
+    EXPECT_NE(quantize(scratch.path("bad.npy")).find("bad.npy': value 'image': is not finite in channel 0"),
+              std::string::npos);
+  }
+  ASSERT_TRUE(write_npy(scratch.path("small.npy"), random_tensor({DType::f32, {1, 1, 8, 8}}, 1)->view()).ok());
+  EXPECT_NE(quantize(scratch.path("small.npy")).find("small.npy' holds f32[1,1,8,8]"), std::string::npos);
   scratch.write("net.prep.json", R"({"quadlane_preprocessing": 1, "color": "grey", "steps": []})");
   EXPECT_NE(quantize(flat).find("preprocessing leaves 1 channels of 24x40 pixels"), std::string::npos);
 }

@@ -10,22 +10,68 @@ namespace quadlane::tools {
 namespace {
 
 constexpr size_t kMeasured = 12;
+// Of fewer samples some cannot be held out for good: what is left says too little, and so do they. Then each of so many
+// folds is held out in turn, and a method has to be good on all of them.
+constexpr size_t kEnough = 32, kFolds = 4;
+constexpr double kFewSamplesGain = 0.2;  // dB that a single value must gain then
 
-struct Split {
-  CalibrationSource statistics, measured;
+// Samples to take statistics from, and others to measure on.
+struct Fold {
+  Profile profile;
+  OutputError error;
 };
 
-// Every fourth sample, of one or two samples all of them, is measured on.
-Split split(const CalibrationSource& all) {
-  Split parts;
-  parts.statistics.pictures = parts.measured.pictures = all.pictures;
-  const size_t count = all.samples.size();
-  for (size_t i = 0; i < count; ++i) {
-    const bool measure = i % 4 == 3 && parts.measured.samples.size() < kMeasured;
-    (measure ? parts.measured : parts.statistics).samples.push_back(all.samples[i]);
+Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from) {
+  std::vector<std::vector<Tensor>> samples;
+  for (const Sample& sample : from) {
+    QL_TRY(auto read, read_samples(sample, graph, source));
+    for (std::vector<Tensor>& tensors : read)
+      if (samples.size() < kMeasured) samples.push_back(std::move(tensors));
   }
-  if (parts.measured.samples.empty()) parts.measured = parts.statistics;
+  return OutputError::against(graph, std::move(samples));
+}
+
+// Parts of the samples: every fourth and the rest, or as many as there are folds.
+std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
+  const size_t count = all.samples.size(), folds = count < kEnough ? std::min(count, kFolds) : 2;
+  std::vector<CalibrationSource> parts(folds, all);
+  for (CalibrationSource& part : parts) part.samples.clear();
+  for (size_t i = 0; i < count; ++i) {
+    const bool held_out = i % 4 == 3 && parts[0].samples.size() < kMeasured;
+    parts[count < kEnough ? i % folds : held_out ? 0 : 1].samples.push_back(all.samples[i]);
+  }
   return parts;
+}
+
+struct Folds {
+  Profile all;
+  std::vector<Fold> folds;
+  size_t measured = 0;
+};
+
+// The statistics of each part, put together for each fold without what it measures on; of a single sample with it.
+Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, std::vector<CalibrationSource> parts,
+                         std::vector<std::string>& notes) {
+  std::vector<Profile> profiles;
+  Folds made{Profile(true), {}, 0};
+  for (const CalibrationSource& part : parts) {
+    auto profile = calibrate(graph, part, true, &notes);
+    // A part of constants alone; together with the others they may do.
+    if (!profile.ok() && parts.size() > 1) return make_folds(graph, source, {source}, notes);
+    if (!profile.ok()) return std::move(profile).error();
+    QL_CHECK_OK(made.all.merge(*profile));
+    profiles.push_back(*std::move(profile));
+  }
+  const size_t folds = source.samples.size() < kEnough ? parts.size() : 1;
+  for (size_t k = 0; k < folds; ++k) {
+    Profile others(true);
+    for (size_t j = 0; j < parts.size(); ++j)
+      if (j != k || parts.size() == 1) QL_CHECK_OK(others.merge(profiles[j]));
+    QL_TRY(OutputError error, error_on(graph, source, parts[k].samples));
+    made.measured += std::min(parts[k].samples.size(), kMeasured);
+    made.folds.push_back({std::move(others), std::move(error)});
+  }
+  return made;
 }
 
 // The names of the values that get a range of their own, in the graph's order.
@@ -40,30 +86,25 @@ Result<std::vector<std::string>> ranged_values(const Graph& graph, const Profile
 Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base) {
   if (source.profile)
     return invalid_argument("method auto measures on calibration inputs, --calib names saved statistics only");
-  Split parts = split(source);
-  std::vector<std::vector<Tensor>> samples;
-  for (const Sample& sample : parts.measured.samples) {
-    QL_TRY(auto read, read_samples(sample, graph, source));
-    for (std::vector<Tensor>& tensors : read)
-      if (samples.size() < kMeasured) samples.push_back(std::move(tensors));
-  }
   RangeChoice choice;
-  choice.measured_on = samples.size();
-  QL_TRY(choice.profile, calibrate(graph, parts.statistics, true, &choice.notes));
-  QL_TRY(OutputError error, OutputError::against(graph, std::move(samples)));
+  QL_TRY(Folds made, make_folds(graph, source, parts_of(source), choice.notes));
+  choice.measured_on = made.measured;
+  choice.profile = std::move(made.all);
   QL_TRY(std::vector<std::string> values, ranged_values(graph, choice.profile, base));
   AutoOptions options;
+  if (made.folds.size() > 1) options = {options.max_trials / 2, kFewSamplesGain};
   Progress progress("choosing ranges", static_cast<int64_t>(std::size(kRangeMethods)) + options.max_trials, "trials");
   auto measure = [&](const QuantPolicy& policy) -> Result<double> {
-    QL_TRY(Graph int8, quantize(graph, op_table(), choice.profile, policy));
+    double sum = 0;
+    for (const Fold& fold : made.folds) {
+      QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
+      QL_TRY(double db, fold.error.sqnr_db(int8));
+      sum += db;
+    }
     progress.advance();
-    return error.sqnr_db(int8);
+    return sum / static_cast<double>(made.folds.size());
   };
   QL_TRY(choice.policy, choose_methods(std::move(base), values, measure, options, &choice.report));
-  if (parts.measured.samples != parts.statistics.samples) {
-    QL_TRY(Profile rest, calibrate(graph, parts.measured, true, &choice.notes));
-    QL_CHECK_OK(choice.profile.merge(rest));
-  }
   return choice;
 }
 
