@@ -9,6 +9,7 @@
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gemm_step.h"
 #include "engine/run/dense/lines.h"
+#include "engine/run/dense/quantize.h"
 #include "jit/kernel_cache.h"
 #include "jit/kernels/gemm.h"
 #include "jit/peak.h"
@@ -132,25 +133,32 @@ void transpose_f32(benchmark::State& state) {
 }
 BENCHMARK(transpose_f32)->Args({3, 224 * 224})->Args({224 * 224, 3})->Args({64, 56 * 56})->Args({85, 3549});
 
-void elementwise(benchmark::State& state, const char* name, size_t operands, bool row_scalar) {
-  const int64_t channels = 64, pixels = 56 * 56, n = channels * pixels;
-  const auto bytes = static_cast<size_t>(n) * 4;
+// Rows of pixels; the second operand walks along, or stands still in each row, or is the same row again and again.
+enum class Second { walks, stands, repeats };
+void elementwise(benchmark::State& state, const char* name, size_t operands, Second second, int64_t rows, int64_t n) {
+  const auto bytes = static_cast<size_t>(rows * n) * 4;
   Bench bench((operands + 1) * bytes);
-  std::vector<TensorType> types(operands, {DType::f32, {channels, pixels}});
-  if (row_scalar) types[1].shape = {channels, 1};
-  run::BroadcastStep step(isa(), run::ElementLoop::find(name, operands, DType::f32, DType::f32), {channels, pixels}, types,
+  std::vector<TensorType> types(operands, {DType::f32, {rows, n}});
+  if (second == Second::stands) types[1].shape = {rows, 1};
+  if (second == Second::repeats) types[1].shape = {1, n};
+  run::BroadcastStep step(isa(), run::ElementLoop::find(name, operands, DType::f32, DType::f32), {rows, n}, types,
                           {0.1f, 0.5f});
   for (size_t i = 0; i < operands; ++i) step.from[i] = at(i * bytes);
   step.to = at(operands * bytes);
   against_copy(state, bench, step, bytes);
 }
-BENCHMARK_CAPTURE(elementwise, add, "Add", 2, false);
-BENCHMARK_CAPTURE(elementwise, mul_by_channel, "Mul", 2, true);
-BENCHMARK_CAPTURE(elementwise, leaky_relu, "LeakyRelu", 1, false);
-BENCHMARK_CAPTURE(elementwise, exp, "Exp", 1, false);
-BENCHMARK_CAPTURE(elementwise, tanh, "Tanh", 1, false);
-BENCHMARK_CAPTURE(elementwise, sigmoid, "Sigmoid", 1, false);
-BENCHMARK_CAPTURE(elementwise, gelu, "Gelu", 1, false);
+BENCHMARK_CAPTURE(elementwise, add, "Add", 2, Second::walks, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, mul_by_channel, "Mul", 2, Second::stands, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, mul_by_channel_of_49, "Mul", 2, Second::stands, 512, 49);
+BENCHMARK_CAPTURE(elementwise, mul_by_channel_of_5, "Mul", 2, Second::stands, 512, 5);
+BENCHMARK_CAPTURE(elementwise, add_row, "Add", 2, Second::repeats, 196, 768);
+BENCHMARK_CAPTURE(elementwise, add_row_of_10, "Add", 2, Second::repeats, 196, 10);
+BENCHMARK_CAPTURE(elementwise, leaky_relu, "LeakyRelu", 1, Second::walks, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, exp, "Exp", 1, Second::walks, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, exp_of_10, "Exp", 1, Second::walks, 1, 10);
+BENCHMARK_CAPTURE(elementwise, tanh, "Tanh", 1, Second::walks, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, sigmoid, "Sigmoid", 1, Second::walks, 64, 3136);
+BENCHMARK_CAPTURE(elementwise, gelu, "Gelu", 1, Second::walks, 64, 3136);
 
 template <class Step>
 void lines(benchmark::State& state, Step step) {

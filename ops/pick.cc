@@ -69,16 +69,20 @@ struct Groups {
   std::vector<int64_t> group;  // of every slice
   std::vector<int64_t> count;
 };
+// -1, 0 or 1: slices a and b as words, NaN last.
+using Compare = int (*)(const Slices& s, const void* x, int64_t a, int64_t b);
 template <class T>
-Groups grouped(const Slices& s, const T* x, bool sorted) {
-  auto compare = [&](int64_t a, int64_t b) {  // as words
-    for (int64_t o = 0; o < s.outer; ++o)
-      for (int64_t i = 0; i < s.inner; ++i) {
-        T p = x[(o * s.extent + a) * s.inner + i], q = x[(o * s.extent + b) * s.inner + i];
-        if (p != q && (p == p || q == q)) return p < q || q != q ? -1 : 1;  // NaN last
-      }
-    return 0;
-  };
+int compare(const Slices& s, const void* data, int64_t a, int64_t b) {
+  const T* x = static_cast<const T*>(data);
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t i = 0; i < s.inner; ++i) {
+      T p = x[(o * s.extent + a) * s.inner + i], q = x[(o * s.extent + b) * s.inner + i];
+      if (p != q && (p == p || q == q)) return p < q || q != q ? -1 : 1;
+    }
+  return 0;
+}
+Groups grouped(const Slices& s, const void* x, Compare order_of, bool sorted) {
+  auto compare = [&](int64_t a, int64_t b) { return order_of(s, x, a, b); };
   std::vector<int64_t> order(static_cast<size_t>(s.extent));
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return compare(a, b) < 0; });
@@ -106,8 +110,8 @@ Groups grouped(const Slices& s, const T* x, bool sorted) {
 Result<Groups> groups_of(const OpContext& ctx) {
   QL_TRY(Slices s, slices_of(ctx));
   QL_TRY(bool sorted, bool_attr(ctx.attrs(), "sorted", true));
-  return dispatch_number(ctx.type(0).dtype,
-                         [&]<class T>(T) -> Result<Groups> { return grouped(s, ctx.inputs[0].as<T>(), sorted); });
+  const Compare order = dispatch_number(ctx.type(0).dtype, []<class T>(T) -> Compare { return compare<T>; });
+  return grouped(s, ctx.inputs[0].data, order, sorted);
 }
 Result<TypeList> infer_unique(const OpContext& ctx) {
   QL_CHECK_OK(expect_types(ctx, 0, Types::numbers));

@@ -35,38 +35,45 @@ Status check_inputs(const OpContext& ctx) {
   return {};
 }
 
+// Combines `count` updates from `from` with the elements at `to`.
+using Apply = void (*)(void* to, const void* from, int64_t count);
 template <class Op>
 struct Combine {
   template <class T>
-  static void apply(T& to, T by) {
-    to = Op::apply(to, by);
+  static void apply(void* to, const void* from, int64_t count) {
+    T* y = static_cast<T*>(to);
+    const T* by = static_cast<const T*>(from);
+    for (int64_t i = 0; i < count; ++i) y[i] = Op::apply(y[i], by[i]);
   }
 };
-struct Replace {
-  template <class T>
-  static void apply(T& to, T by) {
-    to = by;
+template <size_t Bytes>
+void replace(void* to, const void* from, int64_t count) {
+  std::memcpy(to, from, static_cast<size_t>(count) * Bytes);
+}
+Apply apply_of(Reduction reduction, DType dtype) {
+  switch (reduction) {
+    case Reduction::none: return dispatch_bits(dtype, []<class T>(T) -> Apply { return replace<sizeof(T)>; });
+    case Reduction::add: return dispatch_modular(dtype, []<class T>(T) -> Apply { return Combine<AddOp>::apply<T>; });
+    case Reduction::mul: return dispatch_modular(dtype, []<class T>(T) -> Apply { return Combine<MulOp>::apply<T>; });
+    case Reduction::max: return dispatch_number(dtype, []<class T>(T) -> Apply { return Combine<MaxOp>::apply<T>; });
+    case Reduction::min: break;
   }
-};
+  return dispatch_number(dtype, []<class T>(T) -> Apply { return Combine<MinOp>::apply<T>; });
+}
 
-// Walk::run<Op, T>(context, destination) visits every update with Op::apply(element, update).
-template <class Walk>
+// Element i of a tensor whose elements have `bytes` bytes.
+const std::byte* at(const View& v, int64_t i, int64_t bytes) {
+  return static_cast<const std::byte*>(v.data) + i * bytes;
+}
+std::byte* at(const MutView& v, int64_t i, int64_t bytes) { return static_cast<std::byte*>(v.data) + i * bytes; }
+
+// Walk(context, destination, apply) visits every update.
+using Walk = Status (*)(const OpContext&, const MutView& out, Apply);
+template <Walk walk>
 Status scatter(const OpContext& ctx, std::span<const MutView> out) {
   if (size_t bytes = out[0].type->bytes()) std::memcpy(out[0].data, ctx.inputs[0].data, bytes);
   QL_TRY(Reduction reduction, reduction_of(ctx));
-  DType dtype = ctx.type(0).dtype;
-  switch (reduction) {
-    case Reduction::none:
-      return dispatch_bits(dtype, [&]<class T>(T) { return Walk::template run<Replace, T>(ctx, out[0]); });
-    case Reduction::add:
-      return dispatch_modular(dtype, [&]<class T>(T) { return Walk::template run<Combine<AddOp>, T>(ctx, out[0]); });
-    case Reduction::mul:
-      return dispatch_modular(dtype, [&]<class T>(T) { return Walk::template run<Combine<MulOp>, T>(ctx, out[0]); });
-    case Reduction::max:
-      return dispatch_number(dtype, [&]<class T>(T) { return Walk::template run<Combine<MaxOp>, T>(ctx, out[0]); });
-    case Reduction::min: break;
-  }
-  return dispatch_number(dtype, [&]<class T>(T) { return Walk::template run<Combine<MinOp>, T>(ctx, out[0]); });
+  return walk(ctx, out[0], apply_of(reduction, ctx.type(0).dtype));
 }
 
 // ScatterElements: out[i.. with the axis' coordinate replaced by indices[i..]] takes updates[i..].
@@ -83,23 +90,21 @@ Result<TypeList> infer_elements(const OpContext& ctx) {
                          ": they exceed it outside axis ", axis);
   return TypeList{ctx.type(0)};
 }
-struct ElementWalk {
-  template <class Op, class T>
-  static Status run(const OpContext& ctx, const MutView& out) {
-    const Shape &in = ctx.shape(0), &shape = ctx.shape(1);
-    QL_TRY(size_t axis, axis_attr(ctx, 0, in.size()));
-    std::vector<int64_t> strides = dense_strides(in), at(shape.size());
-    for (int64_t i = 0, n = elements(shape); i < n; ++i) {
-      QL_TRY(int64_t to, checked_index(element_as_int(ctx.inputs[1], i), in[axis]));
-      to *= strides[axis];
-      for (size_t a = 0; a < at.size(); ++a)
-        if (a != axis) to += at[a] * strides[a];
-      Op::apply(out.as<T>()[to], ctx.inputs[2].as<T>()[i]);
-      for (size_t a = at.size(); a-- > 0 && ++at[a] == shape[a];) at[a] = 0;
-    }
-    return {};
+Status walk_elements(const OpContext& ctx, const MutView& out, Apply apply) {
+  const Shape &in = ctx.shape(0), &shape = ctx.shape(1);
+  QL_TRY(size_t axis, axis_attr(ctx, 0, in.size()));
+  const auto bytes = static_cast<int64_t>(size_of(ctx.type(0).dtype));
+  std::vector<int64_t> strides = dense_strides(in), index(shape.size());
+  for (int64_t i = 0, n = elements(shape); i < n; ++i) {
+    QL_TRY(int64_t to, checked_index(element_as_int(ctx.inputs[1], i), in[axis]));
+    to *= strides[axis];
+    for (size_t a = 0; a < index.size(); ++a)
+      if (a != axis) to += index[a] * strides[a];
+    apply(at(out, to, bytes), at(ctx.inputs[2], i, bytes), 1);
+    for (size_t a = index.size(); a-- > 0 && ++index[a] == shape[a];) index[a] = 0;
   }
-};
+  return {};
+}
 
 // ScatterND: the last axis of the indices holds coordinates into the data's first axes; updates are slabs behind them.
 Result<TypeList> infer_nd(const OpContext& ctx) {
@@ -117,39 +122,36 @@ Result<TypeList> infer_nd(const OpContext& ctx) {
     return invalid_model("updates have shape ", to_string(ctx.shape(2)), ", expected ", to_string(expected));
   return TypeList{ctx.type(0)};
 }
-struct SlabWalk {
-  template <class Op, class T>
-  static Status run(const OpContext& ctx, const MutView& out) {
-    const Shape &in = ctx.shape(0), &indices = ctx.shape(1);
-    auto depth = static_cast<size_t>(indices.back());
-    std::vector<int64_t> strides = dense_strides(in);
-    int64_t slab = elements_between(in, depth, in.size());
-    const T* updates = ctx.inputs[2].as<T>();
-    for (int64_t i = 0, n = elements_between(indices, 0, indices.size() - 1); i < n; ++i) {
-      int64_t to = 0;
-      for (size_t d = 0; d < depth; ++d) {
-        int64_t given = element_as_int(ctx.inputs[1], i * static_cast<int64_t>(depth) + static_cast<int64_t>(d));
-        QL_TRY(int64_t index, checked_index(given, in[d]));
-        to += index * strides[d];
-      }
-      for (int64_t k = 0; k < slab; ++k) Op::apply(out.as<T>()[to + k], updates[i * slab + k]);
+Status walk_slabs(const OpContext& ctx, const MutView& out, Apply apply) {
+  const Shape &in = ctx.shape(0), &indices = ctx.shape(1);
+  auto depth = static_cast<size_t>(indices.back());
+  const auto bytes = static_cast<int64_t>(size_of(ctx.type(0).dtype));
+  std::vector<int64_t> strides = dense_strides(in);
+  int64_t slab = elements_between(in, depth, in.size());
+  for (int64_t i = 0, n = elements_between(indices, 0, indices.size() - 1); i < n; ++i) {
+    int64_t to = 0;
+    for (size_t d = 0; d < depth; ++d) {
+      int64_t given = element_as_int(ctx.inputs[1], i * static_cast<int64_t>(depth) + static_cast<int64_t>(d));
+      QL_TRY(int64_t index, checked_index(given, in[d]));
+      to += index * strides[d];
     }
-    return {};
+    if (slab) apply(at(out, to, bytes), at(ctx.inputs[2], i * slab, bytes), slab);
   }
-};
+  return {};
+}
 
 // Half precision through f32 only where something is computed; replacing moves bits.
-template <class Walk>
+template <Walk walk>
 Status eval(const OpContext& ctx, std::span<const MutView> out) {
   bool computes = ctx.attrs().string_or("reduction", "none") != "none";
-  return computes ? with_half<scatter<Walk>>(ctx, out) : scatter<Walk>(ctx, out);
+  return computes ? with_half<scatter<walk>>(ctx, out) : scatter<walk>(ctx, out);
 }
 
 }  // namespace
 
 void append_scatter_ops(std::vector<OpDef>& defs) {
-  defs.push_back({"ScatterElements", 3, 3, 1, "axis reduction", infer_elements, eval<ElementWalk>});
-  defs.push_back({"ScatterND", 3, 3, 1, "reduction", infer_nd, eval<SlabWalk>});
+  defs.push_back({"ScatterElements", 3, 3, 1, "axis reduction", infer_elements, eval<walk_elements>});
+  defs.push_back({"ScatterND", 3, 3, 1, "reduction", infer_nd, eval<walk_slabs>});
 }
 
 }  // namespace quadlane

@@ -1,5 +1,6 @@
 // TopK(x, k) -> values, indices along `axis`; NonZero(x) of a constant -> coordinates.
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "ops/attr.h"
@@ -23,38 +24,43 @@ Result<std::vector<TensorType>> infer_top_k(const OpContext& ctx) {
   return std::vector<TensorType>{{ctx.type(0).dtype, shape}, {DType::s64, shape}};
 }
 
-// Before: the larger (smaller) one, NaN counting as the largest, then the one with the lower index. Always sorted,
-// which satisfies sorted = 0 too.
+// Whether element i is below element j; NaN counts as the largest.
+using Less = bool (*)(const void* x, int64_t i, int64_t j);
 template <class T>
-void top_k(const View& x, size_t axis, int64_t k, bool largest, std::span<const MutView> out) {
-  const Shape& shape = x.shape();
-  int64_t outer = elements_between(shape, 0, axis), extent = shape[axis];
-  int64_t inner = elements_between(shape, axis + 1, shape.size());
+bool less(const void* x, int64_t i, int64_t j) {
+  const T a = static_cast<const T*>(x)[i], b = static_cast<const T*>(x)[j];
+  return a < b || (b != b && a == a);
+}
+
+// First the larger (smaller) ones, of equal ones that with the lower index. Always sorted, which satisfies sorted = 0
+// too.
+Status eval_top_k(const OpContext& ctx, std::span<const MutView> out) {
+  const Shape& shape = ctx.shape(0);
+  QL_TRY(size_t axis, axis_attr(ctx, -1, shape.size()));
+  const bool largest = ctx.attrs().int_or("largest", 1) != 0;
+  const Less less_of = dispatch_number(ctx.type(0).dtype, []<class T>(T) -> Less { return less<T>; });
+  const int64_t k = out[0].shape()[axis], outer = elements_between(shape, 0, axis), extent = shape[axis];
+  const int64_t inner = elements_between(shape, axis + 1, shape.size());
+  const size_t bytes = size_of(ctx.type(0).dtype);
+  const auto* src = static_cast<const std::byte*>(ctx.inputs[0].data);
   std::vector<int64_t> order(static_cast<size_t>(extent));
   for (int64_t line = 0; line < outer * inner; ++line) {
-    const T* src = x.as<T>() + line / inner * extent * inner + line % inner;
-    auto less = [](T a, T b) { return a < b || (b != b && a == a); };
+    const int64_t base = line / inner * extent * inner + line % inner;
     auto before = [&](int64_t i, int64_t j) {
-      T a = src[i * inner], b = src[j * inner];
-      if (less(a, b) || less(b, a)) return largest ? less(b, a) : less(a, b);
-      return i < j;
+      const int64_t a = base + i * inner, b = base + j * inner;
+      const bool below = less_of(src, a, b), above = less_of(src, b, a);
+      return below || above ? (largest ? above : below) : i < j;
     };
     std::iota(order.begin(), order.end(), int64_t{0});
     std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
     for (int64_t i = 0; i < k; ++i) {
-      int64_t at = (line / inner * k + i) * inner + line % inner, from = order[static_cast<size_t>(i)];
-      out[0].as<T>()[at] = src[from * inner];
+      const int64_t at = (line / inner * k + i) * inner + line % inner, from = order[static_cast<size_t>(i)];
+      std::memcpy(static_cast<std::byte*>(out[0].data) + static_cast<size_t>(at) * bytes,
+                  src + static_cast<size_t>(base + from * inner) * bytes, bytes);
       if (out.size() > 1) out[1].as<int64_t>()[at] = from;
     }
   }
-}
-Status eval_top_k(const OpContext& ctx, std::span<const MutView> out) {
-  QL_TRY(size_t axis, axis_attr(ctx, -1, ctx.shape(0).size()));
-  bool largest = ctx.attrs().int_or("largest", 1) != 0;
-  return dispatch_number(ctx.type(0).dtype, [&]<class T>(T) -> Status {
-    top_k<T>(ctx.inputs[0], axis, out[0].shape()[axis], largest, out);
-    return {};
-  });
+  return {};
 }
 
 bool is_nonzero(const View& x, int64_t i) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,11 +34,7 @@ struct Error {
   std::vector<std::string> trail;  // innermost first
 
   // "node 'up2/conv' (Conv): weights have 64 input channels, the input has 48"
-  std::string text() const {
-    std::string s;
-    for (auto it = trail.rbegin(); it != trail.rend(); ++it) s += *it + ": ";
-    return s + message;
-  }
+  std::string text() const;
 };
 
 template <class T>
@@ -50,16 +45,16 @@ class [[nodiscard]] Result {
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
-  T& value() & { return std::get<0>(state_); }
-  const T& value() const& { return std::get<0>(state_); }
-  T&& value() && { return std::get<0>(std::move(state_)); }
+  T& value() & { return *std::get_if<0>(&state_); }
+  const T& value() const& { return *std::get_if<0>(&state_); }
+  T&& value() && { return std::move(*std::get_if<0>(&state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
-  const Error& error() const& { return std::get<1>(state_); }
-  Error&& error() && { return std::get<1>(std::move(state_)); }
+  const Error& error() const& { return *std::get_if<1>(&state_); }
+  Error&& error() && { return std::move(*std::get_if<1>(&state_)); }
 
   // Adds a context to the error's trail; a value passes through unchanged.
   Result context(std::string where) && {
@@ -92,20 +87,24 @@ class [[nodiscard]] Status {
 inline Status ok_status() { return {}; }
 
 namespace detail {
-inline void append(std::string& s, std::string_view v) { s += v; }
-inline void append(std::string& s, char v) { s += v; }
+// Not inline: messages are written in hundreds of places.
+void append(std::string&, std::string_view);
+void append(std::string&, char);
+void append_truth(std::string&, bool);
+void append_signed(std::string&, int64_t);
+void append_unsigned(std::string&, uint64_t);
+void append_real(std::string&, double);
 template <class T>
 requires std::is_arithmetic_v<T>
 void append(std::string& s, T v) {
-  if constexpr (std::is_same_v<T, bool>) {
-    s += v ? "true" : "false";
-  } else if constexpr (std::is_integral_v<T>) {
-    s += std::to_string(v);
-  } else {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%.9g", static_cast<double>(v));
-    s += buffer;
-  }
+  if constexpr (std::is_same_v<T, bool>)
+    append_truth(s, v);
+  else if constexpr (std::is_floating_point_v<T>)
+    append_real(s, v);
+  else if constexpr (std::is_signed_v<T>)
+    append_signed(s, v);
+  else
+    append_unsigned(s, v);
 }
 }  // namespace detail
 

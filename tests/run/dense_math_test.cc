@@ -45,13 +45,13 @@ void check(const char* name, float (*one)(float), double (*exact)(double), doubl
   }
   EXPECT_LE(worst, most) << name << " at " << at << ": " << one(at) << ", exact " << exact(at);
   const Isa isa = detect_cpu().best_isa();
-  ElementFn fn = find_unary(name, DType::f32);
-  if (isa == Isa::reference || !fn) return;
+  const ElementLoop found = ElementLoop::find(name, 1, DType::f32, DType::f32);
+  if (isa == Isa::reference || !found.fn) return;
   std::vector<float> loop(x.size());
   ElementRows rows{};
   rows.in[0] = x.data(), rows.step[0] = 1, rows.out = loop.data(), rows.rows = 1;
   rows.n = static_cast<int64_t>(x.size());
-  fn(isa, rows);
+  run_rows(found, isa, rows);
   int64_t different = 0;
   for (size_t i = 0; i < x.size(); ++i)
     different += std::memcmp(&loop[i], &y[i], sizeof(float)) != 0 && loop[i] == loop[i];

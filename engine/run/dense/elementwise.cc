@@ -68,7 +68,7 @@ void BroadcastStep::run(const RunContext& ctx, int part, int parts) const noexce
     }
     const int64_t to_offset = (position * rows_.extent + row) * inner_.extent + inner;
     rows.out = static_cast<std::byte*>(to.at(ctx)) + to_offset * static_cast<int64_t>(size_of(loop_.out));
-    loop_.fn(isa_, rows);
+    run_rows(loop_, isa_, rows);
   }
 }
 

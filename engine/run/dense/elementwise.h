@@ -13,16 +13,17 @@
 
 namespace quadlane::run {
 
-// `rows` rows of n elements: element i of row r of operand k is in[k][r * row[k] + i * step[k]], step 0 or 1; of the
-// result, out[r * n + i]. Steps are in elements.
-struct ElementRows {
+// Rows of n elements, at least kElementGroup, one behind the other in `out`, which is no operand. Row r of operand k is
+// at in[k] + r * row[k] elements; it walks along (walk -1), or one group of it is all there is (walk 0).
+inline constexpr int64_t kElementGroup = 16;
+struct ElementBlock {
   const void* in[3];
-  int64_t step[3], row[3];
+  int64_t row[3], walk[3];
   void* out;
   int64_t rows, n;
-  float p[2];  // attributes
+  const float* p;  // attributes
 };
-using ElementFn = void (*)(Isa, const ElementRows&);
+using ElementFn = void (*)(Isa, const ElementBlock&);
 
 // The loop of a function by its ONNX name on operands of type `in` (Where: of its second and third one; Cast: from
 // `in`), with a result of type `out`; null where there is none. "Square" is x * x; "Gelu" and "GeluTanh" are both forms
@@ -39,6 +40,17 @@ struct ElementLoop {
   static ElementLoop find(std::string_view name, size_t operands, DType in, DType out);
   size_t operand_bytes(size_t k) const { return name == "Where" && k == 0 ? 1 : size_of(in); }
 };
+
+// `rows` rows of n elements: element i of row r of operand k is in[k][r * row[k] + i * step[k]], step 0 or 1; of the
+// result, out[r * n + i]. Steps are in elements.
+struct ElementRows {
+  const void* in[3];
+  int64_t step[3], row[3];
+  void* out;
+  int64_t rows, n;
+  float p[2];  // attributes
+};
+void run_rows(const ElementLoop&, Isa, const ElementRows&);
 
 // The parts of find_elementwise.
 ElementFn find_unary(std::string_view name, DType in);

@@ -65,67 +65,68 @@ struct Xor {
 QL_COMPARISON(Equal, a == b)
 QL_COMPARISON(Less, a < b)
 QL_COMPARISON(LessOrEqual, a <= b)
-QL_COMPARISON(Greater, a > b)
-QL_COMPARISON(GreaterOrEqual, a >= b)
 #undef QL_COMPARISON
 
 template <class Op>
 ElementFn modular(DType dtype) {
-  if (dtype == DType::f32) return binary_rows<Op, float, float>;
-  if (dtype == DType::s32 || dtype == DType::u32) return binary_rows<Op, uint32_t, uint32_t>;
-  if (dtype == DType::s64 || dtype == DType::u64) return binary_rows<Op, uint64_t, uint64_t>;
+  if (dtype == DType::f32) return binary_block<Op, float, float>;
+  if (dtype == DType::s32 || dtype == DType::u32) return binary_block<Op, uint32_t, uint32_t>;
+  if (dtype == DType::s64 || dtype == DType::u64) return binary_block<Op, uint64_t, uint64_t>;
   return nullptr;
 }
 
 template <class Op>
 ElementFn ordered(DType dtype) {
   switch (dtype) {
-    case DType::f32: return binary_rows<Op, float, float>;
-    case DType::s32: return binary_rows<Op, int32_t, int32_t>;
-    case DType::s64: return binary_rows<Op, int64_t, int64_t>;
+    case DType::f32: return binary_block<Op, float, float>;
+    case DType::s32: return binary_block<Op, int32_t, int32_t>;
+    case DType::s64: return binary_block<Op, int64_t, int64_t>;
     default: return nullptr;
   }
 }
 
-template <class Op>
+// Greater is Less of the operands exchanged.
+template <class Op, class T, bool Exchanged>
+void compare_block(Isa isa, const ElementBlock& e) {
+  ElementBlock block = e;
+  if (Exchanged) {
+    std::swap(block.in[0], block.in[1]);
+    std::swap(block.row[0], block.row[1]);
+    std::swap(block.walk[0], block.walk[1]);
+  }
+  binary_block<Op, T, uint8_t>(isa, block);
+}
+template <class Op, bool Exchanged = false>
 ElementFn comparison(DType dtype) {
   switch (dtype) {
-    case DType::f32: return binary_rows<Op, float, uint8_t>;
-    case DType::s32: return binary_rows<Op, int32_t, uint8_t>;
-    case DType::s64: return binary_rows<Op, int64_t, uint8_t>;
+    case DType::f32: return compare_block<Op, float, Exchanged>;
+    case DType::s32: return compare_block<Op, int32_t, Exchanged>;
+    case DType::s64: return compare_block<Op, int64_t, Exchanged>;
     default: return nullptr;
   }
 }
 
 // Where(condition, x, y)
 template <class T>
-void where_rows(Isa isa, const ElementRows& e) {
+void where_block(Isa isa, const ElementBlock& e) {
   const auto* condition = static_cast<const uint8_t*>(e.in[0]);
   const auto *x = static_cast<const T*>(e.in[1]), *y = static_cast<const T*>(e.in[2]);
   auto* out = static_cast<T*>(e.out);
-  const int64_t rows = e.rows, n = e.n, c_step = e.step[0], x_step = e.step[1], y_step = e.step[2];
-  const int64_t c_row = e.row[0], x_row = e.row[1], y_row = e.row[2];
-  auto loop = [=](auto c_walks, auto x_walks, auto y_walks) {
-    on_isa(isa, [=] {
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t i = 0; i < n; ++i) {
-          const T from_x = x[r * x_row + i * x_walks], from_y = y[r * y_row + i * y_walks];
-          out[r * n + i] = condition[r * c_row + i * c_walks] ? from_x : from_y;
-        }
+  const ElementBlock block = e;
+  on_isa(isa, [=] {
+    each_group(block.rows, block.n, [=](int64_t r, int64_t i) {
+      const uint8_t* c_group = condition + r * block.row[0] + (i & block.walk[0]);
+      const T* x_group = x + r * block.row[1] + (i & block.walk[1]);
+      const T* y_group = y + r * block.row[2] + (i & block.walk[2]);
+      T* out_group = out + r * block.n + i;
+#pragma GCC unroll 1
+#pragma GCC ivdep
+      for (int64_t j = 0; j < kElementGroup; ++j) {
+        const T from_x = x_group[j], from_y = y_group[j];
+        out_group[j] = c_group[j] ? from_x : from_y;
+      }
     });
-  };
-  constexpr std::integral_constant<int64_t, 1> kWalks;
-  constexpr std::integral_constant<int64_t, 0> kStands;
-  if (c_step && x_step && y_step)
-    loop(kWalks, kWalks, kWalks);
-  else if (c_step && x_step)
-    loop(kWalks, kWalks, kStands);
-  else if (c_step && y_step)
-    loop(kWalks, kStands, kWalks);
-  else if (c_step)
-    loop(kWalks, kStands, kStands);
-  else
-    loop(c_step, x_step, y_step);
+  });
 }
 
 }  // namespace
@@ -137,20 +138,20 @@ ElementFn find_binary(std::string_view name, DType in) {
   if (name == "Mul") return modular<Mul>(in);
   if (name == "Min") return ordered<Min>(in);
   if (name == "Max") return ordered<Max>(in);
-  if (name == "Div" && f32) return binary_rows<Div, float, float>;
-  if (name == "Pow" && f32) return binary_rows<Pow, float, float>;
-  if (name == "PRelu" && f32) return binary_rows<PRelu, float, float>;
-  if (name == "And" && logic) return binary_rows<And, uint8_t, uint8_t>;
-  if (name == "Or" && logic) return binary_rows<Or, uint8_t, uint8_t>;
-  if (name == "Xor" && logic) return binary_rows<Xor, uint8_t, uint8_t>;
+  if (name == "Div" && f32) return binary_block<Div, float, float>;
+  if (name == "Pow" && f32) return binary_block<Pow, float, float>;
+  if (name == "PRelu" && f32) return binary_block<PRelu, float, float>;
+  if (name == "And" && logic) return binary_block<And, uint8_t, uint8_t>;
+  if (name == "Or" && logic) return binary_block<Or, uint8_t, uint8_t>;
+  if (name == "Xor" && logic) return binary_block<Xor, uint8_t, uint8_t>;
   return nullptr;
 }
 
 ElementFn find_where(DType in) {
   switch (size_of(in)) {
-    case 1: return where_rows<uint8_t>;
-    case 4: return where_rows<uint32_t>;
-    case 8: return where_rows<uint64_t>;
+    case 1: return where_block<uint8_t>;
+    case 4: return where_block<uint32_t>;
+    case 8: return where_block<uint64_t>;
     default: return nullptr;
   }
 }
@@ -159,8 +160,8 @@ ElementFn find_comparison(std::string_view name, DType in) {
   if (name == "Equal") return comparison<Equal>(in);
   if (name == "Less") return comparison<Less>(in);
   if (name == "LessOrEqual") return comparison<LessOrEqual>(in);
-  if (name == "Greater") return comparison<Greater>(in);
-  if (name == "GreaterOrEqual") return comparison<GreaterOrEqual>(in);
+  if (name == "Greater") return comparison<Less, true>(in);
+  if (name == "GreaterOrEqual") return comparison<LessOrEqual, true>(in);
   return nullptr;
 }
 

@@ -28,12 +28,12 @@ struct CastTo {
 template <class From>
 ElementFn cast_from(DType to) {
   switch (to) {
-    case DType::f32: return unary_rows<CastTo<float>, From, float>;
-    case DType::u8: return unary_rows<CastTo<uint8_t>, From, uint8_t>;
-    case DType::s8: return unary_rows<CastTo<int8_t>, From, int8_t>;
-    case DType::s32: return unary_rows<CastTo<int32_t>, From, int32_t>;
-    case DType::s64: return unary_rows<CastTo<int64_t>, From, int64_t>;
-    case DType::boolean: return unary_rows<CastTo<bool>, From, bool>;
+    case DType::f32: return unary_block<CastTo<float>, From, float>;
+    case DType::u8: return unary_block<CastTo<uint8_t>, From, uint8_t>;
+    case DType::s8: return unary_block<CastTo<int8_t>, From, int8_t>;
+    case DType::s32: return unary_block<CastTo<int32_t>, From, int32_t>;
+    case DType::s64: return unary_block<CastTo<int64_t>, From, int64_t>;
+    case DType::boolean: return unary_block<CastTo<bool>, From, bool>;
     default: return nullptr;
   }
 }

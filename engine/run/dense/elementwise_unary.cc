@@ -67,7 +67,7 @@ struct Entry {
   ElementFn fn;
 };
 #define QL_ENTRY(Name) \
-  { #Name, unary_rows < Name, float, float> }
+  { #Name, unary_block < Name, float, float> }
 constexpr Entry kF32[] = {
     QL_ENTRY(Abs),         QL_ENTRY(Neg),        QL_ENTRY(Sqrt),      QL_ENTRY(Exp),      QL_ENTRY(Log),
     QL_ENTRY(Erf),         QL_ENTRY(Tanh),       QL_ENTRY(Sigmoid),   QL_ENTRY(Floor),    QL_ENTRY(Ceil),
@@ -81,7 +81,7 @@ constexpr Entry kF32[] = {
 }  // namespace
 
 ElementFn find_unary(std::string_view name, DType in) {
-  if (in == DType::boolean && name == "Not") return unary_rows<Not, uint8_t, uint8_t>;
+  if (in == DType::boolean && name == "Not") return unary_block<Not, uint8_t, uint8_t>;
   if (in != DType::f32) return nullptr;
   for (const Entry& entry : kF32)
     if (entry.name == name) return entry.fn;

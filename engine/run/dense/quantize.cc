@@ -9,80 +9,73 @@
 namespace quadlane::run {
 namespace {
 
+constexpr int64_t kChunk = 2048;
+
 // Elements of one row; scales and zeros walk along or stand still.
-template <class I>
 struct Row {
   const float* scale;
-  const I* zero;  // null: 0
+  const int32_t* zero;
   int64_t n;
+  float lowest, most;  // of the integer's type
 };
 
-template <class I, bool Divide, bool Walk, bool Zero>
-void quantize_row(const float* x, const Row<I>& r, I* y) {
-  constexpr float kLowest = std::numeric_limits<I>::lowest(), kMost = std::numeric_limits<I>::max();
-  const float* scale = r.scale;
-  const I* zeros = r.zero;
+template <bool Divide, bool Walk>
+void quantize_row(const float* x, const Row& r, uint8_t* y) {
+  const float *scale = r.scale, lowest = r.lowest, most = r.most;
+  const int32_t* zeros = r.zero;
   const int64_t n = r.n;
   for (int64_t i = 0; i < n; ++i) {
-    const int32_t zero = Zero ? zeros[Walk ? i : 0] : 0;
+    const int32_t zero = zeros[Walk ? i : 0];
     const float s = scale[Walk ? i : 0], offset = static_cast<float>(zero);
     float v = Divide ? x[i] / s : x[i] * s;
     v = v != v ? 0.0f : v;
-    v = v < kLowest - offset ? kLowest - offset : v;
-    v = v > kMost - offset ? kMost - offset : v;
-    y[i] = static_cast<I>(zero + static_cast<int32_t>((v + kRoundMagic) - kRoundMagic));
+    v = v < lowest - offset ? lowest - offset : v;
+    v = v > most - offset ? most - offset : v;
+    y[i] = static_cast<uint8_t>(zero + static_cast<int32_t>((v + kRoundMagic) - kRoundMagic));
   }
 }
 
-template <class I, bool Walk, bool Zero>
-void dequantize_row(const I* x, const Row<I>& r, float* y) {
+template <class I, bool Walk>
+void dequantize_row(const I* x, const Row& r, float* y) {
+  using Wide = std::conditional_t<sizeof(I) == 1, int32_t, int64_t>;
   const float* scale = r.scale;
-  const I* zeros = r.zero;
+  const int32_t* zeros = r.zero;
   const int64_t n = r.n;
-  for (int64_t i = 0; i < n; ++i) {
-    const I zero = Zero ? zeros[Walk ? i : 0] : I{0};
-    if constexpr (sizeof(I) == 1)
-      y[i] = static_cast<float>(int32_t{x[i]} - int32_t{zero}) * scale[Walk ? i : 0];
-    else
-      y[i] = static_cast<float>(int64_t{x[i]} - int64_t{zero}) * scale[Walk ? i : 0];
-  }
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = static_cast<float>(Wide{x[i]} - Wide{zeros[Walk ? i : 0]}) * scale[Walk ? i : 0];
 }
 
-// f(walk, zero) with both as constants.
-template <class F>
-void with_flags(bool walk, bool zero, const F& f) {
-  constexpr std::true_type kYes;
-  constexpr std::false_type kNo;
-  if (walk)
-    zero ? f(kYes, kYes) : f(kYes, kNo);
+// The bytes have one loop: only their bounds differ.
+template <bool Walk>
+void quantize_row(const GridStep& g, const float* x, const Row& row, uint8_t* y) {
+  if (g.divide)
+    on_isa(g.isa, [=] { quantize_row<true, Walk>(x, row, y); });
   else
-    zero ? f(kNo, kYes) : f(kNo, kNo);
+    on_isa(g.isa, [=] { quantize_row<false, Walk>(x, row, y); });
+}
+
+template <class I, bool Walk>
+void run_row(const GridStep& g, const RunContext& ctx, int64_t first, int64_t n, int64_t entry) {
+  using Limits = std::numeric_limits<I>;
+  int32_t zeros[Walk ? kChunk : 1] = {};
+  if (g.has_zero) std::copy_n(static_cast<const I*>(g.zero.at(ctx)) + entry, Walk ? n : 1, zeros);
+  const Row row{static_cast<const float*>(g.scale.at(ctx)) + entry, zeros, n, static_cast<float>(Limits::lowest()),
+                static_cast<float>(Limits::max())};
+  const auto* from = static_cast<const std::byte*>(g.from.at(ctx));
+  auto* to = static_cast<std::byte*>(g.to.at(ctx));
+  if (g.quantize) {
+    quantize_row<Walk>(g, reinterpret_cast<const float*>(from) + first, row, reinterpret_cast<uint8_t*>(to) + first);
+  } else {
+    const I* x = reinterpret_cast<const I*>(from) + first;
+    float* y = reinterpret_cast<float*>(to) + first;
+    on_isa(g.isa, [=] { dequantize_row<I, Walk>(x, row, y); });
+  }
 }
 
 template <class I>
-void run_rows(const GridStep& g, const RunContext& ctx, int64_t first, int64_t n, int64_t entry, bool walk) {
-  const Row<I> row{static_cast<const float*>(g.scale.at(ctx)) + entry,
-                   g.has_zero ? static_cast<const I*>(g.zero.at(ctx)) + entry : nullptr, n};
-  const Isa isa = g.isa;
-  const bool divide = g.divide;
-  with_flags(walk, g.has_zero, [&](auto walks, auto zero) {
-    constexpr bool kWalk = decltype(walks)::value, kZero = decltype(zero)::value;
-    if (!g.quantize) {
-      const I* x = static_cast<const I*>(g.from.at(ctx)) + first;
-      float* y = static_cast<float*>(g.to.at(ctx)) + first;
-      on_isa(isa, [=] { dequantize_row<I, kWalk, kZero>(x, row, y); });
-    } else if constexpr (sizeof(I) == 1) {
-      const float* x = static_cast<const float*>(g.from.at(ctx)) + first;
-      I* y = static_cast<I*>(g.to.at(ctx)) + first;
-      if (divide)
-        on_isa(isa, [=] { quantize_row<I, true, kWalk, kZero>(x, row, y); });
-      else
-        on_isa(isa, [=] { quantize_row<I, false, kWalk, kZero>(x, row, y); });
-    }
-  });
+void run_row(const GridStep& g, const RunContext& ctx, int64_t first, int64_t n, int64_t entry, bool walk) {
+  walk ? run_row<I, true>(g, ctx, first, n, entry) : run_row<I, false>(g, ctx, first, n, entry);
 }
-
-constexpr int64_t kChunk = 8192;
 
 }  // namespace
 
@@ -96,9 +89,9 @@ void GridStep::run(const RunContext& ctx, int part, int parts) const noexcept {
     const int64_t row = i / chunks, at = i % chunks * kChunk, n = std::min(kChunk, length - at);
     const int64_t entry = walk ? at : entries == 1 ? 0 : row % entries, first = row * length + at;
     switch (bytes) {
-      case DType::u8: run_rows<uint8_t>(*this, ctx, first, n, entry, walk); break;
-      case DType::s8: run_rows<int8_t>(*this, ctx, first, n, entry, walk); break;
-      default: run_rows<int32_t>(*this, ctx, first, n, entry, walk); break;
+      case DType::u8: run_row<uint8_t>(*this, ctx, first, n, entry, walk); break;
+      case DType::s8: run_row<int8_t>(*this, ctx, first, n, entry, walk); break;
+      default: run_row<int32_t>(*this, ctx, first, n, entry, walk); break;
     }
   }
 }
