@@ -6,6 +6,7 @@
 
 #include "engine/base/guard.h"
 #include "engine/compile/compile.h"
+#include "engine/compile/schedule_book.h"
 #include "engine/reference/reference_plan.h"
 #include "engine/reference/reference_step.h"
 #include "engine/run/self_test.h"
@@ -30,7 +31,9 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
   parts.info = file.about;
   parts.info.gmac = count_gmac(graph);
   parts.code = file.ahead;
+  parts.signing_seed = file.signing_seed;
   QL_CHECK_OK(bring_to_final_form(graph, options));
+  const auto book = options.schedules || !options.tune ? options.schedules : std::make_shared<compile::ScheduleBook>();
   std::vector<Isa> isas = file.isas;
   if (isas.empty()) isas.push_back(options.isa.value_or(detect_cpu().best_isa()));
   for (Isa isa : isas) {
@@ -40,7 +43,7 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
     // Code in a file runs wherever its instruction set does; AVX512_VBMI belongs to none of them.
     if (file.ahead) compile_options.cpu.avx512_vbmi = false;
     compile_options.tune = options.tune;
-    compile_options.schedules = options.schedules;
+    compile_options.schedules = book;
     compile_options.max_arena_bytes = options.max_arena_bytes;
     QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
     // Only where the code runs, and has outputs to compare.
@@ -50,6 +53,7 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
     parts.golden.push_back(std::move(golden));
     parts.variants.push_back(std::move(plan));
   }
+  if (book) parts.schedules = book->to_text();
   double int8 = 0;
   for (const auto& step : parts.variants[0]->steps) {
     parts.info.gmac_executed += step->info.gmac_executed;
@@ -71,6 +75,10 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   compile_options.isa = isa;
   compile_options.tune = options.tune;
   compile_options.schedules = options.schedules;
+  if (!options.schedules && !file.schedules().empty()) {
+    QL_TRY(auto book, compile::ScheduleBook::from_text(file.schedules()).context("section 'schd'"));
+    compile_options.schedules = std::make_shared<compile::ScheduleBook>(std::move(book));
+  }
   compile_options.code_listeners = options.code_listeners;
   const ReferenceCodec codec(op_table());
   for (const run::PlanFile::Variant& variant : file.variants())  // weights that come out equal stay in the file's pages

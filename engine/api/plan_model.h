@@ -11,6 +11,7 @@ struct PlanFileOptions {
   bool ahead = false;     // the machine code goes into the file
   bool graph = true;      // the graph does: without it a file without code is of no use
   run::PlanInfo about;    // names and hashes
+  std::optional<Ed25519Key> signing_seed;
 };
 
 // Compiles a graph of standard operators, as load_onnx or quantize give it. An instruction set that this machine lacks

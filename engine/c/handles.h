@@ -52,6 +52,7 @@ struct ql_stream {
   std::vector<quadlane::View> inputs;
   std::vector<quadlane::MutView> outputs;
   std::atomic<bool> busy{false}, cancel{false};
+  bool yields = false;  // the worker leaves the processor to others
 
   // The submitted request; its thread starts with the first one.
   std::thread worker;

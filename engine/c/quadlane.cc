@@ -1,5 +1,7 @@
 #include "engine/c/quadlane.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -7,6 +9,7 @@
 #include "engine/c/fallback.h"
 #include "engine/c/handles.h"
 #include "engine/run/plan_file.h"
+#include "engine/run/plan_signature.h"
 #include "engine/run/self_test.h"
 
 namespace quadlane::c {
@@ -49,6 +52,11 @@ Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_op
   if (!path) return invalid_argument("no path");
   run::PlanOpenOptions open;
   for (size_t i = 0; i < options.allowed_count; ++i) open.allowed.push_back(options.allowed_sha256[i]);
+  for (size_t i = 0; i < options.trusted_count; ++i) {
+    const auto key = run::parse_key(options.trusted_keys[i]);
+    if (!key) return invalid_argument("'", options.trusted_keys[i], "' is no key of 64 hexadecimal digits");
+    open.trusted.push_back(*key);
+  }
   QL_TRY(run::PlanFile file, run::PlanFile::open(path, open));
   auto log = [&](const std::string& line) {
     if (options.log) options.log(options.log_user, line.c_str());
@@ -90,6 +98,19 @@ class GivenExecutor final : public run::Executor {
  private:
   ql_executor given_;
 };
+
+// Of the affinity mask, for each thread one and around again; empty where it is unknown.
+std::vector<int> processors_from(int first, int threads) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> mask, chosen;
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    for (int c = 0; c < CPU_SETSIZE; ++c)
+      if (CPU_ISSET(static_cast<size_t>(c), &set)) mask.push_back(c);
+  for (size_t t = 0; t < std::min(mask.size(), static_cast<size_t>(std::max(threads, 0))); ++t)
+    chosen.push_back(mask[(static_cast<size_t>(first) + t) % mask.size()]);
+  return chosen;
+}
 
 Status check_binding(const std::vector<run::TensorInfo>& infos, size_t index, const void* data, size_t bytes) {
   if (index >= infos.size()) return invalid_argument("tensor ", index, " of ", infos.size());
@@ -150,7 +171,9 @@ ql_code ql_stream_open(ql_plan* plan, const ql_stream_options* given, ql_stream*
     const auto o = options_or<ql_stream_options>(given, QL_STREAM_OPTIONS_INIT);
     run::StreamOptions options;
     options.threads = o.threads == 0 ? 1 : o.threads;
-    options.numa_node = o.numa_node, options.pin = o.pin != 0, options.first_core = o.first_core;
+    options.numa_node = o.numa_node, options.priority = o.priority;
+    if (o.pin && o.first_core < 0) return invalid_argument("a first core of ", o.first_core);
+    if (o.pin) options.processors = processors_from(o.first_core, options.threads);
     if (o.allocator) {
       if (!o.allocator->allocate || !o.allocator->release) return invalid_argument("half an allocator");
       options.memory = {o.allocator->allocate, o.allocator->release, o.allocator->user, o.numa_node};
@@ -161,6 +184,7 @@ ql_code ql_stream_open(ql_plan* plan, const ql_stream_options* given, ql_stream*
     }
     QL_TRY(run::Stream opened, run::Stream::open(plan->plan, options));
     auto handle = std::make_unique<ql_stream>(std::move(opened));
+    handle->yields = o.priority < 0;
     for (const run::TensorInfo& info : plan->plan->inputs) handle->inputs.push_back({&info.type, nullptr});
     for (const run::TensorInfo& info : plan->plan->outputs) handle->outputs.push_back({&info.type, nullptr});
     *stream = handle.release();

@@ -94,15 +94,19 @@ typedef struct ql_stream ql_stream;
 
 typedef struct ql_plan_options {
   size_t size;
-  const char* const* allowed_sha256; /* files whose code may be mapped, 64 hexadecimal digits each; NULL: all */
+  /* A plan with code is a program. Where hashes or keys are given, only files of one of these SHA-256 or signed by one
+   * of these keys are opened; 64 hexadecimal digits each. */
+  const char* const* allowed_sha256;
   size_t allowed_count;
   int refuse_reference; /* 1: an error instead of the slow scalar path where no code of the file runs here */
   void (*log)(void* user, const char* line); /* told which way runs, and why */
   void* log_user;
   int self_test; /* 1: refuse the plan unless its golden input gives the golden outputs on this machine */
+  const char* const* trusted_keys; /* Ed25519 public keys */
+  size_t trusted_count;
 } ql_plan_options;
 #define QL_PLAN_OPTIONS_INIT \
-  { sizeof(ql_plan_options), NULL, 0, 0, NULL, NULL, 0 }
+  { sizeof(ql_plan_options), NULL, 0, 0, NULL, NULL, 0, NULL, 0 }
 
 QL_API const char* ql_version(void);
 QL_API ql_code ql_plan_open(const char* path, const ql_plan_options* options, ql_plan** plan, ql_error* error);
@@ -132,9 +136,12 @@ typedef struct ql_stream_options {
   int first_core;
   const ql_allocator* allocator; /* copied */
   const ql_executor* executor;   /* copied; threads then come from it alone */
+  /* -1, 0 or 1. Threads that several streams want go to those of higher priority first; the thread that serves what is
+   * submitted to a stream of -1 leaves the processor to the rest of the machine (nice 10). */
+  int priority;
 } ql_stream_options;
 #define QL_STREAM_OPTIONS_INIT \
-  { sizeof(ql_stream_options), 1, -1, 0, 0, NULL, NULL }
+  { sizeof(ql_stream_options), 1, -1, 0, 0, NULL, NULL, 0 }
 
 QL_API ql_code ql_stream_open(ql_plan* plan, const ql_stream_options* options, ql_stream** stream, ql_error* error);
 QL_API void ql_stream_close(ql_stream* stream); /* waits for a submitted request */

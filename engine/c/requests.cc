@@ -1,4 +1,6 @@
 // Running: now, or on the stream's own thread.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -23,6 +25,7 @@ ql_code ql_stream::run(const ql_run_options& how, ql_error* error) {
 }
 
 void ql_stream::serve() {
+  if (yields) setpriority(PRIO_PROCESS, 0, 10);  // Linux: of this thread alone
   std::unique_lock lock(mutex);
   while (true) {
     changed.wait(lock, [&] { return submitted || closing; });

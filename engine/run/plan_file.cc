@@ -12,6 +12,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/base/sha256.h"
 #include "engine/run/plan_record.h"
+#include "engine/run/plan_signature.h"
 
 namespace quadlane::run {
 namespace {
@@ -55,7 +56,8 @@ std::string name_of(uint32_t kind) {
 }
 
 bool is_known(uint32_t kind) {
-  const uint32_t known[] = {kInfoSection, kPlanSection, kWeightSection, kCodeSection, kGoldenSection, kGraphSection};
+  const uint32_t known[] = {kInfoSection,   kPlanSection,  kWeightSection,    kCodeSection,
+                            kGoldenSection, kGraphSection, kSignatureSection, kScheduleSection};
   return std::find(std::begin(known), std::end(known), kind) != std::end(known);
 }
 
@@ -100,6 +102,8 @@ Status check_section(const Section& s, std::span<const std::byte> file, size_t t
   const bool mapped = s.kind == kWeightSection || s.kind == kCodeSection;
   if (s.offset % (mapped ? kPlanPage : 8) != 0)
     return invalid_model("section '", name, "' lies at ", s.offset, ", which is not aligned");
+  if (s.kind == kSignatureSection && s.bytes != PlanSignature::kBytes)
+    return invalid_model("section 'sign' has ", s.bytes, " bytes, expected ", PlanSignature::kBytes);
   const uint32_t crc = crc32c(file.subspan(s.offset, s.bytes));
   if (crc != s.crc) return invalid_model("section '", name, "' is damaged: checksum ", crc, ", expected ", s.crc);
   return {};
@@ -130,7 +134,8 @@ struct PlanFile::State {
   std::string path;
   std::unique_ptr<Descriptor> file;
   std::shared_ptr<Mapping> mapping;
-  std::vector<Section> sections;
+  std::vector<Section> table;     // as it is in the file
+  std::vector<Section> sections;  // those that are known
   std::vector<Variant> variants;
   PlanInfo info;
 
@@ -142,14 +147,20 @@ struct PlanFile::State {
   }
   std::span<const std::byte> bytes(const Section& s) const { return all().subspan(s.offset, s.bytes); }
   Status read();
+  Status check_trust() const;
+  std::string sha256() const { return sha256_hex({reinterpret_cast<const char*>(mapping->data), mapping->bytes}); }
+  std::optional<Signer> signer() const;
   Result<std::vector<KernelFn>> entries(const Variant&, Plan&, std::span<const KernelRecord>) const;
 };
 
 Status PlanFile::State::read() {
-  QL_TRY(sections, read_table(all()));
-  const size_t table_end = kPlanHeaderBytes + sections.size() * kSectionBytes;
-  for (const Section& s : sections) QL_CHECK_OK(check_section(s, all(), table_end));
-  std::erase_if(sections, [](const Section& s) { return !is_known(s.kind); });
+  QL_TRY(table, read_table(all()));
+  const size_t table_end = kPlanHeaderBytes + table.size() * kSectionBytes;
+  for (const Section& s : table) {
+    QL_CHECK_OK(check_section(s, all(), table_end));
+    if (is_known(s.kind)) sections.push_back(s);
+  }
+  QL_CHECK_OK(check_trust());
   const Section* about = find(kInfoSection, 0);
   if (!about) return invalid_model("the file has no section 'info'");
   FieldReader r(bytes(*about));
@@ -163,6 +174,35 @@ Status PlanFile::State::read() {
     if (!find(kWeightSection, s.variant)) return invalid_model("variant ", s.variant, " has no weights");
     variants.push_back({isa, s.variant, find(kCodeSection, s.variant) != nullptr});
   }
+  return {};
+}
+
+std::optional<PlanFile::Signer> PlanFile::State::signer() const {
+  for (size_t i = 0; i < table.size(); ++i) {
+    if (table[i].kind != kSignatureSection) continue;
+    const PlanSignature s = PlanSignature::read(bytes(table[i]));
+    return Signer{s.key, ed25519_verify(signed_message(all(), table, i), s.signature, s.key)};
+  }
+  return {};
+}
+
+// Before anything of the file is believed, and long before its code is mapped.
+Status PlanFile::State::check_trust() const {
+  const std::vector<std::string>& allowed = options.allowed;
+  const std::vector<Ed25519Key>& trusted = options.trusted;
+  if (allowed.empty() && trusted.empty()) return {};
+  if (!allowed.empty()) {
+    const std::string hash = sha256();
+    if (std::find(allowed.begin(), allowed.end(), hash) != allowed.end()) return {};
+    if (trusted.empty())
+      return invalid_argument("the file's SHA-256 ", hash, " is not among the ", allowed.size(), " that are allowed");
+  }
+  const auto by = signer();
+  if (!by) return invalid_argument("the file is not signed, expected one of ", trusted.size(), " keys");
+  if (std::find(trusted.begin(), trusted.end(), by->key) == trusted.end())
+    return invalid_argument("the file is signed by ", key_hex(by->key), ", which is not among the ", trusted.size(),
+                            " keys that are trusted");
+  if (!by->genuine) return invalid_argument("the signature of ", key_hex(by->key), " is not that of this file");
   return {};
 }
 
@@ -189,17 +229,10 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   if (Status read = state->read(); !read.ok()) return in_file(std::move(read).error());
   const bool has_code =
       std::any_of(state->variants.begin(), state->variants.end(), [](const Variant& v) { return v.code; });
-  if (has_code && options.map_code && options.allowed.empty() && (about.st_mode & S_IWOTH))
+  if (has_code && options.map_code && options.allowed.empty() && options.trusted.empty() && (about.st_mode & S_IWOTH))
     return in_file(
         make_error(Code::invalid_argument,
                    "has code and can be written by everybody; allow it by its SHA-256, or take the right away"));
-  const auto& allowed = state->options.allowed;
-  if (!allowed.empty()) {
-    const std::string hash = sha256_hex({reinterpret_cast<const char*>(state->mapping->data), state->mapping->bytes});
-    if (std::find(allowed.begin(), allowed.end(), hash) == allowed.end())
-      return in_file(make_error(Code::invalid_argument, "the file's SHA-256 ", hash, " is not among the ",
-                                allowed.size(), " that are allowed"));
-  }
   return PlanFile(std::move(state));
 }
 
@@ -211,9 +244,14 @@ std::span<const std::byte> PlanFile::graph() const {
   const Section* s = state_->find(kGraphSection, 0);
   return s ? state_->bytes(*s) : std::span<const std::byte>();
 }
-std::string PlanFile::sha256() const {
-  return sha256_hex({reinterpret_cast<const char*>(state_->mapping->data), state_->mapping->bytes});
+std::string_view PlanFile::schedules() const {
+  const Section* s = state_->find(kScheduleSection, 0);
+  if (!s) return {};
+  const auto text = state_->bytes(*s);
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
 }
+std::string PlanFile::sha256() const { return state_->sha256(); }
+std::optional<PlanFile::Signer> PlanFile::signer() const { return state_->signer(); }
 
 // Where the kernels begin: in the code section, mapped executable.
 Result<std::vector<KernelFn>> PlanFile::State::entries(const Variant& variant, Plan& plan,

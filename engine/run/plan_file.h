@@ -8,16 +8,19 @@
 //       u32 variant, u32 CRC-32C, u64 offset, u64 bytes
 //   ..  sections: "info" once; for each variant (an instruction set) "plan", "wght" and, ahead of time, "code";
 //       "gold", the SHA-256 of its outputs for a golden input (self_test.h);
-//       "grph", the graph in its final form, for whoever has to generate code or runs the reference
+//       "grph", the graph in its final form, for whoever has to generate code or runs the reference;
+//       "schd", the schedules that timing chose, as text, for whoever has to generate code;
+//       "sign", who vouches for the file (plan_signature.h)
 //
 // A file of the same major version loads; sections of unknown kinds are skipped unless flagged. Weights and code begin
 // at pages and are mapped from the file, read-only and read-execute: processes share them, and memory never has to
 // become executable. Nothing that a file says is believed before it was checked, but code is code: a file with code is
-// a program, and PlanOpenOptions::allowed says which ones may be mapped. Replace a plan file by renaming another over
+// a program, and PlanOpenOptions says which ones may be mapped. Replace a plan file by renaming another over
 // it, never by writing into it: it is mapped while it is used.
 #pragma once
 
 #include "engine/base/cpu.h"
+#include "engine/base/ed25519.h"
 #include "engine/run/stored_steps.h"
 
 namespace quadlane::run {
@@ -45,7 +48,8 @@ constexpr uint32_t section_kind(const char (&name)[5]) {
 }
 inline constexpr uint32_t kInfoSection = section_kind("info"), kPlanSection = section_kind("plan"),
                           kWeightSection = section_kind("wght"), kCodeSection = section_kind("code"),
-                          kGoldenSection = section_kind("gold"), kGraphSection = section_kind("grph");
+                          kGoldenSection = section_kind("gold"), kGraphSection = section_kind("grph"),
+                          kSignatureSection = section_kind("sign"), kScheduleSection = section_kind("schd");
 
 struct Section {
   uint32_t kind, flags, variant, crc;
@@ -55,8 +59,10 @@ struct Section {
 };
 
 struct PlanOpenOptions {
-  // SHA-256 (64 hexadecimal digits) of the files whose code may be mapped; empty: of all.
+  // The files that may be opened: those of these SHA-256 (64 hexadecimal digits), and those signed by one of these
+  // keys. Both empty: all.
   std::vector<std::string> allowed;
+  std::vector<Ed25519Key> trusted;
   bool map_code = true;                       // false: as if no file had code
   size_t max_arena_bytes = size_t{16} << 30;  // a plan that needs more is refused
 };
@@ -69,8 +75,15 @@ class PlanFile {
   std::span<const Section> sections() const;
   std::span<const std::byte> bytes(const Section&) const;
   std::string sha256() const;  // of the whole file
+  // Who signed the file, and whether the signature is theirs; nothing where nobody did.
+  struct Signer {
+    Ed25519Key key;
+    bool genuine;
+  };
+  std::optional<Signer> signer() const;
   // The graph, or nothing.
   std::span<const std::byte> graph() const;
+  std::string_view schedules() const;
 
   // What the file holds for one instruction set.
   struct Variant {
@@ -98,6 +111,8 @@ struct PlanParts {
   std::vector<std::string> golden;                    // for each of them Plan::golden; may be shorter
   bool code = false;
   std::vector<std::byte> graph;  // empty: none
+  std::string schedules;
+  std::optional<Ed25519Key> signing_seed;
 };
 // The bytes of a plan file. Equal parts, equal bytes.
 Result<std::vector<std::byte>> plan_file_bytes(const PlanParts&, const StepCodec* others = nullptr);

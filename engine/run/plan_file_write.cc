@@ -4,6 +4,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/run/plan_file.h"
 #include "engine/run/plan_record.h"
+#include "engine/run/plan_signature.h"
 
 namespace quadlane::run {
 namespace {
@@ -61,6 +62,42 @@ std::vector<std::byte> header(size_t file_bytes, size_t sections, std::span<cons
   return w.bytes();
 }
 
+std::vector<Section> table_of(const std::vector<Part>& parts) {
+  std::vector<Section> table;
+  size_t at = kPlanHeaderBytes + parts.size() * kSectionBytes;
+  for (const Part& part : parts) {
+    at = detail::round_up(at, part.alignment);
+    table.push_back({part.kind, part.flags, part.variant, crc32c(part.bytes), at, part.bytes.size()});
+    at += part.bytes.size();
+  }
+  return table;
+}
+
+std::vector<std::byte> assemble(const std::vector<Part>& parts) {
+  const std::vector<Section> sections = table_of(parts);
+  FieldWriter table;
+  for (const Section& section : sections) table.write(section);
+  std::vector<std::byte> file = header(sections.back().offset + sections.back().bytes, parts.size(), table.bytes());
+  file.insert(file.end(), table.bytes().begin(), table.bytes().end());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    file.resize(sections[i].offset);
+    file.insert(file.end(), parts[i].bytes.begin(), parts[i].bytes.end());
+  }
+  return file;
+}
+
+// The file with a signature as its last section.
+std::vector<std::byte> assemble_signed(std::vector<Part> parts, const Ed25519Key& seed) {
+  const Ed25519Key key = ed25519_public_key(seed);
+  std::vector<std::byte> section(PlanSignature::kBytes);
+  std::memcpy(section.data(), key.data(), key.size());
+  parts.push_back({kSignatureSection, 0, 0, 8, section});
+  const Ed25519Signature signature =
+      ed25519_sign(signed_message(assemble(parts), table_of(parts), parts.size() - 1), seed);
+  std::memcpy(parts.back().bytes.data() + key.size(), signature.data(), signature.size());
+  return assemble(parts);
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> plan_file_bytes(const PlanParts& plan, const StepCodec* others) {
@@ -77,21 +114,10 @@ Result<std::vector<std::byte>> plan_file_bytes(const PlanParts& plan, const Step
     parts.push_back({kGoldenSection, 0, static_cast<uint32_t>(i), 8, golden.bytes()});
   }
   if (!plan.graph.empty()) parts.push_back({kGraphSection, 0, 0, 8, plan.graph});
-
-  FieldWriter table;
-  size_t at = kPlanHeaderBytes + parts.size() * kSectionBytes;
-  for (const Part& part : parts) {
-    at = detail::round_up(at, part.alignment);
-    table.write(Section{part.kind, part.flags, part.variant, crc32c(part.bytes), at, part.bytes.size()});
-    at += part.bytes.size();
-  }
-  std::vector<std::byte> file = header(at, parts.size(), table.bytes());
-  file.insert(file.end(), table.bytes().begin(), table.bytes().end());
-  for (const Part& part : parts) {
-    file.resize(detail::round_up(file.size(), part.alignment));
-    file.insert(file.end(), part.bytes.begin(), part.bytes.end());
-  }
-  return file;
+  const auto* schedules = reinterpret_cast<const std::byte*>(plan.schedules.data());
+  if (!plan.schedules.empty())
+    parts.push_back({kScheduleSection, 0, 0, 8, {schedules, schedules + plan.schedules.size()}});
+  return plan.signing_seed ? assemble_signed(std::move(parts), *plan.signing_seed) : assemble(parts);
 }
 
 }  // namespace quadlane::run

@@ -92,6 +92,8 @@ Result<Stream> Stream::open(std::shared_ptr<const Plan> plan, const StreamOption
 Result<Stream> Stream::opened(std::shared_ptr<const Plan> plan, const StreamOptions& options) {
   if (options.threads < 1 || options.threads > 1024)
     return invalid_argument("a stream of ", options.threads, " threads, expected 1 to 1024");
+  if (options.priority < -1 || options.priority > 1)
+    return invalid_argument("a priority of ", options.priority, ", expected -1 to 1");
   if (plan->without_code) return unsupported("the plan's kernels have no code (", plan->code_method, ")");
   auto state = std::make_unique<State>();
   state->options = options;
@@ -103,7 +105,7 @@ Result<Stream> Stream::opened(std::shared_ptr<const Plan> plan, const StreamOpti
     state->progress = std::make_unique<StepProgress[]>(steps);
     state->taken = std::make_unique<std::atomic<bool>[]>(steps * threads);
   }
-  if (threads > 1 || options.pin || options.numa_node >= 0) {
+  if (threads > 1 || !options.processors.empty() || options.numa_node >= 0) {
     state->workers = options.executor ? options.executor : std::shared_ptr<Executor>(make_executor(options));
   }
   // Memory is touched first where the stream will run.

@@ -11,9 +11,10 @@ namespace quadlane::run {
 
 struct StreamOptions {
   int threads = 1;
-  int numa_node = -1;  // threads, arena and weights on this node; -1: wherever the caller runs
-  bool pin = false;    // bind the threads to cores of the affinity mask, from `first_core` on
-  int first_core = 0;
+  int numa_node = -1;           // threads, arena and weights on this node; -1: wherever the caller runs
+  std::vector<int> processors;  // bind thread t to the t-th of them, and around again; empty: bind none
+  // Where several streams want the same threads, those of higher priority (1) get them before those of 0 and of -1.
+  int priority = 0;
   std::shared_ptr<Executor> executor;  // provides the threads instead of oneTBB
   MemorySource memory;                 // of the arena
 };

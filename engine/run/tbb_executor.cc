@@ -18,48 +18,39 @@ namespace {
 
 #ifdef QUADLANE_TBB
 
-std::vector<int> allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
-  for (int c = 0; c < CPU_SETSIZE; ++c)
-    if (CPU_ISSET(c, &set)) cores.push_back(c);
-  return cores;
-}
-
-// Binds each thread that enters the arena to its own core and frees it when it leaves; a failure leaves it where it
-// was.
+// Binds each thread that enters the arena to its processor and gives it back what it had when it leaves; a failure
+// leaves it where it was.
 class Pinner : public tbb::task_scheduler_observer {
  public:
-  Pinner(tbb::task_arena& arena, int first) : task_scheduler_observer(arena), cores_(allowed_cores()), first_(first) {
+  Pinner(tbb::task_arena& arena, std::vector<int> processors)
+      : task_scheduler_observer(arena), processors_(std::move(processors)) {
+    known_ = sched_getaffinity(0, sizeof before_, &before_) == 0;
     observe(true);
   }
   ~Pinner() override { observe(false); }
   void on_scheduler_entry(bool) override {
     const int index = tbb::this_task_arena::current_thread_index();
-    if (index >= 0 && !cores_.empty()) bind({cores_[static_cast<size_t>(first_ + index) % cores_.size()]});
+    if (index < 0) return;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(processors_[static_cast<size_t>(index) % processors_.size()]), &one);
+    sched_setaffinity(0, sizeof one, &one);
   }
-  void on_scheduler_exit(bool) override { bind(cores_); }
+  void on_scheduler_exit(bool) override {
+    if (known_) sched_setaffinity(0, sizeof before_, &before_);
+  }
 
  private:
-  static void bind(std::span<const int> cores) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (int core : cores) CPU_SET(core, &set);
-    sched_setaffinity(0, sizeof set, &set);
-  }
-  static void bind(std::initializer_list<int> cores) { bind(std::span<const int>(cores.begin(), cores.size())); }
-
-  std::vector<int> cores_;
-  int first_;
+  std::vector<int> processors_;
+  cpu_set_t before_;
+  bool known_;
 };
 
 class TbbExecutor final : public Executor {
  public:
-  explicit TbbExecutor(const StreamOptions& options) : arena_(constraints(options), 1) {
+  explicit TbbExecutor(const StreamOptions& options) : arena_(constraints(options), 1, priority(options)) {
     arena_.initialize();
-    if (options.pin) pinner_ = std::make_unique<Pinner>(arena_, options.first_core);
+    if (!options.processors.empty()) pinner_ = std::make_unique<Pinner>(arena_, options.processors);
   }
   // Where oneTBB has no memory for its tasks, the caller does what is left.
   void run(int members, Work work, void* user) noexcept override {
@@ -83,6 +74,10 @@ class TbbExecutor final : public Executor {
     where.max_concurrency = std::min(options.threads, tbb::info::default_concurrency());
     if (options.numa_node >= 0) where.numa_id = options.numa_node;
     return where;
+  }
+  static tbb::task_arena::priority priority(const StreamOptions& options) {
+    using Priority = tbb::task_arena::priority;
+    return options.priority > 0 ? Priority::high : options.priority < 0 ? Priority::low : Priority::normal;
   }
   tbb::task_arena arena_;
   std::unique_ptr<Pinner> pinner_;

@@ -63,6 +63,13 @@ double read_quota(const std::string& cgroup, const std::string& membership) {
   return least;
 }
 
+// The lowest processor of a list in a file.
+int lowest_of(const std::string& path, int otherwise) {
+  const auto line = read_line(path);
+  const std::vector<int> list = line ? parse_cpu_list(*line) : std::vector<int>{};
+  return list.empty() ? otherwise : *std::min_element(list.begin(), list.end());
+}
+
 }  // namespace
 
 std::vector<int> parse_cpu_list(const std::string& text) {
@@ -87,7 +94,7 @@ Topology read_topology(const std::vector<int>& mask, const std::string& sys, con
                        const std::string& membership) {
   Topology t;
   t.quota = read_quota(cgroup, membership);
-  for (int id : mask) t.cores.push_back({id, 0, id});
+  for (int id : mask) t.cores.push_back({id, 0, id, -1});
   if (auto online = read_line(sys + "/devices/system/node/online")) {
     for (int node : parse_cpu_list(*online)) {
       auto list = read_line(sys + "/devices/system/node/node" + std::to_string(node) + "/cpulist");
@@ -103,10 +110,13 @@ Topology read_topology(const std::vector<int>& mask, const std::string& sys, con
     t.notes.push_back("no NUMA information, one node is assumed");
   }
   for (Core& core : t.cores) {
-    auto list = read_line(sys + "/devices/system/cpu/cpu" + std::to_string(core.id) + "/topology/thread_siblings_list");
-    std::vector<int> siblings = list ? parse_cpu_list(*list) : std::vector<int>{};
-    if (!siblings.empty()) core.first_sibling = *std::min_element(siblings.begin(), siblings.end());
+    const std::string folder = sys + "/devices/system/cpu/cpu" + std::to_string(core.id);
+    core.first_sibling = lowest_of(folder + "/topology/thread_siblings_list", core.id);
+    core.cache = lowest_of(folder + "/cache/index3/shared_cpu_list", -1);
   }
+  for (Core& core : t.cores)
+    for (const Core& other : t.cores)
+      if (core.cache < 0 && other.node == core.node) core.cache = other.id;
   std::set<int> nodes;
   for (const Core& core : t.cores) nodes.insert(core.node);
   t.nodes = std::max<int>(1, static_cast<int>(nodes.size()));
@@ -142,6 +152,58 @@ std::vector<int> Topology::cores_of(int node) const {
     if (core.node == node) (seen.insert(core.first_sibling).second ? first : others).push_back(core.id);
   first.insert(first.end(), others.begin(), others.end());
   return first;
+}
+
+namespace {
+
+// The processors of a node in the order they are taken: physical cores first, and those that share a cache together.
+std::vector<Core> in_order(const Topology& topology, int node) {
+  std::vector<Core> cores;
+  for (int id : topology.cores_of(node))
+    for (const Core& core : topology.cores)
+      if (core.id == id) cores.push_back(core);
+  std::set<int> physical;
+  for (const Core& core : cores) physical.insert(core.first_sibling);
+  const auto siblings = cores.begin() + static_cast<std::ptrdiff_t>(physical.size());
+  auto by_cache = [](const Core& a, const Core& b) { return a.cache < b.cache; };
+  std::stable_sort(cores.begin(), siblings, by_cache);
+  std::stable_sort(siblings, cores.end(), by_cache);
+  return cores;
+}
+
+// How far to go on from `at`, so that `threads` processors share a cache; 0 where none has that many.
+size_t to_a_whole_cache(const std::vector<Core>& cores, size_t at, size_t threads) {
+  for (size_t skip = 0; skip < cores.size(); ++skip) {
+    bool together = true;
+    for (size_t t = 1; t < threads; ++t)
+      together = together && cores[(at + skip + t) % cores.size()].cache == cores[(at + skip) % cores.size()].cache;
+    if (together) return skip;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<StreamPlace> place_streams(const Topology& topology, int streams, int threads) {
+  struct Node {
+    int id;
+    std::vector<Core> cores;
+    size_t taken = 0;
+  };
+  std::set<int> ids;
+  for (const Core& core : topology.cores) ids.insert(core.node);
+  std::vector<Node> nodes;
+  for (int id : ids) nodes.push_back({id, in_order(topology, id)});
+  std::vector<StreamPlace> places;
+  for (int s = 0; s < streams && !nodes.empty(); ++s) {
+    Node& node = nodes[static_cast<size_t>(s) % nodes.size()];
+    if (static_cast<size_t>(threads) <= node.cores.size())
+      node.taken += to_a_whole_cache(node.cores, node.taken, static_cast<size_t>(threads));
+    StreamPlace place{node.id, {}};
+    for (int t = 0; t < threads; ++t) place.processors.push_back(node.cores[node.taken++ % node.cores.size()].id);
+    places.push_back(std::move(place));
+  }
+  return places;
 }
 
 }  // namespace quadlane::run

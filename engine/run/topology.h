@@ -10,6 +10,7 @@ struct Core {
   int id;             // logical processor
   int node;           // NUMA node; 0 when unknown
   int first_sibling;  // lowest logical processor of the same physical core
+  int cache;          // lowest logical processor that shares its third-level cache; its node's lowest when unknown
 };
 
 struct Topology {
@@ -23,6 +24,15 @@ struct Topology {
   // Logical processors of a node, one for each physical core first, then their siblings.
   std::vector<int> cores_of(int node) const;
 };
+
+// Where a stream's threads go: logical processors of one node and, as far as they fit, of one third-level cache; with
+// more threads than it has they come around again.
+struct StreamPlace {
+  int node = 0;
+  std::vector<int> processors;  // one for each thread
+};
+// Streams take turns on the nodes. On a node they fill one cache's processors after the other, physical cores first.
+std::vector<StreamPlace> place_streams(const Topology&, int streams, int threads);
 
 // Reads the affinity mask, which a cpuset narrows, the trees below `sys` and `cgroup`, and which group this process is
 // in.

@@ -9,9 +9,11 @@
 
 #include "engine/api/plan_model.h"
 #include "engine/base/crc32c.h"
+#include "engine/compile/schedule_book.h"
 #include "engine/reference/reference_plan.h"
 #include "engine/reference/reference_step.h"
 #include "engine/run/plan_record.h"
+#include "engine/run/plan_signature.h"
 #include "graph/text.h"
 #include "ops/table.h"
 
@@ -80,6 +82,15 @@ class PlanFileTest : public ::testing::Test {
       all.insert(all.end(), bytes, bytes + t.type().bytes());
     }
     return all;
+  }
+
+  // Makes the checksums of a section, of the table and of the header right again.
+  static void seal(std::vector<std::byte>& bytes, std::span<const run::Section> sections, size_t index) {
+    const run::Section& s = sections[index];
+    auto put = [&](size_t at, uint32_t crc) { std::memcpy(bytes.data() + at, &crc, 4); };
+    put(run::kPlanHeaderBytes + index * run::kSectionBytes + 12, crc32c(std::span(bytes).subspan(s.offset, s.bytes)));
+    put(28, crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, sections.size() * run::kSectionBytes)));
+    put(60, crc32c(std::span(bytes).first(60)));
   }
 
   std::string path_;
@@ -186,14 +197,8 @@ TEST_F(PlanFileTest, DamageBehindRightChecksumsIsRefusedOrHarmless) {
     std::byte& damaged = bytes[plan.offset + at];
     const std::byte before = damaged;
     damaged ^= kFlips[at % 3];
-    const uint32_t crc = crc32c(std::span(bytes).subspan(plan.offset, plan.bytes));
-    std::memcpy(bytes.data() + run::kPlanHeaderBytes + plan_index * run::kSectionBytes + 12, &crc, 4);
-    const size_t table_bytes = sections.size() * run::kSectionBytes;
-    const uint32_t table = crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, table_bytes));
-    std::memcpy(bytes.data() + 28, &table, 4);
-    const uint32_t header = crc32c(std::span(bytes).first(60));
-    std::memcpy(bytes.data() + 60, &header, 4);
-    put(0, bytes.data(), run::kPlanHeaderBytes + table_bytes);
+    seal(bytes, sections, plan_index);
+    put(0, bytes.data(), run::kPlanHeaderBytes + sections.size() * run::kSectionBytes);
     put(plan.offset + at, &damaged, 1);
     auto opened = run::PlanFile::open(path_);
     const bool loads = opened.ok() && opened->load(detect_cpu().best_isa(), &codec).ok();
@@ -273,6 +278,52 @@ TEST_F(PlanFileTest, CodeThatEverybodyMayWriteIsRefused) {
   EXPECT_EQ(load_error({.allowed = {run::PlanFile::open(path_, {.map_code = false})->sha256()}}), "");
 }
 
+// What timing chose travels along: code that is generated elsewhere takes it and times nothing.
+TEST_F(PlanFileTest, SchedulesTravelAlong) {
+  auto made = make_plan_file(small_graph(), {.tune = true}, {});
+  ASSERT_TRUE(made.ok());
+  write(*made);
+  auto file = run::PlanFile::open(path_);
+  ASSERT_TRUE(file.ok()) << file.error().text();
+  auto book = compile::ScheduleBook::from_text(file->schedules());
+  ASSERT_TRUE(book.ok()) << book.error().text();
+  EXPECT_EQ(book->to_text(), file->schedules());
+  auto given = std::make_shared<compile::ScheduleBook>(*book);
+  EXPECT_EQ(*make_plan_file(small_graph(), {.tune = true, .schedules = given}, {}), *made);
+  EXPECT_EQ(load_error(), "");
+  EXPECT_TRUE((write(bytes_), run::PlanFile::open(path_)->schedules().empty())) << "nothing was timed";
+}
+
+TEST_F(PlanFileTest, TrustIsASignatureOrAHash) {
+  const Ed25519Key seed{1, 2, 3}, key = ed25519_public_key(seed), other = ed25519_public_key({4});
+  const std::vector<std::byte> bytes = make({.ahead = true, .signing_seed = seed});
+  const std::string by = run::key_hex(key);
+  write(bytes);
+  auto file = run::PlanFile::open(path_);
+  ASSERT_TRUE(file.ok()) << file.error().text();
+  EXPECT_TRUE(file->signer() && file->signer()->key == key && file->signer()->genuine);
+  EXPECT_EQ(load_error(), "") << "who trusts everybody";
+  EXPECT_EQ(load_error({.trusted = {other, key}}), "");
+  EXPECT_EQ(load_error({.allowed = {file->sha256()}, .trusted = {other}}), "");
+  EXPECT_EQ(load_error({.allowed = {std::string(64, '0')}, .trusted = {key}}), "");
+  EXPECT_EQ(load_error({.trusted = {other}}),
+            cat("'", path_, "': the file is signed by ", by, ", which is not among the 1 keys that are trusted"));
+  // Whatever is changed with care for every checksum: the code, what lies between sections, the signature.
+  const std::vector<run::Section> sections(file->sections().begin(), file->sections().end());
+  for (size_t i = 0; i < sections.size(); ++i)
+    for (size_t at :
+         {sections[i].offset, sections[i].offset + sections[i].bytes - 1, sections[i].offset + sections[i].bytes}) {
+      std::vector<std::byte> damaged = bytes;
+      if (at >= damaged.size()) continue;
+      damaged[at] ^= std::byte{4};
+      seal(damaged, sections, i);
+      write(damaged);
+      EXPECT_NE(load_error({.trusted = {key}}), "") << "section " << i << ", byte " << at;
+    }
+  write(bytes_);
+  EXPECT_EQ(load_error({.trusted = {key}}), cat("'", path_, "': the file is not signed, expected one of 1 keys"));
+}
+
 TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
   auto with_section = [&](uint32_t flags) {
     // The graph's entry becomes one of an unknown kind.
@@ -284,11 +335,7 @@ TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
     const uint32_t kind = run::section_kind("zzzz");
     std::memcpy(bytes.data() + at, &kind, 4);
     std::memcpy(bytes.data() + at + 4, &flags, 4);
-    const uint32_t table =
-        crc32c(std::span(bytes).subspan(run::kPlanHeaderBytes, file->sections().size() * run::kSectionBytes));
-    std::memcpy(bytes.data() + 28, &table, 4);
-    const uint32_t header = crc32c(std::span(bytes).first(60));
-    std::memcpy(bytes.data() + 60, &header, 4);
+    seal(bytes, file->sections(), index);
     write(bytes);
     return load_error();
   };

@@ -1,16 +1,10 @@
 // The runtime where the system allows little: no executable memory but a file's, no system calls while it runs.
+#include "tests/c/sandbox.h"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstddef>
 #include <cstring>
 #include <fstream>
 
@@ -38,61 +32,27 @@ int in_child(Body body) {
   __builtin_unreachable();
 }
 
-// Refuses executable anonymous memory, making memory executable, memfd_create, execve and sockets.
-bool filter_calls() {
-  auto call_is = [](uint32_t number, uint8_t skip) {
-    return sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, skip);
-  };
-  auto load = [](size_t offset) {
-    return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
-  };
-  auto has = [](uint32_t bits, uint8_t skip) {
-    return sock_filter BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, skip);
-  };
-  const sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-  const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-  const auto argument = [](int i) { return offsetof(seccomp_data, args) + 8 * static_cast<size_t>(i); };
-  sock_filter program[] = {load(offsetof(seccomp_data, nr)),
-                           call_is(SYS_memfd_create, 1),
-                           refuse,
-                           call_is(SYS_execve, 1),
-                           refuse,
-                           call_is(SYS_socket, 1),
-                           refuse,
-                           call_is(SYS_mprotect, 4),
-                           load(argument(2)),
-                           has(PROT_EXEC, 1),
-                           refuse,
-                           allow,
-                           call_is(SYS_mmap, 6),
-                           load(argument(2)),
-                           has(PROT_EXEC, 3),
-                           load(argument(3)),
-                           has(MAP_ANONYMOUS, 1),
-                           refuse,
-                           allow,
-                           allow};
-  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
-// Any call but exit ends the process.
-bool forbid_calls() {
+// Any call but exit ends the process; with `waking` those may be made that wake threads and wait for them.
+bool forbid_calls(bool waking = false) {
+  const uint32_t also[] = {SYS_exit, waking ? SYS_futex : SYS_exit, waking ? SYS_sched_yield : SYS_exit};
   sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 0, 1),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, also[0], 2, 0),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, also[1], 1, 0),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, also[2], 0, 1),
                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
                            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
-  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return testing::install_filter({static_cast<unsigned short>(std::size(program)), program});
 }
 
 struct Buffers {
   std::vector<float> in = std::vector<float>(3 * 16 * 16, 0.5f), out = std::vector<float>(4 * 8 * 8);
 };
 
-ql_stream* open(const std::string& path, Buffers& b, ql_plan*& plan) {
+ql_stream* open(const std::string& path, Buffers& b, ql_plan*& plan, int threads = 1) {
   ql_stream* stream = nullptr;
-  if (ql_plan_open(path.c_str(), nullptr, &plan, nullptr) || ql_stream_open(plan, nullptr, &stream, nullptr))
+  ql_stream_options options = QL_STREAM_OPTIONS_INIT;
+  options.threads = threads;
+  if (ql_plan_open(path.c_str(), nullptr, &plan, nullptr) || ql_stream_open(plan, &options, &stream, nullptr))
     return nullptr;
   ql_stream_bind_input(stream, 0, b.in.data(), b.in.size() * 4, nullptr);
   ql_stream_bind_output(stream, 0, b.out.data(), b.out.size() * 4, nullptr);
@@ -108,12 +68,8 @@ TEST(Sandbox, CodeOfAFileRunsWhereNoMemoryBecomesExecutable) {
   ASSERT_NE(stream, nullptr);
   ASSERT_EQ(ql_stream_run(stream, nullptr, nullptr), QL_OK);
   const int code = in_child([&] {
-#ifdef PR_SET_MDWE
-    (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);  // refused by older kernels
-#else
-    (void)prctl(65, 1, 0, 0, 0);  // PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
-#endif
-    if (!filter_calls()) leave(77);
+    (void)testing::refuse_exec_gain();
+    if (!testing::filter_calls()) leave(77);
     if (mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) leave(78);
     Buffers got;
     ql_plan* own = nullptr;
@@ -146,6 +102,24 @@ TEST(Sandbox, ARunMakesNoSystemCall) {
   EXPECT_EQ(code, 0) << "159: a system call was made";
 }
 
+TEST(Sandbox, ARunOfTwoThreadsOnlyWakesThreads) {
+  const testing::SmallPlan file;
+  const int code = in_child([&] {
+    Buffers b;
+    ql_plan* plan = nullptr;
+    ql_stream* s = open(file.path, b, plan, 2);
+    if (!s) leave(2);
+    for (int r = 0; r < 50; ++r)
+      if (ql_stream_run(s, nullptr, nullptr) != QL_OK) leave(2);
+    if (!forbid_calls(true)) leave(77);
+    for (int r = 0; r < 1000; ++r)
+      if (ql_stream_run(s, nullptr, nullptr) != QL_OK) leave(3);
+    leave(0);
+  });
+  if (code == 77) GTEST_SKIP() << "this system allows no seccomp";
+  EXPECT_EQ(code, 0) << "159: a system call was made";
+}
+
 long resident_pages() {
   long size = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> size >> resident;
@@ -170,6 +144,17 @@ TEST(Sandbox, TenThousandCyclesDoNotGrow) {
   EXPECT_LT(next, 64) << "files were left open";
   ::close(next);
 }
+
+// With QUADLANE_SANDBOX=1 all tests of the program run where no memory becomes executable (ctest runs the plans' so).
+struct SandboxAll final : ::testing::Environment {
+  void SetUp() override {
+    if (!std::getenv("QUADLANE_SANDBOX")) return;
+    const bool exec_gain = testing::refuse_exec_gain(), filter = testing::filter_calls();
+    std::printf("PR_SET_MDWE: %s; seccomp filter: %s\n", exec_gain ? "on" : "this kernel has none",
+                filter ? "on" : "not allowed here");
+  }
+};
+const auto* const kSandboxAll = ::testing::AddGlobalTestEnvironment(new SandboxAll);
 
 }  // namespace
 }  // namespace quadlane

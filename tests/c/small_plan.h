@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <optional>
 
 #include "engine/api/plan_model.h"
 #include "graph/text.h"
@@ -26,17 +28,25 @@ output %p
                       op_table());
 }
 
+// Made once: a test may run where no code can be generated any more.
+inline const std::vector<std::byte>& small_plan_bytes(bool ahead, const std::optional<Ed25519Key>& signing_seed) {
+  static std::map<std::pair<bool, std::optional<Ed25519Key>>, std::vector<std::byte>> made;
+  std::vector<std::byte>& bytes = made[{ahead, signing_seed}];
+  if (!bytes.empty()) return bytes;
+  PlanFileOptions options;
+  options.ahead = ahead, options.signing_seed = signing_seed;
+  return bytes = *make_plan_file(small_graph(), {.tune = false}, options);
+}
+
 class SmallPlan {
  public:
-  explicit SmallPlan(bool ahead = true) {
+  explicit SmallPlan(bool ahead = true, std::optional<Ed25519Key> signing_seed = {}) {
     std::string pattern = (std::filesystem::temp_directory_path() / "quadlane-c-XXXXXX").string();
     dir_ = mkdtemp(pattern.data());
     path = (dir_ / "small.qlp").string();
-    PlanFileOptions options;
-    options.ahead = ahead;
-    auto bytes = make_plan_file(small_graph(), {.tune = false}, options);
+    const std::vector<std::byte>& bytes = small_plan_bytes(ahead, signing_seed);
     std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
   ~SmallPlan() {
     std::error_code ignored;

@@ -61,8 +61,9 @@ TEST(Stream, EveryPartOnceAndInOrder) {
 TEST(Stream, PinnedAndOnANode) {
   std::atomic<int> errors{0};
   auto plan = counting_plan(50, 16, &errors);
-  for (StreamOptions options : {StreamOptions{.threads = 1, .numa_node = 0}, StreamOptions{.threads = 2, .pin = true},
-                                StreamOptions{.threads = 1, .pin = true, .first_core = 1}}) {
+  for (StreamOptions options :
+       {StreamOptions{.threads = 1, .numa_node = 0}, StreamOptions{.threads = 2, .processors = {0, 0}},
+        StreamOptions{.threads = 1, .processors = {0}, .priority = -1}}) {
     cpu_set_t before, after;
     sched_getaffinity(0, sizeof before, &before);
     auto stream = Stream::open(plan, options);

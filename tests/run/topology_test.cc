@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 namespace quadlane::run {
 namespace {
@@ -54,6 +55,35 @@ TEST(Topology, TwoNodesWithHyperThreads) {
   t = m.read({2, 6});
   EXPECT_EQ(t.nodes, 1);
   EXPECT_EQ(t.usable_threads(), 1);
+}
+
+// Two nodes with two caches of three cores each, hyper-threads behind them.
+TEST(Topology, StreamsShareNoCacheWithoutNeed) {
+  FakeMachine m;
+  m.write("sys/devices/system/node/online", "0-1");
+  m.write("sys/devices/system/node/node0/cpulist", "0-5,12-17");
+  m.write("sys/devices/system/node/node1/cpulist", "6-11,18-23");
+  for (int c = 0; c < 24; ++c) {
+    const std::string cpu = "sys/devices/system/cpu/cpu" + std::to_string(c), twin = std::to_string(c % 12);
+    const int first = c % 12 / 3 * 3;
+    m.write(cpu + "/topology/thread_siblings_list", twin + "," + std::to_string(c % 12 + 12));
+    m.write(cpu + "/cache/index3/shared_cpu_list", std::to_string(first) + "-" + std::to_string(first + 2) + "," +
+                                                       std::to_string(first + 12) + "-" + std::to_string(first + 14));
+  }
+  std::vector<int> all(24);
+  std::iota(all.begin(), all.end(), 0);
+  const Topology t = m.read(all);
+  EXPECT_EQ(t.cores[17].cache, 3);
+  const auto places = place_streams(t, 5, 2);
+  ASSERT_EQ(places.size(), 5u);
+  EXPECT_EQ(places[0].processors, (std::vector<int>{0, 1}));
+  EXPECT_EQ(places[1].processors, (std::vector<int>{6, 7}));
+  EXPECT_EQ(places[1].node, 1);
+  EXPECT_EQ(places[2].processors, (std::vector<int>{3, 4})) << "core 2 has no neighbour left in its cache";
+  EXPECT_EQ(places[3].processors, (std::vector<int>{9, 10}));
+  EXPECT_EQ(places[4].processors, (std::vector<int>{12, 13})) << "hyper-threads come last";
+  EXPECT_EQ(place_streams(t, 1, 4)[0].processors, (std::vector<int>{0, 1, 2, 3})) << "more than any cache has";
+  EXPECT_EQ(place_streams(m.read({4}), 2, 3)[1].processors, (std::vector<int>{4, 4, 4}));
 }
 
 // A service in a slice in a container: the tightest of the groups around it counts.

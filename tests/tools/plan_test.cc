@@ -34,5 +34,26 @@ TEST(PlanCommand, CompiledOnceItRunsEverywhere) {
   EXPECT_NE(broken.err.find("is damaged: checksum"), std::string::npos) << broken.err;
 }
 
+// The first key of RFC 8032, section 7.1, as OpenSSL writes it.
+TEST(PlanCommand, SignedFilesSayByWhom) {
+  Scratch scratch;
+  const std::string plan = scratch.path("net.qlp");
+  const std::string key = scratch.write(
+      "key.pem",
+      "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE "
+      "KEY-----\n");
+  const std::string compile = "compile " + kModel + " --shape image=1x1x32x32 --no-tune --aot -o " + plan + " --sign ";
+  const CommandResult made = quadlane(scratch, compile + key);
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::string by = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n";
+  EXPECT_NE(made.out.find("signed by " + by), std::string::npos) << made.out;
+  EXPECT_NE(quadlane(scratch, "inspect " + plan).out.find("signed by    " + by), std::string::npos);
+  EXPECT_EQ(quadlane(scratch, "bench " + plan + " --seconds 0.05").code, 0);
+  const CommandResult no_key =
+      quadlane(scratch, compile + scratch.write("no.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n"));
+  EXPECT_EQ(no_key.code, 1);
+  EXPECT_NE(no_key.err.find("is no Ed25519 private key"), std::string::npos) << no_key.err;
+}
+
 }  // namespace
 }  // namespace quadlane::tools

@@ -25,13 +25,12 @@ StreamSettings resolve(StreamSettings s, int usable_cores) {
 
 Result<StreamGroup> StreamGroup::open(const Model& model, const StreamSettings& settings) {
   StreamGroup group;
-  int nodes = run::detect_topology().nodes;
-  for (int i = 0; i < settings.streams; ++i) {
+  const run::Topology topology = run::detect_topology();
+  for (run::StreamPlace& place : run::place_streams(topology, settings.streams, settings.threads)) {
     run::StreamOptions options;
     options.threads = settings.threads;
-    options.numa_node = nodes > 1 ? i % nodes : -1;
-    options.pin = settings.pin;
-    options.first_core = i * settings.threads;
+    options.numa_node = topology.nodes > 1 ? place.node : -1;
+    if (settings.pin) options.processors = std::move(place.processors);
     QL_TRY(run::Stream stream, model.open_stream(options));
     group.streams_.push_back(std::move(stream));
   }

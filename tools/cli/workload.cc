@@ -42,6 +42,9 @@ Result<Workload> prepare(const WorkloadArgs& args) {
   const run::Topology topology = run::detect_topology();
   settings = resolve(settings, topology.usable_threads());
   for (const std::string& note : topology.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  if (topology.quota > 0)
+    std::fprintf(stderr, "note: the control group grants %.3g processors, %d streams of %d threads run\n",
+                 topology.quota, settings.streams, settings.threads);
   QL_TRY(std::vector<Tensor> given, given_inputs(args));
   bool random = false;
   QL_TRY(Model model, load_model(args.model, args.precision, given, &random));

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "engine/run/topology.h"
 #include "graph/quant/quantize.h"
 #include "loader/save.h"
 #include "ops/table.h"
@@ -125,7 +126,10 @@ Result<Contender> our_contender(const Workload& w, double load_ms, int64_t memor
     Lane lane;
   };
   const size_t before = measure::resident_memory();
-  QL_TRY(run::Stream stream, w.model.open_stream({.threads = w.settings.threads, .pin = w.settings.pin}));
+  run::StreamOptions options{.threads = w.settings.threads};
+  if (w.settings.pin)
+    options.processors = run::place_streams(run::detect_topology(), 1, w.settings.threads)[0].processors;
+  QL_TRY(run::Stream stream, w.model.open_stream(options));
   QL_TRY(Lane lane, Lane::make(w.model, w.given, 1));
   auto ready = std::make_shared<Ready>(std::move(stream), std::move(lane));
   Contender c{cat("Quadlane ", QUADLANE_VERSION), w.model.is_int8() ? "int8" : "f32", load_ms};

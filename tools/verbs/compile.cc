@@ -5,8 +5,10 @@
 
 #include "engine/api/plan_model.h"
 #include "engine/base/sha256.h"
+#include "engine/run/plan_signature.h"
 #include "tools/cli/precision.h"
 #include "tools/io/file.h"
+#include "tools/io/pem.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -15,7 +17,7 @@ namespace {
 struct CompileArgs {
   ModelArgs model;
   PrecisionArgs precision;
-  std::string output;
+  std::string output, sign;
   bool ahead = false, no_graph = false;
 };
 
@@ -41,6 +43,9 @@ Status compile(const CompileArgs& args) {
   QL_TRY(file.isas, parse_isas(args.model.isa));
   file.ahead = args.ahead;
   file.graph = !args.no_graph;
+  if (!args.sign.empty()) {
+    QL_TRY(file.signing_seed, read_signing_seed(args.sign));
+  }
   ModelArgs model = args.model;
   model.isa.clear();
   QL_TRY(ModelOptions options, model.options());
@@ -55,6 +60,7 @@ Status compile(const CompileArgs& args) {
   QL_CHECK_OK(write_file(args.output, text));
   std::printf("%s: %.3f MB, sha256 %s\n", args.output.c_str(), static_cast<double>(bytes.size()) * 1e-6,
               sha256_hex(text).c_str());
+  if (file.signing_seed) std::printf("signed by %s\n", run::key_hex(ed25519_public_key(*file.signing_seed)).c_str());
   return {};
 }
 
@@ -68,6 +74,7 @@ Verb add_compile(CLI::App& root) {
   app->get_option("--isa")->description("instruction sets to compile for, NAME[,NAME]; default: this machine's best");
   app->add_flag("--aot", args->ahead, "put the machine code into the file: nothing is generated where it runs");
   app->add_flag("--no-graph", args->no_graph, "leave the graph out: the file runs only where its code does");
+  app->add_option("--sign", args->sign, "sign the file with this Ed25519 key (openssl genpkey -algorithm ed25519)");
   app->add_option("-o,--output", args->output, "the plan file to write")->required();
   return {app, [args] { return compile(*args); }};
 }

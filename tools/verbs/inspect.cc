@@ -5,6 +5,7 @@
 
 #include "engine/api/plan_model.h"
 #include "engine/reference/reference_step.h"
+#include "engine/run/plan_signature.h"
 #include "graph/tail.h"
 #include "graph/text.h"
 #include "ops/table.h"
@@ -133,6 +134,9 @@ Status inspect_plan_file(const InspectArgs& args) {
               info.engine_version.c_str(), info.kernel_abi);
   std::printf("sha256       %s\nmodel        %s, sha256 %s\n", file.sha256().c_str(), info.model_name.c_str(),
               info.model_sha256.c_str());
+  if (const auto signer = file.signer())
+    std::printf("signed by    %s%s\n", run::key_hex(signer->key).c_str(),
+                signer->genuine ? "" : ": THE SIGNATURE IS WRONG");
   if (!info.calibration_sha256.empty()) std::printf("calibration  sha256 %s\n", info.calibration_sha256.c_str());
   std::printf("precision    %s, %.4f GMAC, %.4f executed\n", info.int8 ? "int8" : "f32", info.gmac, info.gmac_executed);
   for (const run::Section& s : file.sections())
