@@ -137,7 +137,7 @@ typedef struct ql_stream_options {
   const ql_allocator* allocator; /* copied */
   const ql_executor* executor;   /* copied; threads then come from it alone */
   /* -1, 0 or 1. Threads that several streams want go to those of higher priority first; the thread that serves what is
-   * submitted to a stream of -1 leaves the processor to the rest of the machine (nice 10). */
+   * submitted to a stream of -1 leaves the processor to the rest of the machine (10 nicer than the process). */
   int priority;
 } ql_stream_options;
 #define QL_STREAM_OPTIONS_INIT \
