@@ -69,6 +69,17 @@ std::vector<int64_t> plane_list(const Geometry& g, int64_t bytes, int64_t count)
   return planes;
 }
 
+// Trials run on the whole of one image; of a very large one the model alone decides.
+bool too_large(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src, const Geometry& dst) {
+  constexpr double kMostBytes = 256 << 20;
+  const int64_t results = spec.dst == DType::u8 ? (extent.outputs + 3) / 4 : extent.outputs;
+  return static_cast<double>(sum(extent.section_planes)) * static_cast<double>(src.plane_bytes()) +
+             static_cast<double>(results) * static_cast<double>(dst.plane_bytes()) >
+         kMostBytes;
+}
+
+Geometry one_image(const Geometry& g) { return *make_geometry(1, g.h, g.w, g.gap, g.pad_top, g.pad_bottom); }
+
 }  // namespace
 
 // Pages that nobody has written are all the same page of zeros, which never leaves the first-level cache.
@@ -108,7 +119,6 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const ConvSpec& base, const ConvSche
   run::ConvStep& s = *step;
   s.src = src;
   s.dst = dst;
-  s.src.n = s.dst.n = 1;
   s.src_planes = plane_list(src, 0, sources);
   s.dst_planes = plane_list(dst, sources * src.plane_bytes(), results * blocks);
   s.dst_pads.assign(s.dst_planes.size(), 0);
@@ -162,7 +172,6 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSc
   auto step = std::make_unique<run::OconvStep>();
   run::OconvStep& s = *step;
   tiling.apply(s, problem, src, dst);
-  s.src.n = s.dst.n = 1;
   s.src_planes = plane_list(src, 0, sources);
   s.dst_planes = plane_list(dst, sources * src.plane_bytes(), results * blocks);
   s.dst_pads.assign(s.dst_planes.size(), 0);
@@ -202,18 +211,13 @@ std::vector<double> ConvTuner::time(const std::vector<Trial>& trials) {
   return best;
 }
 
-// Trials run on whole planes; of very large ones the model alone decides.
-static bool too_large(const Geometry& src, const Geometry& dst) {
-  constexpr int64_t kMostPlaneBytes = int64_t{64} << 20;
-  return src.plane_bytes() > kMostPlaneBytes || dst.plane_bytes() > kMostPlaneBytes;
-}
-
 Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
                                        const Geometry& dst) {
   std::vector<ConvSchedule> ranked = conv_schedules(spec, extent, cpu_);
   if (filter_.flat) filter_.flat(ranked);
   if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
-  if (!timing_ || too_large(src, dst) || ranked.size() == 1) return ranked[0];
+  const Geometry one_src = one_image(src), one_dst = one_image(dst);
+  if (!timing_ || too_large(spec, extent, one_src, one_dst) || ranked.size() == 1) return ranked[0];
   const std::string key = problem_key(cpu_, spec, extent, src, dst);
   if (const ConvSchedule* kept = book_->find(key))
     for (const ConvSchedule& candidate : ranked)
@@ -222,7 +226,7 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
   ranked.resize(std::min(ranked.size(), kCandidates));
   std::vector<Trial> trials;
   for (const ConvSchedule& candidate : ranked) {
-    QL_TRY(Trial trial, prepare(spec, candidate, extent, src, dst));
+    QL_TRY(Trial trial, prepare(spec, candidate, extent, one_src, one_dst));
     trials.push_back(std::move(trial));
   }
   const std::vector<double> best = time(trials);
@@ -245,7 +249,8 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
   // The two families' models are good for some per cent each.
   constexpr double kSurely = 0.97, kPerhaps = 1.2;
   if (ranked.empty() || ranked[0].cycles > kPerhaps * chosen.cycles) return std::optional<OconvSchedule>();
-  if (!timing_ || too_large(src, dst))
+  const Geometry one_src = one_image(src), one_dst = one_image(dst);
+  if (!timing_ || too_large(spec, extent, one_src, one_dst))
     return ranked[0].cycles < kSurely * chosen.cycles ? std::optional(ranked[0]) : std::nullopt;
   const std::string key = problem_key(cpu_, spec, extent, src, dst);
   if (const std::optional<OconvSchedule>* kept = book_->find_lanes(key)) {
@@ -256,10 +261,10 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
 
   ranked.resize(std::min(ranked.size(), kCandidates / 2));
   std::vector<Trial> trials;
-  QL_TRY(Trial flat, prepare(spec, chosen, extent, src, dst));
+  QL_TRY(Trial flat, prepare(spec, chosen, extent, one_src, one_dst));
   trials.push_back(std::move(flat));
   for (const OconvSchedule& candidate : ranked) {
-    QL_TRY(Trial trial, prepare(lanes, candidate, lanes_extent, problem, src, dst));
+    QL_TRY(Trial trial, prepare(lanes, candidate, lanes_extent, problem, one_src, one_dst));
     trials.push_back(std::move(trial));
   }
   const std::vector<double> best = time(trials);

@@ -19,6 +19,8 @@ namespace quadlane {
 namespace {
 
 constexpr int64_t kMostFactor = 8;
+// A small file may not ask for much: at most so many weights for one (3x3 behind 4x has 4, behind 2x 1.8).
+constexpr int64_t kMostGrowth = 4;
 
 // Whether output pixel u of every axis is source pixel u / factor.
 bool repeats(const Node& resize, int64_t factor) {
@@ -41,9 +43,11 @@ std::optional<std::vector<int64_t>> factors_of(const Graph& g, const Node& resiz
     if (s < 1 || s > kMostFactor || s * in[2 + i] != out[2 + i] || !repeats(resize, s)) return {};
   }
   if (resize.input(2) != kNoValue) {  // 2.01 makes twice as many pixels of a few as well
-    const std::vector<double> scales = floats_of(g, resize.input(2));
-    if (scales.size() != 4 || scales[2] != static_cast<double>(factors[0]) ||
-        scales[3] != static_cast<double>(factors[1]))
+    const Tensor* scales = g.constant(resize.input(2));
+    if (!scales) return {};
+    const std::vector<double> values = floats_of(g, resize.input(2));  // none where sizes are given
+    if (scales->count() != 0 && (values.size() != 4 || values[2] != static_cast<double>(factors[0]) ||
+                                 values[3] != static_cast<double>(factors[1])))
       return {};
   }
   return factors[0] * factors[1] > 1 ? std::optional(factors) : std::nullopt;
@@ -86,12 +90,13 @@ Result<int> run(Graph& g, const OpTable& ops) {
       continue;
     const std::optional<std::vector<int64_t>> factors = factors_of(g, *resize);
     if (!factors) continue;
+    const auto& k = window->kernel;
+    if ((k[0] + (*factors)[0] - 1) * (k[1] + (*factors)[1] - 1) > kMostGrowth * k[0] * k[1]) continue;
     Node node;
     node.op = "ConvTranspose";
     node.name = conv.name;
     node.inputs = {resize->input(0), added_weights(g, *w, *factors, conv.name + ".added")};
     if (conv.input(2) != kNoValue) node.inputs.push_back(conv.input(2));
-    const auto& k = window->kernel;
     const auto& p = window->pads;
     node.attrs.set("kernel_shape", std::vector<int64_t>{k[0] + (*factors)[0] - 1, k[1] + (*factors)[1] - 1});
     node.attrs.set("strides", *factors);

@@ -14,31 +14,10 @@
 #include "engine/reference/reference_step.h"
 #include "engine/run/plan_record.h"
 #include "engine/run/plan_signature.h"
-#include "graph/text.h"
-#include "ops/table.h"
+#include "tests/support/small_network.h"
 
 namespace quadlane {
 namespace {
-
-// A convolution, a concat, a pool, a dense product and an operator without a kernel.
-Graph small_graph() {
-  auto graph = parse_graph(R"(
-graph "small"
-input %x: f32[1,3,8,8]
-const %w: f32[5,3,3,3] = random(1)
-const %w2: f32[2,8,1,1] = random(2)
-%y = Conv(%x, %w, _) pads=[1,1,1,1]
-%r = Relu(%y)
-%c = Concat(%x, %r) axis=1
-%z = Conv(%c, %w2, _)
-%p = MaxPool(%z) kernel_shape=[2,2] strides=[2,2]
-%h = Hardmax(%p) axis=1
-output %p
-output %h
-)",
-                           op_table());
-  return graph.ok() ? *std::move(graph) : Graph();
-}
 
 class PlanFileTest : public ::testing::Test {
  protected:
@@ -52,7 +31,7 @@ class PlanFileTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
 
   static std::vector<std::byte> make(const PlanFileOptions& options) {
-    auto made = make_plan_file(small_graph(), {.tune = false}, options);
+    auto made = make_plan_file(testing::small_network(), {.tune = false}, options);
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().text());
     return made.ok() ? *made : std::vector<std::byte>();
   }
@@ -99,7 +78,7 @@ class PlanFileTest : public ::testing::Test {
 
 TEST_F(PlanFileTest, RunsAsWhatWasCompiled) {
   write(bytes_);
-  auto direct = Model::from_graph(small_graph(), {.tune = false});
+  auto direct = Model::from_graph(testing::small_network(), {.tune = false});
   auto stored = Model::load_plan(path_);
   ASSERT_TRUE(stored.ok()) << stored.error().text();
   if (detect_cpu().runs(Isa::avx2)) {
@@ -115,13 +94,13 @@ TEST_F(PlanFileTest, WithoutCodeItIsGenerated) {
   write(make({}));
   auto generated = Model::load_plan(path_, {.tune = false});
   ASSERT_TRUE(generated.ok()) << generated.error().text();
-  auto direct = Model::from_graph(small_graph(), {.tune = false});
+  auto direct = Model::from_graph(testing::small_network(), {.tune = false});
   EXPECT_EQ(outputs_of(*generated), outputs_of(*direct));
 }
 
 TEST_F(PlanFileTest, ReferencePlanAgrees) {
-  auto direct = Model::from_graph(small_graph(), {.isa = Isa::reference});
-  Graph graph = small_graph();
+  auto direct = Model::from_graph(testing::small_network(), {.isa = Isa::reference});
+  Graph graph = testing::small_network();
   auto plan = reference_plan(graph, op_table());
   ASSERT_TRUE(plan.ok());
   const ReferenceCodec codec(op_table());
@@ -280,7 +259,7 @@ TEST_F(PlanFileTest, CodeThatEverybodyMayWriteIsRefused) {
 
 // What timing chose travels along: code that is generated elsewhere takes it and times nothing.
 TEST_F(PlanFileTest, SchedulesTravelAlong) {
-  auto made = make_plan_file(small_graph(), {.tune = true}, {});
+  auto made = make_plan_file(testing::small_network(), {.tune = true}, {});
   ASSERT_TRUE(made.ok());
   write(*made);
   auto file = run::PlanFile::open(path_);
@@ -289,7 +268,7 @@ TEST_F(PlanFileTest, SchedulesTravelAlong) {
   ASSERT_TRUE(book.ok()) << book.error().text();
   EXPECT_EQ(book->to_text(), file->schedules());
   auto given = std::make_shared<compile::ScheduleBook>(*book);
-  EXPECT_EQ(*make_plan_file(small_graph(), {.tune = true, .schedules = given}, {}), *made);
+  EXPECT_EQ(*make_plan_file(testing::small_network(), {.tune = true, .schedules = given}, {}), *made);
   EXPECT_EQ(load_error(), "");
   EXPECT_TRUE((write(bytes_), run::PlanFile::open(path_)->schedules().empty())) << "nothing was timed";
 }

@@ -11,29 +11,15 @@
 
 #include "engine/api/plan_model.h"
 #include "engine/c/quadlane.h"
-#include "graph/text.h"
 #include "loader/file.h"
 #include "loader/save.h"
-#include "ops/table.h"
 #include "tests/faults/shim.h"
+#include "tests/support/small_network.h"
 
 namespace quadlane::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kNetwork = R"(
-graph "small"
-input %x: f32[1,3,8,8]
-const %w: f32[5,3,3,3] = random(1)
-const %w2: f32[2,8,1,1] = random(2)
-%y = Conv(%x, %w, _) pads=[1,1,1,1]
-%r = Relu(%y)
-%c = Concat(%x, %r) axis=1
-%z = Conv(%c, %w2, _)
-%p = MaxPool(%z) kernel_shape=[2,2] strides=[2,2]
-output %p
-)";
 
 int open_files() {
   int count = 0;
@@ -46,7 +32,7 @@ class Faults : public ::testing::Test {
   void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "quadlane-faults-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    Graph graph = *parse_graph(kNetwork, op_table());
+    Graph graph = small_network();
     onnx_ = (folder_ / "small.onnx").string(), plan_ = (folder_ / "small.qlp").string();
     ASSERT_TRUE(save_onnx(graph, onnx_).ok());
     ASSERT_TRUE(write_whole_file(plan_, *make_plan_file(std::move(graph), {.tune = false}, {.ahead = true})).ok());
@@ -70,8 +56,8 @@ class Faults : public ::testing::Test {
     if (!stream.ok()) return stream.error().text();
     const TensorType in{DType::f32, {1, 3, 8, 8}}, out{DType::f32, {1, 2, 4, 4}};
     const View view{&in, in_.data()};
-    const MutView to{&out, out_.data()};
-    Status status = library([&] { return stream->run({&view, 1}, {&to, 1}); });
+    const MutView to[] = {{&out, out_[0].data()}, {&out, out_[1].data()}};
+    Status status = library([&] { return stream->run({&view, 1}, to); });
     return status.ok() ? std::string() : status.error().text();
   }
 
@@ -83,7 +69,8 @@ class Faults : public ::testing::Test {
       const bool ran = ql_plan_open(plan_.c_str(), nullptr, &opened, &error) == QL_OK &&
                        ql_stream_open(opened, nullptr, &stream, &error) == QL_OK &&
                        ql_stream_bind_input(stream, 0, in_.data(), sizeof in_, &error) == QL_OK &&
-                       ql_stream_bind_output(stream, 0, out_.data(), sizeof out_, &error) == QL_OK &&
+                       ql_stream_bind_output(stream, 0, out_[0].data(), sizeof out_[0], &error) == QL_OK &&
+                       ql_stream_bind_output(stream, 1, out_[1].data(), sizeof out_[1], &error) == QL_OK &&
                        ql_stream_run(stream, nullptr, &error) == QL_OK &&
                        ql_stream_submit(stream, nullptr, nullptr, nullptr, &error) == QL_OK &&
                        ql_stream_wait(stream, &error) == QL_OK;
@@ -98,7 +85,7 @@ class Faults : public ::testing::Test {
   // The file is the old one or the new one.
   std::string write_file() {
     const std::string path = (folder_ / "out.onnx").string();
-    const Graph graph = *parse_graph(kNetwork, op_table());
+    const Graph graph = small_network();
     Status status = library([&] { return save_onnx(graph, path); });
     return status.ok() ? std::string() : status.error().text();
   }
@@ -108,15 +95,17 @@ class Faults : public ::testing::Test {
   // Fails the 1st, 2nd, ... call of a kind until the work no longer reaches it; beyond `dense` only every `stride`-th.
   void every(Fault kind, const Work& work, long dense = 1L << 40, long stride = 1) {
     for (int i = 0; i < 3; ++i) ASSERT_EQ(work(), "") << "undisturbed";
+    const auto expected = out_;
     const int files = open_files();
     long points = 0, errors = 0;
     for (long n = 1;; n += n < dense ? 1 : stride) {
-      std::fill(out_.begin(), out_.end(), 0.0f);
+      out_ = {};
       auto once = [&] {  // everything of it is gone when blocks are counted
         arm(kind, n);
         const std::string wrong = work();
         const bool struck = disarm();
         if (struck && !wrong.empty()) ++errors;
+        if (wrong.empty()) EXPECT_EQ(out_, expected) << "call " << n << " failed unnoticed";
         EXPECT_EQ(wrong.find('\n'), std::string::npos) << wrong;
         return struck;
       };
@@ -141,7 +130,7 @@ class Faults : public ::testing::Test {
   fs::path folder_;
   std::string onnx_, plan_;
   std::array<float, 3 * 8 * 8> in_{};
-  std::array<float, 2 * 4 * 4> out_{};
+  std::array<std::array<float, 2 * 4 * 4>, 2> out_{};
 };
 
 class Allocations : public Faults {

@@ -372,6 +372,7 @@ output %y
   left("half_pixel\" nearest_mode=\"floor", "2.0,2.0", "%w)");
   left("asymmetric\" nearest_mode=\"ceil", "2.0,2.0", "%w)");
   left("align_corners", "2.0,2.0", "%w)");
+  left(floor, "8.0,8.0", "%w)");  // 100 weights for 9
   left(floor, "2.2,2.0", "%w)");
   left(floor, "1.5,1.5", "%w)");
   left(floor, "2.0,2.0", "%w) strides=[2,2]");
