@@ -165,7 +165,7 @@ class Soak {
             std::chrono::duration<double>(Clock::now() - start_).count() > args_.seconds;
     last_ = held();
     if (++meetings_ < kWarmUp && !done_) return;
-    if (meetings_ == kWarmUp) first_ = least_ = most_ = last_;
+    if (meetings_ == kWarmUp || (done_ && meetings_ < kWarmUp)) first_ = least_ = most_ = last_;
     least_ = {std::min(least_.resident_kb, last_.resident_kb), std::min(least_.threads, last_.threads),
               std::min(least_.files, last_.files)};
     most_ = {std::max(most_.resident_kb, last_.resident_kb), std::max(most_.threads, last_.threads),

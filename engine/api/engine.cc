@@ -10,13 +10,14 @@
 #include "ops/table.h"
 
 namespace quadlane {
-namespace {
 
 std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions& options) {
   if (!(options.max_compile_seconds > 0)) return std::nullopt;
   const auto most = std::chrono::nanoseconds(static_cast<int64_t>(std::min(options.max_compile_seconds, 1e9) * 1e9));
   return std::chrono::steady_clock::now() + most;
 }
+
+namespace {
 
 PassOptions pass_options(const ModelOptions& options) {
   PassOptions passes;

@@ -8,6 +8,7 @@
 // for each request that shall run at the same time. Nothing here throws, prints or reads the environment.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -35,7 +36,8 @@ struct ModelOptions {
   std::shared_ptr<compile::ScheduleBook> schedules;
   LoadOptions load;                           // shapes of symbolic dimensions, limits
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
-  double max_compile_seconds = 0;  // for the passes, and again for the compilation; looked at between nodes; 0: no limit
+  // For the passes, and again for the compilation; looked at between nodes; 0: no limit.
+  double max_compile_seconds = 0;
   // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of
   // them.
   std::vector<std::shared_ptr<const run::Plan>> siblings;
@@ -90,6 +92,8 @@ Result<Graph> load_simplified(const OnnxModel&, const ModelOptions& = {});
 // The same with fully connected layers as convolutions: what calibration and quantization work on.
 Result<Graph> load_quantizable(const OnnxModel&, const ModelOptions& = {});
 Status bring_to_quantizable_form(Graph&, const ModelOptions&);
+// When passes and compilation that begin now must have ended, where a limit is set.
+std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions&);
 // The passes that a graph of standard operators goes through before it is compiled.
 Status bring_to_final_form(Graph&, const ModelOptions&);
 // MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a

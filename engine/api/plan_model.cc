@@ -45,6 +45,7 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
     compile_options.tune = options.tune;
     compile_options.schedules = book;
     compile_options.max_arena_bytes = options.max_arena_bytes;
+    compile_options.deadline = deadline(options);
     QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
     // Only where the code runs, and has outputs to compare.
     std::string golden;
@@ -84,6 +85,7 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   for (const run::PlanFile::Variant& variant : file.variants())  // weights that come out equal stay in the file's pages
     if (auto plan = file.load(variant, Isa::avx512_vnni, &codec); plan.ok()) compile_options.siblings.push_back(*plan);
   compile_options.max_arena_bytes = options.max_arena_bytes;
+  compile_options.deadline = deadline(options);
   auto plan = compile::compile(graph, op_table(), compile_options);
   if (plan.ok() || plan.error().code != Code::no_executable_memory) return plan;
   QL_TRY(auto reference, reference_plan(graph, op_table(), options.max_arena_bytes, plan.error().text()));
@@ -117,7 +119,11 @@ Result<Model> Model::opened(const std::string& path, const ModelOptions& options
   auto plan = file.load(best, &codec);
   // Code of the file for the instruction set that was asked for, else what is generated, else weaker code of the file.
   const bool exact = plan.ok() && (*plan)->isa == to_string(best);
-  if (!exact && !file.graph().empty()) plan = generate_plan(file, options, best);
+  if (!exact && !file.graph().empty()) {
+    auto made = generate_plan(file, options, best);
+    const bool faster = made.ok() && (*made)->isa != to_string(Isa::reference);
+    if (faster || !plan.ok()) plan = std::move(made);
+  }
   QL_TRY(model.plan_, std::move(plan));
   if (options.self_test) QL_CHECK_OK(run::self_test(model.plan_).context(cat("'", path, "'")));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));

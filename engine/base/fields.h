@@ -74,7 +74,8 @@ concept HasCodec = requires {
   FieldCodec<T>::kLayout;
 };
 
-// Names the stored form of a type: another list of members gives another number.
+// Names the stored form of a type: members of other types, or another number of them, give another number. Members of
+// one type that change places, or meanings, do not: then kPlanMajor is raised.
 template <class T>
 constexpr uint32_t layout_id();
 

@@ -51,7 +51,11 @@ bool runs_elsewhere(Code code) { return code == Code::unsupported || code == Cod
 Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_options& options) {
   if (!path) return invalid_argument("no path");
   run::PlanOpenOptions open;
-  for (size_t i = 0; i < options.allowed_count; ++i) open.allowed.push_back(options.allowed_sha256[i]);
+  for (size_t i = 0; i < options.allowed_count; ++i) {
+    const auto hash = run::parse_key(options.allowed_sha256[i]);
+    if (!hash) return invalid_argument("'", options.allowed_sha256[i], "' is no SHA-256 of 64 hexadecimal digits");
+    open.allowed.push_back(run::key_hex(*hash));
+  }
   for (size_t i = 0; i < options.trusted_count; ++i) {
     const auto key = run::parse_key(options.trusted_keys[i]);
     if (!key) return invalid_argument("'", options.trusted_keys[i], "' is no key of 64 hexadecimal digits");
@@ -157,7 +161,9 @@ ql_code ql_plan_output(const ql_plan* plan, size_t index, ql_tensor_info* info, 
 ql_code ql_query_memory(const char* path, const ql_plan_options* given, ql_memory* memory, ql_error* error) {
   return guarded(error, [&]() -> Status {
     if (!memory) return invalid_argument("no room for the answer");
-    QL_TRY(auto plan, load(path, options_or<ql_plan_options>(given, QL_PLAN_OPTIONS_INIT)));
+    auto options = options_or<ql_plan_options>(given, QL_PLAN_OPTIONS_INIT);
+    options.self_test = 0;  // it would take what is asked about
+    QL_TRY(auto plan, load(path, options));
     ql_memory found{std::min(memory->size, sizeof *memory), plan->weights.size(), plan->arena_bytes};
     std::memcpy(memory, &found, found.size);
     return {};

@@ -101,7 +101,9 @@ typedef struct ql_plan_options {
   int refuse_reference; /* 1: an error instead of the slow scalar path where no code of the file runs here */
   void (*log)(void* user, const char* line); /* told which way runs, and why */
   void* log_user;
-  int self_test; /* 1: refuse the plan unless its golden input gives the golden outputs on this machine */
+  /* 1: refuse the plan unless its golden input gives the golden outputs on this machine; the golden outputs are those
+   * of the file's code, so a plan that runs on the reference path is refused */
+  int self_test;
   const char* const* trusted_keys; /* Ed25519 public keys */
   size_t trusted_count;
 } ql_plan_options;
@@ -125,7 +127,8 @@ typedef struct ql_memory {
 } ql_memory;
 #define QL_MEMORY_INIT \
   { sizeof(ql_memory), 0, 0 }
-/* What opening and running a plan takes, before anything of that size is allocated. */
+/* What opening and running a plan takes, before anything of that size is allocated: but where the plan runs on the
+ * reference path, whose weights are made to be counted. No self-test runs. */
 QL_API ql_code ql_query_memory(const char* path, const ql_plan_options* options, ql_memory* memory, ql_error* error);
 
 typedef struct ql_stream_options {
@@ -159,7 +162,8 @@ typedef struct ql_run_options {
 
 QL_API ql_code ql_stream_run(ql_stream* stream, const ql_run_options* options, ql_error* error);
 /* Starts a request on a thread of the stream's own; `done` (may be NULL) is called there when it has ended, with its
- * outcome. Then, or after ql_stream_wait, the stream takes the next one. */
+ * outcome. Then, or after ql_stream_wait, the stream takes the next one. `done` may not close the stream, on whose
+ * thread it runs. */
 typedef void (*ql_done)(void* user, ql_code code, const char* message);
 QL_API ql_code ql_stream_submit(ql_stream* stream, const ql_run_options* options, ql_done done, void* user,
                                 ql_error* error);

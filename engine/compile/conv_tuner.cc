@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/compile/oconv_tiling.h"
 #include "jit/kernel_cache.h"
@@ -82,11 +81,9 @@ Geometry one_image(const Geometry& g) { return *make_geometry(1, g.h, g.w, g.gap
 
 }  // namespace
 
-// Pages that nobody has written are all the same page of zeros, which never leaves the first-level cache.
 Status ConvTuner::reserve(run::AlignedBytes& memory, size_t bytes) {
   if (memory.data() && memory.size() >= bytes) return {};
   QL_TRY(memory, run::AlignedBytes::allocate(bytes));
-  std::memset(memory.data(), 0, memory.size());
   return {};
 }
 

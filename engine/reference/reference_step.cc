@@ -2,19 +2,29 @@
 
 #include <cstring>
 
+#include "engine/base/guard.h"
 #include "graph/store.h"
 
 namespace quadlane {
 
 void ReferenceStep::run(const run::RunContext& ctx, int part, int) const noexcept {
   if (part != 0) return;
+  const Status status = guarded([&] { return compute(ctx); });  // references allocate: memory may end
+  if (!status.ok() && ctx.failed) {
+    if (status.error().code == Code::out_of_memory && ctx.out_of_memory)
+      ctx.out_of_memory->store(true, std::memory_order_relaxed);
+    ctx.failed->store(this, std::memory_order_relaxed);
+  }
+}
+
+// Types were inferred; what is left to refuse are values that inference could not see.
+Status ReferenceStep::compute(const run::RunContext& ctx) const {
   std::vector<View> inputs(in_.size());
   for (size_t i = 0; i < in_.size(); ++i)
     if (in_[i].present) inputs[i] = {&in_[i].type, in_[i].at.at(ctx)};
   std::vector<MutView> outputs(out_.size());
   for (size_t i = 0; i < out_.size(); ++i) outputs[i] = {&out_[i].type, out_[i].at.at(ctx)};
-  // Types were inferred; what is left to refuse are values that inference could not see.
-  if (!def_.eval({node_, inputs}, outputs).ok() && ctx.failed) ctx.failed->store(this, std::memory_order_relaxed);
+  return def_.eval({node_, inputs}, outputs);
 }
 
 void ReferenceStep::write(FieldWriter& w) const {
@@ -50,7 +60,7 @@ Result<std::unique_ptr<run::Step>> ReferenceStep::read(FieldReader& r, const OpT
     }
   }
   QL_TRY(auto types, infer_types(graph, node, ops));
-  if (out.size() > types.size())
+  if (out.empty() || out.size() > types.size())
     return invalid_model("node '", node.name, "' has ", out.size(), " outputs, expected ", types.size());
   for (size_t i = 0; i < out.size(); ++i) {
     if (out[i].type != types[i])

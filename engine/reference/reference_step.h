@@ -17,7 +17,8 @@ class ReferenceStep final : public run::Step {
   ReferenceStep(const OpDef& def, Node node, std::vector<Operand> in, std::vector<Operand> out)
       : def_(def), node_(std::move(node)), in_(std::move(in)), out_(std::move(out)) {}
 
-  // The reference runs on one thread: part 0 does it all. It may allocate.
+  // The reference runs on one thread: part 0 does it all. It may allocate; where there is no memory the run ends with
+  // an error.
   void run(const run::RunContext&, int part, int parts) const noexcept override;
 
   void write(FieldWriter&) const;
@@ -26,6 +27,8 @@ class ReferenceStep final : public run::Step {
                                                  std::span<const std::byte> weights);
 
  private:
+  Status compute(const run::RunContext&) const;
+
   const OpDef& def_;
   Node node_;
   std::vector<Operand> in_, out_;

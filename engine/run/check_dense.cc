@@ -189,7 +189,8 @@ int64_t matrices_of(Checker& c, std::span<const int64_t> indices) {
 void GemmStep::check_product(Checker& c, int64_t result_bytes) const {
   c.loops(loops);
   c.that(m >= 1 && m < (int64_t{1} << 31) && a_matrix.size() == b_matrix.size(), "no product");
-  c.that(rows >= 1 && rows <= kGemmMaxRows && panels >= 1 && panels * layout.columns() <= kGemmMaxColumns &&
+  c.that(rows >= 1 && rows <= kGemmMaxRows && panels >= 1 && panels <= kGemmMaxColumns &&
+             panels * layout.columns() <= kGemmMaxColumns &&
              rows * panels * layout.columns() <= kGemmMaxRows * gemm_columns(Isa::avx512_vnni),
          "a tile of too many sums");
   for (const auto& row : kernels)

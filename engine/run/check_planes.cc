@@ -15,7 +15,7 @@ namespace {
 
 // A row table's entry: source rows that lie in an image.
 bool in_image(const Geometry& g, int64_t row_offset) {
-  return row_offset >= 0 && row_offset + int64_t{g.w} * kPixelBytes <= (int64_t{g.h - 1} * g.pitch + g.w) * kPixelBytes;
+  return row_offset >= 0 && row_offset <= int64_t{g.h - 1} * g.pitch * kPixelBytes;
 }
 
 // Which planes a block of outputs reads and writes.
@@ -217,7 +217,10 @@ void MoveStep::check(Checker& c) const {
       c.that(t.columns[static_cast<size_t>(i)] ==
                  t.columns[static_cast<size_t>(t.run_begin)] + int64_t{i - t.run_begin} * t.run_step,
              "a run of unequal steps");
-    if (t.run_begin < t.run_end) c.that(t.columns[static_cast<size_t>(t.run_begin)] != kFill, "a run of no source");
+    if (t.run_begin < t.run_end)  // equal steps: none between the two is a fill either
+      c.that(t.columns[static_cast<size_t>(t.run_begin)] != kFill &&
+                 t.columns[static_cast<size_t>(t.run_end - 1)] != kFill,
+             "a run of no source");
   }
 }
 
@@ -225,6 +228,7 @@ void ChannelsLastStep::check(Checker& c) const {
   const Geometry& g = planes.geometry;
   const size_t bytes = Checker::product({g.n, g.h, g.w, static_cast<int64_t>(channels.size()), element_bytes});
   c.that(element_bytes == 1 || element_bytes == 4, "elements of neither one nor four bytes");
+  if (!c.ok()) return;
   c.target(planes);
   for (const ChannelPlace& place : channels) {
     c.planes(g, {&place.plane, 1});

@@ -63,6 +63,9 @@ size_t Checker::room(const DenseAddress& a) {
 }
 
 void Checker::reads(const DenseAddress& a, size_t bytes) {
+  // An empty tensor has an address too.
+  that(a.place != Place::user_input || a.index_or_offset < inputs_.size(), "an input that is not there");
+  that(a.place != Place::user_output || a.index_or_offset < outputs_.size(), "an output that is not there");
   that(bytes <= room(a), "a dense tensor ends behind its memory");
   // Kernels read past it in vectors, but scalars must be whole.
   that(a.place == Place::user_input || a.place == Place::user_output || a.index_or_offset % 4 == 0,

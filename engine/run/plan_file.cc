@@ -120,6 +120,9 @@ Status check_types(const PlanRecord& record, const PlanOpenOptions& options) {
     QL_CHECK_OK(check(value.type, "before the tail"));
     if (value.output && *value.output >= record.outputs.size())
       return invalid_model("output ", *value.output, " of ", record.outputs.size());
+    if (value.output && value.type != record.outputs[*value.output].type)
+      return invalid_model("output ", *value.output, " is ", to_string(value.type), " before the tail and ",
+                           to_string(record.outputs[*value.output].type), " behind it");
   }
   if (record.arena_bytes > options.max_arena_bytes)
     return unsupported("the activations need ", record.arena_bytes, " bytes at once, the limit is ",
@@ -229,10 +232,9 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   if (Status read = state->read(); !read.ok()) return in_file(std::move(read).error());
   const bool has_code =
       std::any_of(state->variants.begin(), state->variants.end(), [](const Variant& v) { return v.code; });
-  if (has_code && options.map_code && options.allowed.empty() && options.trusted.empty() && (about.st_mode & S_IWOTH))
-    return in_file(
-        make_error(Code::invalid_argument,
-                   "has code and can be written by everybody; allow it by its SHA-256, or take the right away"));
+  // Hash and signature say what the file was when it was opened; pages of it are read later.
+  if (has_code && options.map_code && (about.st_mode & S_IWOTH))
+    return in_file(make_error(Code::invalid_argument, "has code and can be written by everybody; take the right away"));
   return PlanFile(std::move(state));
 }
 

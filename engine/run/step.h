@@ -38,7 +38,8 @@ struct RunContext {
   void* invoke_user = nullptr;
   // Where a step leaves that its operator refused the data (an index out of range, say); null: nobody asks.
   std::atomic<const Step*>* failed = nullptr;
-  TailResult* tail = nullptr;  // set where the plan has a tail
+  std::atomic<bool>* out_of_memory = nullptr;  // whether that was for want of memory
+  TailResult* tail = nullptr;                  // set where the plan has a tail
 
   void call(KernelFn fn, const void* args) const {
     if (invoke) [[unlikely]]

@@ -110,7 +110,7 @@ Result<Stream> Stream::opened(std::shared_ptr<const Plan> plan, const StreamOpti
   }
   // Memory is touched first where the stream will run.
   Status placed;
-  state->inside([&] { placed = state->place(); });
+  state->inside([&] { placed = guarded([&] { return state->place(); }); });
   if (!placed.ok()) return std::move(placed).error();
   return Stream(std::move(state));
 }
@@ -246,7 +246,9 @@ Status Stream::run_guarded(std::span<const View> in, std::span<const MutView> ou
   QL_CHECK_OK(s.place(in, out));
   s.tail = {};
   std::atomic<const Step*> failed{nullptr};
-  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &failed, &s.tail};
+  std::atomic<bool> out_of_memory{false};
+  RunContext ctx{s.arena.data(), s.weights, s.inputs,       s.outputs, s.invoke,
+                 s.invoke_user,  &failed,   &out_of_memory, &s.tail};
   Stop stop(control);
   auto outcome = [&]() -> Status {
     if (Status stopped = stop.status(); !stopped.ok()) return stopped;
@@ -256,6 +258,8 @@ Status Stream::run_guarded(std::span<const View> in, std::span<const MutView> ou
       for (size_t i = 0; i < out.size(); ++i) s.half_outputs.narrow(i, out[i]);
       return {};
     }
+    if (out_of_memory)
+      return make_error(Code::out_of_memory, "no memory for node '", step->info.name, "' (", step->info.op, ")");
     return invalid_argument("node '", step->info.name, "' (", step->info.op, ") refuses the values it was given");
   };
   if (s.options.threads == 1) {

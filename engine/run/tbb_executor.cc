@@ -5,6 +5,8 @@
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_scheduler_observer.h>
 #include <sched.h>
+
+#include <utility>
 #elif defined(QUADLANE_PLAIN_THREADS)
 #include <thread>
 #include <vector>
@@ -18,33 +20,35 @@ namespace {
 
 #ifdef QUADLANE_TBB
 
-// Binds each thread that enters the arena to its processor and gives it back what it had when it leaves; a failure
-// leaves it where it was.
+// Binds each thread that enters the arena to its processor and gives it back what it had there when it leaves; a
+// failure leaves it where it was.
 class Pinner : public tbb::task_scheduler_observer {
  public:
   Pinner(tbb::task_arena& arena, std::vector<int> processors)
       : task_scheduler_observer(arena), processors_(std::move(processors)) {
-    known_ = sched_getaffinity(0, sizeof before_, &before_) == 0;
     observe(true);
   }
   ~Pinner() override { observe(false); }
   void on_scheduler_entry(bool) override {
     const int index = tbb::this_task_arena::current_thread_index();
-    if (index < 0) return;
+    known_ = index >= 0 && sched_getaffinity(0, sizeof before_, &before_) == 0;
+    if (!known_) return;
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(static_cast<size_t>(processors_[static_cast<size_t>(index) % processors_.size()]), &one);
     sched_setaffinity(0, sizeof one, &one);
   }
   void on_scheduler_exit(bool) override {
-    if (known_) sched_setaffinity(0, sizeof before_, &before_);
+    if (std::exchange(known_, false)) sched_setaffinity(0, sizeof before_, &before_);
   }
 
  private:
   std::vector<int> processors_;
-  cpu_set_t before_;
-  bool known_;
+  static thread_local cpu_set_t before_;
+  static thread_local bool known_;
 };
+thread_local cpu_set_t Pinner::before_;
+thread_local bool Pinner::known_ = false;
 
 class TbbExecutor final : public Executor {
  public:
@@ -63,8 +67,13 @@ class TbbExecutor final : public Executor {
       for (int member = 0; member < members; ++member) work(user, member);
     }
   }
+  // The body throws nothing: what is caught is oneTBB's, before it began.
   void enter(void (*body)(void*), void* user) noexcept override {
-    arena_.execute([&] { body(user); });
+    try {
+      arena_.execute([&] { body(user); });
+    } catch (const std::exception&) {
+      body(user);
+    }
   }
 
  private:
@@ -85,7 +94,8 @@ class TbbExecutor final : public Executor {
 
 #elif defined(QUADLANE_PLAIN_THREADS)
 
-// A thread for each member of each run: slow, and every synchronization is seen by ThreadSanitizer, which oneTBB's is not.
+// A thread for each member of each run: slow, and every synchronization is seen by ThreadSanitizer, which oneTBB's is
+// not.
 class PlainThreads final : public Executor {
  public:
   void run(int members, Work work, void* user) noexcept override {

@@ -17,7 +17,7 @@ class Search {
     found_.loss = found_.int8;
     found_.held_out = found_.int8_held_out;
     found_.met = fits(found_.loss) && fits(found_.held_out);
-    if (found_.met && !options_.always_rank) return std::move(found_);
+    if (found_.met) return std::move(found_);
     QL_CHECK_OK(rank());
     if (found_.met) return std::move(found_);
     QL_CHECK_OK(shortest_prefix());

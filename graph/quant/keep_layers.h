@@ -26,8 +26,7 @@ using MeasureLoss = std::function<Result<NetworkLoss>(const std::set<std::string
 
 struct KeepOptions {
   double max_drop = 0;
-  size_t most = SIZE_MAX;    // convolutions that may stay in fp32
-  bool always_rank = false;  // measure every convolution even where int8 alone meets the bound
+  size_t most = SIZE_MAX;  // convolutions that may stay in fp32
 };
 
 struct KeptLayers {

@@ -177,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(All, KnownBugRefused, ::testing::ValuesIn(kRefused),
                          [](const auto& info) { return std::string(info.param.name); });
 
 class KnownBugAllowed : public ::testing::TestWithParam<Bug> {};
-TEST_P(KnownBugAllowed, EndsWell) { EXPECT_EQ(outcome(GetParam()).find('\n'), std::string::npos); }
+TEST_P(KnownBugAllowed, EndsWell) { EXPECT_EQ(outcome(GetParam()), ""); }
 INSTANTIATE_TEST_SUITE_P(All, KnownBugAllowed, ::testing::ValuesIn(kAllowed),
                          [](const auto& info) { return std::string(info.param.name); });
 

@@ -155,6 +155,9 @@ TEST_F(Allocations, OfWriting) {
   every(
       Fault::allocation, [&] { return write_file(); }, 300, 17);
 }
+TEST_F(Allocations, OfAPlanOnTwoThreads) {
+  every(Fault::allocation, [&] { return load_and_run(plan_, 2); });
+}
 // All of them: minutes.
 TEST_F(Allocations, DISABLED_OfAModelWithThreadsAll) {
   every(Fault::allocation, [&] { return load_and_run(onnx_, 2); });

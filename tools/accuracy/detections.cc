@@ -58,13 +58,16 @@ std::vector<Detection> from_pair(const Tensor& corners, const Tensor& scores) {
   return boxes;
 }
 
+// No class for what is none.
+int32_t kind_of(float value) { return value >= 0 && value <= 65535 ? static_cast<int32_t>(value) : -1; }
+
 std::vector<Detection> from_rows(const Tensor& rows) {
   const int64_t width = rows.shape()[2];
   std::vector<Detection> boxes;
   for (int64_t i = 0; i < rows.shape()[1]; ++i) {
     const float* r = rows.as<float>() + i * width;
     if (width == 6) {
-      if (r[4] >= kLeastScore) boxes.push_back({r[0], r[1], r[2], r[3], static_cast<int32_t>(r[5]), r[4]});
+      if (r[4] >= kLeastScore) boxes.push_back({r[0], r[1], r[2], r[3], kind_of(r[5]), r[4]});
       continue;
     }
     const Detection box{r[0] - r[2] / 2, r[1] - r[3] / 2, r[0] + r[2] / 2, r[1] + r[3] / 2};
@@ -124,7 +127,8 @@ Result<std::vector<Detection>> read_boxes(const std::string& path) {
         return invalid_argument("'", path, "' line ", line + 1, " is not CLASS,X1,Y1,X2,Y2");
       p = next + comma;
     }
-    boxes.push_back({v[1], v[2], v[3], v[4], static_cast<int32_t>(v[0])});
+    if (p != last) return invalid_argument("'", path, "' line ", line + 1, " has more than CLASS,X1,Y1,X2,Y2");
+    boxes.push_back({v[1], v[2], v[3], v[4], kind_of(v[0])});
   }
   return boxes;
 }

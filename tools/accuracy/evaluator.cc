@@ -48,7 +48,10 @@ struct Power {
       noise += d * d;
     }
   }
-  double share() const { return signal > 0 ? noise / signal : noise > 0 ? HUGE_VAL : 0; }
+  double share() const {
+    if (!std::isfinite(signal) || !std::isfinite(noise)) return HUGE_VAL;
+    return signal > 0 ? noise / signal : noise > 0 ? HUGE_VAL : 0;
+  }
 };
 
 }  // namespace
@@ -91,6 +94,9 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
       return invalid_argument(sample.name(), " holds ", read.size(), " inputs, labels are for files of one");
     for (std::vector<Tensor>& inputs : read) {
       QL_CHECK_OK(runner.run(inputs).context(sample.name()));
+      if (metric == Metric::sqnr && runner.outputs[0].dtype() != DType::f32)
+        return unsupported("sqnr of an output of ", to_string(runner.outputs[0].dtype()),
+                           ", expected f32: another --metric?");
       if (evaluator.cases_.empty()) evaluator.threshold_ = threshold_of(runner.outputs[0]);
       bytes += runner.outputs[0].type().bytes();
       for (const Tensor& input : inputs) bytes += input.type().bytes();

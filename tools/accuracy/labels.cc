@@ -30,8 +30,12 @@ Result<std::map<std::string, int32_t>> read_table(const std::string& path) {
     const size_t comma = row.rfind(',');
     int32_t value = 0;
     const char* first = row.data() + comma + 1;
-    if (comma == std::string::npos || std::from_chars(first, row.data() + row.size(), value).ptr == first)
-      return invalid_argument("'", path, "' line ", line, " is not NAME,CLASS");
+    const char* last = row.data() + row.size();
+    const auto [end_of_number, error] = std::from_chars(first, last, value);
+    if (comma == std::string::npos || error != std::errc() || end_of_number != last || value < 0 ||
+        value > TaskScore::kLastClass)
+      return invalid_argument("'", path, "' line ", line, " is not NAME,CLASS with a class of 0 to ",
+                              TaskScore::kLastClass);
     classes[stem_of(row.substr(0, comma))] = value;
   }
   return classes;
@@ -54,14 +58,20 @@ Result<Labels> Labels::open(const std::string& folder, Metric metric, std::share
 
 Result<Classes> Labels::of(const Sample& sample, size_t pixels) const {
   const std::string stem = stem_of(sample.files[0]);
-  if (auto found = by_name_.find(stem); found != by_name_.end()) return Classes{found->second};
+  if (auto found = by_name_.find(stem); metric_ == Metric::top1 && found != by_name_.end())
+    return Classes{found->second};
   for (const char* ending : {".npy", ".png", ".nii.gz", ".nii"}) {
     const std::string path = (std::filesystem::path(folder_) / (stem + ending)).string();
     if (!exists(path)) continue;
     QL_TRY(Tensor tensor, is_tensor_file(path) ? read_tensor(path) : pictures_->read_labels(path, sample.index));
     Classes classes;
-    for (int64_t i = 0; i < tensor.count(); ++i)
-      classes.push_back(static_cast<int32_t>(element_as_double(tensor.view(), i)));
+    for (int64_t i = 0; i < tensor.count(); ++i) {
+      const double value = element_as_double(tensor.view(), i);
+      if (!(value >= TaskScore::kAnyClass && value <= TaskScore::kLastClass))
+        return invalid_argument("label '", path, "' element ", i, " is ", value, ", expected ", TaskScore::kAnyClass,
+                                " (any class) to ", TaskScore::kLastClass);
+      classes.push_back(static_cast<int32_t>(value));
+    }
     const size_t wanted = metric_ == Metric::top1 ? 1 : pixels;
     if (classes.size() != wanted)
       return invalid_argument("label '", path, "' has ", classes.size(), " elements, the output has ", wanted);

@@ -95,10 +95,10 @@ std::string layer_row(const LayerFigures& f) {
 std::string control_section(const QuantizationReport& r) {
   if (!r.control) return {};
   const KeptLayers& layers = r.control->layers;
-  std::string html = "<h2>Accuracy bound</h2>\n<p>" + r.metric + " may fall by at most " +
-                     format("%.6g", r.bound->max_drop) +
-                     cat(". Layers were chosen on ", r.control->tuning, " inputs and checked on ", r.control->held_out,
-                         " that took no part in calibration or choice.</p>\n");
+  std::string html =
+      "<h2>Accuracy bound</h2>\n<p>" + r.metric + " may fall by at most " + format("%.6g", r.bound->max_drop) +
+      cat(". Layers were ranked on ", r.control->tuning, " inputs; more of them were kept until ", r.control->held_out,
+          " others met the bound too (where there were enough: see the notes).</p>\n");
   html += "<table><tr><th></th><th>fp32 score</th><th>drop, all int8</th><th>drop, as written</th></tr>\n";
   auto row = [&](const char* name, double score, const NetworkLoss& a, const NetworkLoss& b) {
     html += cat("<tr><td>", name, "</td><td>", format("%.6f", score), "</td><td>", format("%.6f", a.drop), "</td><td>",
@@ -148,13 +148,16 @@ std::string to_html(const QuantizationReport& r) {
           cat(", ", r.samples, " calibration inputs, ranges: ") + r.method + ", rounding: " + r.rounding +
           ", for: " + r.form + "</p>\n<div class=\"tiles\">";
   html += tile(cat(r.quantized.quantized, " of ", r.quantized.convs), "convolutions in int8");
-  html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the output");
-  if (r.metric != "sqnr") {
+  if (r.inputs > 0) html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the output");
+  if (r.inputs > 0 && r.metric != "sqnr") {
     html += tile(format("%.6f", r.drop), r.metric + " lost against fp32");
     html += tile(format("%.4f %%", 100 * r.changed), "of the decisions change");
   }
-  html += cat("</div>\n<p>Measured on ", r.inputs, r.control ? " held-out inputs" : " of the calibration inputs",
-              " by the engine itself.</p>\n");
+  html += "</div>\n<p>";
+  html += r.inputs == 0 ? std::string("Nothing was measured: there were no inputs, or see the notes.")
+                        : cat("Measured on ", r.inputs, r.control ? " held-out inputs" : " of the calibration inputs",
+                              " by the engine itself.");
+  html += "</p>\n";
   html += control_section(r) + worst_section(r);
   html +=
       "<h2>Values stored as bytes</h2>\n<p>Blue: how often a value falls where (all channels, square-root scale). "

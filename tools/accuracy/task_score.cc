@@ -59,9 +59,10 @@ void TaskScore::add(const Classes& got, const Classes& wanted) {
   }
   for (size_t i = 0; i < std::min(got.size(), wanted.size()); ++i) {
     if (wanted[i] == kAnyClass) continue;
-    const size_t most = static_cast<size_t>(std::max({got[i], wanted[i], 0}));
+    const bool some_class = got[i] >= 0 && got[i] <= kLastClass;  // an integer output may say anything
+    const size_t most = static_cast<size_t>(std::max(some_class ? got[i] : 0, wanted[i]));
     if (counts_.size() <= most) counts_.resize(most + 1);
-    counts_[static_cast<size_t>(got[i])].got += 1;
+    if (some_class) counts_[static_cast<size_t>(got[i])].got += 1;
     counts_[static_cast<size_t>(wanted[i])].wanted += 1;
     if (got[i] == wanted[i]) counts_[static_cast<size_t>(got[i])].both += 1;
   }

@@ -31,7 +31,7 @@ class TaskScore {
   void add(const Classes& got, const Classes& wanted);
   double value() const;
 
-  static constexpr int32_t kAnyClass = -1;
+  static constexpr int32_t kAnyClass = -1, kLastClass = 65535;
 
  private:
   struct Count {

@@ -1,4 +1,6 @@
-// A record of what made a result: enough to tell later whether another run must give the same bytes.
+// A record of what made a result. For int8 another run with the same model, inputs and engine gives the same bytes;
+// fp32 also depends on the schedules (KNOWN_ANOMALIES.md). Not in it: external data files, calibration in the same
+// process.
 #pragma once
 
 #include <nlohmann/json.hpp>

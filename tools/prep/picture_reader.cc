@@ -45,7 +45,9 @@ Result<Raster> PictureReader::raster(const std::string& path, int64_t index) {
   if (is_picture_file(path)) return read_picture(path);
   if (!is_volume_file(path)) return read_dicom_picture(path);
   QL_TRY(const NiftiImage* image, volume(path));
-  const int64_t columns = image->extent[0], rows = image->extent[1];
+  const int64_t columns = image->extent[0], rows = image->extent[1], slices = image->voxel_count() / (columns * rows);
+  if (index < 0 || index >= slices)
+    return invalid_argument("'", path, "' has ", slices, " slices, slice ", index, " is asked for");
   if (columns > kMaxRasterSide || rows > kMaxRasterSide)
     return unsupported("'", path, "' has slices of ", rows, "x", columns, " voxels");
   Raster raster{1, static_cast<int>(rows), static_cast<int>(columns), {}};
@@ -66,6 +68,9 @@ Result<Tensor> PictureReader::read(const std::string& path, int64_t index, const
 Result<Tensor> PictureReader::read_labels(const std::string& path, int64_t index) {
   QL_TRY(const Preprocessing* prep, preprocessing());
   QL_TRY(Raster stored, raster(path, index));
+  if (stored.channels != 1)  // a palette's colours say nothing about its numbers
+    return unsupported("label '", path, "' has ", stored.channels,
+                       " channels, expected a grey picture of class numbers");
   const std::string where = cat("'", path, "'");
   auto classes = prep->geometry().apply(std::move(stored)).context(where);
   if (!classes.ok()) return std::move(classes).error();

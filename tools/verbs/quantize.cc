@@ -40,6 +40,17 @@ Status check_outputs(const QuantizeArgs& args) {
   return {};
 }
 
+// What would take its time and change nothing.
+Status check_combinations(const QuantizeArgs& args) {
+  if (args.form == "any" && (args.rounding == "adaptive" || args.measured_bias))
+    return invalid_argument("--for any takes neither --rounding adaptive nor --measured-bias");
+  if (args.max_drop && args.measured_bias)
+    return invalid_argument("--measured-bias is measured before --max-drop chooses layers: name them by --keep-f32");
+  if (!args.max_drop && (!args.labels.empty() || args.max_f32 != SIZE_MAX))
+    return invalid_argument("--labels and --max-f32 are for --max-drop, which is not given");
+  return {};
+}
+
 Status refuse_quantized(const Graph& graph, const std::string& path) {
   for (NodeId id : graph.order())
     if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear")
@@ -114,6 +125,7 @@ void print(const RangeChoice& choice) {
 
 Status quantize_model(const QuantizeArgs& args) {
   QL_CHECK_OK(check_outputs(args));
+  QL_CHECK_OK(check_combinations(args));
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
   QL_TRY(Graph inputs, inputs_alone(file));
@@ -171,13 +183,20 @@ Status quantize_model(const QuantizeArgs& args) {
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
   QL_CHECK_OK(write_model(open.graph, open.dims, profile, prep.ok() ? (*prep)->text : "", args.output));
   QuantizationReport written{args.model.path, args.output, args.form, args.method, args.rounding, args.metric};
+  written.samples = profile.samples();
+  written.quantized = report;
+  if (controlled) written.bound = bound_of(args), written.control = controlled;
   if (!(args.json + args.html).empty() && !source.samples.empty()) {
-    written.samples = profile.samples();
-    written.quantized = report;
-    if (controlled) written.bound = bound_of(args), written.control = controlled;
     std::span<const Sample> shown = controlled ? std::span<const Sample>(parts.held_out) : source.samples;
-    QL_CHECK_OK(measure(graph, int8, profile, shown.first(std::min(shown.size(), kReportInputs)), source,
-                        *metric_of(args.metric), written));
+    QuantizationReport measured = written;
+    const Status status = measure(graph, int8, profile, shown.first(std::min(shown.size(), kReportInputs)), source,
+                                  *metric_of(args.metric), measured);
+    if (status.ok()) {
+      written = std::move(measured);
+    } else {  // the model is good all the same
+      report.notes.push_back(cat("the report has no measured figures: ", status.error().text()));
+      written.quantized.notes = report.notes;
+    }
   }
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
   if (!args.json.empty()) {
@@ -186,8 +205,7 @@ Status quantize_model(const QuantizeArgs& args) {
         {"method", args.method},         {"samples", profile.samples()}, {"convolutions", report.convs},
         {"quantized", report.quantized}, {"notes", report.notes}};
     if (choice.measured_on) json["auto"] = describe(choice);
-    json["output_sqnr_db"] = written.output_sqnr_db;
-    json["layers"] = layers_json(written);
+    if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
     if (controlled) json["accuracy"] = control_json(bound_of(args), args.metric, *controlled);
     QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   }

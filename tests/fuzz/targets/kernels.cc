@@ -10,7 +10,7 @@
 namespace quadlane::fuzz {
 namespace {
 
-constexpr Isa kIsas[] = {Isa::avx512_vnni, Isa::avx2};
+constexpr Isa kIsas[] = {Isa::avx512_vnni, Isa::avx512, Isa::avx2};
 
 // One ISA that this machine runs: the tests' interpreter would take too long.
 Isa isa_of(Choices& choices) {
