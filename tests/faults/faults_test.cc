@@ -94,6 +94,7 @@ class Faults : public ::testing::Test {
 
   // Fails the 1st, 2nd, ... call of a kind until the work no longer reaches it; beyond `dense` only every `stride`-th.
   void every(Fault kind, const Work& work, long dense = 1L << 40, long stride = 1) {
+    out_ = {};
     for (int i = 0; i < 3; ++i) ASSERT_EQ(work(), "") << "undisturbed";
     const auto expected = out_;
     const int files = open_files();
