@@ -10,6 +10,7 @@
 #include "engine/run/plan_signature.h"
 #include "tests/c/small_plan.h"
 #include "tests/support/allocations.h"
+#include "tests/support/plan_bytes.h"
 
 namespace quadlane {
 namespace {
@@ -121,6 +122,22 @@ TEST(Runtime, ErrorsHaveCodesAndSentences) {
     EXPECT_EQ(Session(vouched_for.path, nullptr, &options).error.code, trusted == key ? QL_OK : QL_INVALID_ARGUMENT);
     EXPECT_EQ(Session(file.path, nullptr, &options).error.code, QL_INVALID_ARGUMENT) << "not signed";
   }
+}
+
+TEST(Runtime, TheSelfTestRefusesOtherOutputs) {
+  const testing::SmallPlan file, other;
+  const std::vector<std::byte>& bytes = testing::small_plan_bytes(true, {});
+  const std::vector<std::byte> changed =
+      testing::with_other_golden_outputs(bytes, run::PlanFile::open(file.path)->sections());
+  std::ofstream(other.path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(changed.data()), static_cast<std::streamsize>(changed.size()));
+  ql_plan_options options = QL_PLAN_OPTIONS_INIT;
+  EXPECT_EQ(Session(other.path, nullptr, &options).error.code, QL_OK) << "nobody asked";
+  options.self_test = 1;
+  Session right(file.path, nullptr, &options), wrong(other.path, nullptr, &options);
+  EXPECT_EQ(right.error.code, QL_OK) << right.error.message;
+  EXPECT_NE(wrong.error.code, QL_OK);
+  EXPECT_NE(std::string(wrong.error.message).find("the self-test failed"), std::string::npos) << wrong.error.message;
 }
 
 TEST(Runtime, TimeoutAndCancelLeaveTheStreamUsable) {

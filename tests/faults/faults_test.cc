@@ -134,13 +134,7 @@ class Faults : public ::testing::Test {
   std::array<std::array<float, 2 * 4 * 4>, 2> out_{};
 };
 
-class Allocations : public Faults {
- protected:
-  void SetUp() override {
-    if (!allocations_can_fail()) GTEST_SKIP() << "the sanitizer brings its own allocator";
-    Faults::SetUp();
-  }
-};
+class Allocations : public Faults {};
 
 TEST_F(Allocations, OfAModel) {
   every(

@@ -28,6 +28,11 @@ bool fails(Fault kind) {
   return true;
 }
 
+void* counted(void* block) {
+  if (block) live.fetch_add(1, std::memory_order_relaxed);
+  return block;
+}
+
 template <class F>
 F* real(const char* name, F*) {
   return reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
@@ -54,18 +59,13 @@ InLibrary::~InLibrary() { in_library = false; }
 
 extern "C" {
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-bool ql_shim_allocates = true;
+#ifndef QL_SANITIZED
 void* __libc_malloc(size_t);
 void* __libc_calloc(size_t, size_t);
 void* __libc_realloc(void*, size_t);
 void* __libc_memalign(size_t, size_t);
 void __libc_free(void*);
 
-static void* counted(void* block) {
-  if (block) live.fetch_add(1, std::memory_order_relaxed);
-  return block;
-}
 static void* none() {
   errno = ENOMEM;
   return nullptr;
@@ -88,8 +88,6 @@ void free(void* block) {
   if (block) live.fetch_sub(1, std::memory_order_relaxed);
   __libc_free(block);
 }
-#else
-bool ql_shim_allocates = false;
 #endif
 
 void* mmap(void* at, size_t bytes, int protection, int flags, int file, off_t offset) {
@@ -109,67 +107,119 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*body)(v
   return fails(Fault::thread) ? EAGAIN : next(thread, how, body, user);
 }
 
+#define FAIL(name, error, ...)                       \
+  static auto* next = REAL(name);                    \
+  if (!fails(Fault::file)) return next(__VA_ARGS__); \
+  errno = error
+
+// What an open call has behind its flags: a mode, where it creates.
+static mode_t mode_of(int flags, va_list more) { return flags & O_CREAT ? va_arg(more, mode_t) : 0; }
+
 int open(const char* path, int flags, ...) {
-  static auto* next = REAL(open);
   va_list more;
   va_start(more, flags);
-  const mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+  const mode_t mode = mode_of(flags, more);
   va_end(more);
-  if (!fails(Fault::file)) return next(path, flags, mode);
-  errno = EMFILE;
+  FAIL(open, EMFILE, path, flags, mode);
   return -1;
 }
+int openat(int folder, const char* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = mode_of(flags, more);
+  va_end(more);
+  FAIL(openat, EMFILE, folder, path, flags, mode);
+  return -1;
+}
+FILE* fopen(const char* path, const char* mode) {
+  FAIL(fopen, EMFILE, path, mode);
+  return nullptr;
+}
+FILE* fopen64(const char* path, const char* mode) {  // the standard library's streams
+  FAIL(fopen64, EMFILE, path, mode);
+  return nullptr;
+}
+FILE* fdopen(int file, const char* mode) noexcept {
+  FAIL(fdopen, ENOMEM, file, mode);
+  return nullptr;
+}
+size_t fread(void* to, size_t size, size_t count, FILE* file) {
+  FAIL(fread, EIO, to, size, count, file);
+  return 0;
+}
 ssize_t read(int file, void* to, size_t bytes) {
-  static auto* next = REAL(read);
-  if (!fails(Fault::file)) return next(file, to, bytes);
-  errno = EIO;
+  FAIL(read, EIO, file, to, bytes);
+  return -1;
+}
+ssize_t pread(int file, void* to, size_t bytes, off_t offset) {
+  FAIL(pread, EIO, file, to, bytes, offset);
   return -1;
 }
 ssize_t write(int file, const void* from, size_t bytes) {
-  static auto* next = REAL(write);
-  if (!fails(Fault::file)) return next(file, from, bytes);
-  errno = ENOSPC;
+  FAIL(write, ENOSPC, file, from, bytes);
+  return -1;
+}
+int stat(const char* path, struct stat* about) noexcept {
+  FAIL(stat, EIO, path, about);
   return -1;
 }
 int fstat(int file, struct stat* about) noexcept {
-  static auto* next = REAL(fstat);
-  if (!fails(Fault::file)) return next(file, about);
-  errno = EIO;
+  FAIL(fstat, EIO, file, about);
   return -1;
 }
 int fsync(int file) {
-  static auto* next = REAL(fsync);
-  if (!fails(Fault::file)) return next(file);
-  errno = EIO;
+  FAIL(fsync, EIO, file);
   return -1;
 }
 int ftruncate(int file, off_t bytes) noexcept {
-  static auto* next = REAL(ftruncate);
-  if (!fails(Fault::file)) return next(file, bytes);
-  errno = ENOSPC;
+  FAIL(ftruncate, ENOSPC, file, bytes);
   return -1;
 }
 int rename(const char* from, const char* to) noexcept {
-  static auto* next = REAL(rename);
-  if (!fails(Fault::file)) return next(from, to);
-  errno = EACCES;
+  FAIL(rename, EACCES, from, to);
   return -1;
 }
 int mkostemp(char* name, int flags) {
-  static auto* next = REAL(mkostemp);
-  if (!fails(Fault::file)) return next(name, flags);
-  errno = ENOSPC;
+  FAIL(mkostemp, ENOSPC, name, flags);
+  return -1;
+}
+int mkstemp(char* name) {
+  FAIL(mkstemp, ENOSPC, name);
   return -1;
 }
 int memfd_create(const char* name, unsigned flags) noexcept {
-  static auto* next = REAL(memfd_create);
-  if (!fails(Fault::file)) return next(name, flags);
-  errno = EMFILE;
+  FAIL(memfd_create, EMFILE, name, flags);
   return -1;
 }
 
 }  // extern "C"
 
-namespace quadlane::testing {
-bool allocations_can_fail() { return ql_shim_allocates; }
-}  // namespace quadlane::testing
+#ifdef QL_SANITIZED  // the sanitizer brings its own malloc: what C++ allocates fails
+#include <new>
+
+namespace {
+void* taken(size_t bytes, size_t alignment) {
+  void* block =
+      fails(Fault::allocation) ? nullptr : std::aligned_alloc(alignment, (bytes + alignment - 1) & -alignment);
+  return counted(block);
+}
+void* taken_or_thrown(size_t bytes, size_t alignment) {
+  if (void* block = taken(bytes ? bytes : 1, alignment)) return block;
+  throw std::bad_alloc();
+}
+void given(void* block) {
+  if (block) live.fetch_sub(1, std::memory_order_relaxed);
+  std::free(block);
+}
+constexpr size_t kUsual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+}  // namespace
+
+void* operator new(size_t n) { return taken_or_thrown(n, kUsual); }
+void* operator new(size_t n, std::align_val_t a) { return taken_or_thrown(n, size_t(a)); }
+void* operator new(size_t n, const std::nothrow_t&) noexcept { return taken(n ? n : 1, kUsual); }
+void operator delete(void* block) noexcept { given(block); }
+void operator delete(void* block, size_t) noexcept { given(block); }
+void operator delete(void* block, std::align_val_t) noexcept { given(block); }
+void operator delete(void* block, size_t, std::align_val_t) noexcept { given(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { given(block); }
+#endif
