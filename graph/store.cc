@@ -1,5 +1,6 @@
 #include "graph/store.h"
 
+#include "graph/tail.h"
 #include "graph/verify.h"
 
 namespace quadlane {
@@ -77,8 +78,17 @@ void restore_node(FieldReader& r, Node& node) {
   }
 }
 
+static Error tail_error(const Tail& tail) {
+  std::string which = tail.nodes().empty() ? "" : cat(" (", tail.nodes().front(), ", ...)");
+  for (const Tail::Output& output : tail.outputs())
+    if (!output.graph_output)
+      return unsupported("the shape of output '", output.name, "' depends on the data", which,
+                         "; a plan file holds outputs of known shapes");
+  return unsupported("nodes run on shapes that depend on the data", which, "; a plan file holds known shapes");
+}
+
 Result<std::vector<std::byte>> store_graph(const Graph& graph) {
-  if (graph.tail) return unsupported("outputs whose shapes depend on the data cannot be stored in a plan file");
+  if (graph.tail) return tail_error(*graph.tail);
   FieldWriter w;
   Numbers numbers(graph);
   w.write(graph.name);

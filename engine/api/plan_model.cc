@@ -1,7 +1,9 @@
 #include "engine/api/plan_model.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 
 #include "engine/base/guard.h"
@@ -17,10 +19,10 @@ namespace quadlane {
 
 bool is_plan_file(const std::string& path) {
   char magic[8] = {};
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) return false;
-  const bool read = std::fread(magic, 1, sizeof magic, file) == sizeof magic;
-  std::fclose(file);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO without a writer must not hang
+  if (file < 0) return false;
+  const bool read = ::read(file, magic, sizeof magic) == sizeof magic;
+  ::close(file);
   return read && std::memcmp(magic, "QUADLANE", sizeof magic) == 0;
 }
 

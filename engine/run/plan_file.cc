@@ -218,7 +218,7 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   state->options = options;
   state->path = path;
   state->file = std::make_unique<Descriptor>(-1);  // first, so that the file is closed whatever fails
-  state->file->file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  state->file->file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // FIFOs do not block
   if (state->file->file < 0) return in_file(make_error(Code::io, "cannot be opened: ", std::strerror(errno)));
   struct stat about {};
   if (fstat(state->file->file, &about) != 0 || !S_ISREG(about.st_mode))

@@ -1,6 +1,7 @@
 // Profiles as text files.
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -122,6 +123,11 @@ Status Profile::save(const std::string& path) const {
 }
 
 Result<Profile> Profile::load(const std::string& path) {
+  constexpr uintmax_t kMostBytes = uintmax_t{1} << 30;
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(path, error);  // of regular files alone
+  if (error) return make_error(Code::io, "cannot read '", path, "': ", error.message());
+  if (bytes > kMostBytes) return make_error(Code::io, "'", path, "' has ", bytes, " bytes, the limit is ", kMostBytes);
   std::ifstream in(path, std::ios::binary);
   if (!in) return make_error(Code::io, "cannot read '", path, "'");
   std::ostringstream text;

@@ -2,6 +2,7 @@
 #include "engine/run/plan_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <filesystem>
@@ -223,6 +224,16 @@ TEST_F(PlanFileTest, TheSelfTestRefusesOtherOutputs) {
       << error();
   write(make({}));
   EXPECT_NE(error().find("the self-test needs a plan file with code"), std::string::npos) << error();
+}
+
+TEST_F(PlanFileTest, WhatIsNoRegularFileIsRefusedAndDoesNotBlock) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);  // without a writer
+  EXPECT_FALSE(is_plan_file(path_));
+  for (const std::string& path : {path_, std::string("/"), std::string("/dev/zero")}) {
+    auto file = run::PlanFile::open(path);
+    ASSERT_FALSE(file.ok());
+    EXPECT_NE(file.error().text().find("is no regular file"), std::string::npos) << file.error().text();
+  }
 }
 
 TEST_F(PlanFileTest, CodeThatEverybodyMayWriteIsRefused) {

@@ -5,10 +5,12 @@
 
 ONNX: each of ONNX's own operator tests that is small, and a few networks. Text: those networks as `inspect` prints them,
 and the graphs in the tests of passes. Plans: the networks compiled, with and without code. NIfTI: each voxel type in
-both byte orders, plain and compressed. Preprocessing: one file for each step. API and kernels: arbitrary choices.
+both byte orders, plain and compressed. Preprocessing: one file for each step. Files: one of each kind behind the letter
+that names it. API and kernels: arbitrary choices.
 """
 import gzip
 import hashlib
+import io
 import json
 import pathlib
 import random
@@ -21,6 +23,7 @@ import tempfile
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 MOST_BYTES = 4096
 
@@ -195,6 +198,57 @@ def preprocessing():
         yield {"steps": [step]}
 
 
+def dicom():
+    """A slice of 3x2 pixels, explicit little endian."""
+    def element(group, number, kind, value):
+        value += b" " * (len(value) % 2)
+        size = struct.pack("<HI", 0, len(value)) if kind == b"OW" else struct.pack("<H", len(value))
+        return struct.pack("<HH", group, number) + kind + size + value
+    meta = element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+    word = lambda v: struct.pack("<H", v)  # noqa: E731
+    return bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + b"".join([
+        element(8, 0x32, b"TM", b"101010.5"), element(0x18, 0x50, b"DS", b"8"), element(0x18, 0x1060, b"DS", b"33"),
+        element(0x20, 0x13, b"IS", b"4"), element(0x20, 0x32, b"DS", b"1\\2\\3"),
+        element(0x20, 0x37, b"DS", b"1\\0\\0\\0\\1\\0"), element(0x28, 2, b"US", word(1)),
+        element(0x28, 4, b"CS", b"MONOCHROME2"), element(0x28, 0x10, b"US", word(3)), element(0x28, 0x11, b"US", word(2)),
+        element(0x28, 0x30, b"DS", b"1.5\\1.5"), element(0x28, 0x100, b"US", word(16)),
+        element(0x28, 0x101, b"US", word(12)), element(0x28, 0x102, b"US", word(11)),
+        element(0x28, 0x103, b"US", word(0)), element(0x28, 0x1052, b"DS", b"-5"), element(0x28, 0x1053, b"DS", b"2"),
+        element(0x7FE0, 0x10, b"OW", struct.pack("<6H", *range(6)))])
+
+
+def pictures():
+    rng = np.random.RandomState(0)
+    for mode, shape in [("L", (5, 7)), ("RGB", (6, 3, 3)), ("RGBA", (2, 2, 4))]:
+        image = Image.fromarray(rng.randint(0, 255, shape).astype(np.uint8), mode)
+        for form in ["PNG", "JPEG"] if mode != "RGBA" else ["PNG"]:
+            file = io.BytesIO()
+            image.save(file, form)
+            yield file.getvalue()
+
+
+def files(scratch, command, network):
+    """Letter and bytes."""
+    for kind in [np.float32, np.float64, np.uint8, np.int64, np.float16, np.bool_]:
+        for array in [np.arange(6).reshape(1, 2, 3).astype(kind), np.array(3).astype(kind)]:
+            file = io.BytesIO()
+            np.save(file, array)
+            yield b"n", file.getvalue()
+            yield b"t", numpy_helper.from_array(array, "t").SerializeToString()
+    for picture in pictures():
+        yield b"p", picture
+    yield b"d", dicom()
+    calib, stats, schedules, key = (scratch / name for name in ["calib", "s", "b", "k"])
+    calib.mkdir()
+    np.save(calib / "x.npy", np.random.RandomState(1).standard_normal((1, 3, 8, 8)).astype(np.float32))
+    for words in [["quantize", network, "--calib", calib, "--save-stats", stats, "-o", scratch / "q.onnx"],
+                  ["compile", network, "--schedules", schedules, "-o", scratch / "s.qlp"]]:
+        subprocess.run([command, *words], check=True)
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    for letter, path in [(b"s", stats), (b"b", schedules), (b"k", key)]:
+        yield letter, path.read_bytes()
+
+
 def main(folder, command, node_tests):
     out = pathlib.Path(folder)
     here = pathlib.Path(__file__).resolve().parent.parent
@@ -216,6 +270,8 @@ def main(folder, command, node_tests):
                     done = subprocess.run([command, "compile", path, "--no-tune", "--isa", isa, *ahead, "-o", plan])
                     if done.returncode == 0:
                         keep(out / "plan", plan.read_bytes())
+        for letter, data in files(scratch, command, scratch / "dense.onnx"):
+            keep(out / "files", letter + data)
     for path in sorted((here / "passes").glob("*.cc")):
         for text in re.findall(r'R"\((.*?)\)"', path.read_text(), re.S):
             keep(out / "text", text.encode())

@@ -1,5 +1,6 @@
 #include "tools/measure/machine.h"
 
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,6 +80,10 @@ CpuTime CpuTime::now() {
   timespec own{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
   t.own = static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec);
+  rusage ended{};  // children that were waited for
+  getrusage(RUSAGE_CHILDREN, &ended);
+  for (const timeval& part : {ended.ru_utime, ended.ru_stime})
+    t.own += static_cast<double>(part.tv_sec) + 1e-6 * static_cast<double>(part.tv_usec);
   return t;
 }
 

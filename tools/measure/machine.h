@@ -17,7 +17,7 @@ CopySpeed measure_copy(const CpuInfo&);
 
 // Jiffies of all processors so far, from /proc/stat: what others do while we measure.
 struct CpuTime {
-  double busy = 0, total = 0, stolen = 0, own = 0;  // seconds; own: of this process
+  double busy = 0, total = 0, stolen = 0, own = 0;  // seconds; own: of this process and its ended children
   static CpuTime now();
 };
 // Share of the machine's processors that others used between two moments, 0 to 1; stolen time counts.

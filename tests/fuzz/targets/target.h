@@ -21,7 +21,7 @@ struct Target {
   size_t (*change)(uint8_t* data, size_t size, size_t most, unsigned seed, Mutate mutate) = nullptr;
 };
 
-extern const Target kOnnx, kText, kPlan, kApi, kNifti, kPrep, kKernels;
-inline const Target* const kTargets[] = {&kOnnx, &kText, &kPlan, &kApi, &kNifti, &kPrep, &kKernels};
+extern const Target kOnnx, kText, kPlan, kApi, kNifti, kPrep, kFiles, kKernels;
+inline const Target* const kTargets[] = {&kOnnx, &kText, &kPlan, &kApi, &kNifti, &kPrep, &kFiles, &kKernels};
 
 }  // namespace quadlane::fuzz
