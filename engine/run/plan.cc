@@ -2,27 +2,40 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
 #include <cstring>
 
 namespace quadlane::run {
 
+// Pages of their own, not malloc's: they go back to the system when the stream or plan does, in processes that open and
+// close for months, and no heap is left in pieces around them.
+static void* map_pages(size_t bytes, size_t alignment) {
+  const size_t spare = alignment > 4096 ? alignment : 0;
+  void* at = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED || !spare) return at == MAP_FAILED ? nullptr : at;
+  auto* first = static_cast<std::byte*>(at);
+  const size_t before = -reinterpret_cast<uintptr_t>(at) & (alignment - 1);
+  if (before) munmap(first, before);
+  if (before < spare) munmap(first + before + bytes, spare - before);
+  return first + before;
+}
+
 Result<AlignedBytes> AlignedBytes::allocate(size_t bytes, const MemorySource& source) {
   // Large blocks ask for huge pages: a convolution walks dozens of planes at once, each on pages of its own.
   constexpr size_t kHugePage = size_t{2} << 20;
-  const size_t kPage = bytes >= kHugePage ? kHugePage : 4096;
-  size_t rounded = (bytes + kPage - 1) / kPage * kPage + (bytes == 0 ? kPage : 0);
+  const size_t page = bytes >= kHugePage ? kHugePage : 4096;
+  const size_t rounded = (bytes + page - 1) / page * page + (bytes == 0 ? page : 0);
+  void* memory =
+      source.allocate ? source.allocate(source.user, rounded, page, source.numa_node) : map_pages(rounded, page);
+  if (!memory) return make_error(Code::out_of_memory, "no memory for ", rounded, " bytes");
   AlignedBytes result;
-  void* memory = source.allocate ? source.allocate(source.user, rounded, kPage, source.numa_node)
-                                 : std::aligned_alloc(kPage, rounded);
-  if (memory && source.allocate)
-    result.bytes_.reset(static_cast<std::byte*>(memory),
-                        [source, rounded](std::byte* p) { source.release(source.user, p, rounded); });
-  else if (memory)
-    result.bytes_.reset(static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); });
-  if (!result.bytes_) return make_error(Code::out_of_memory, "no memory for ", rounded, " bytes");
-  if (kPage == kHugePage) (void)madvise(result.data(), rounded, MADV_HUGEPAGE);  // a hint: refused is fine
-  std::memset(result.data(), 0, rounded);
+  result.bytes_.reset(static_cast<std::byte*>(memory), [source, rounded](std::byte* p) {
+    if (source.release)
+      source.release(source.user, p, rounded);
+    else
+      munmap(p, rounded);
+  });
+  if (page == kHugePage) (void)madvise(memory, rounded, MADV_HUGEPAGE);  // a hint: refused is fine
+  std::memset(memory, 0, rounded);  // the first touch puts the pages on this thread's node
   result.size_ = bytes;
   return result;
 }

@@ -38,9 +38,9 @@ struct Slot {
       std::tuple{&Slot::name, &Slot::offset, &Slot::bytes, &Slot::first_step, &Slot::last_step};
 };
 
-// Where memory comes from: the C library, or the embedder.
+// Where memory comes from: the system, or the embedder.
 struct MemorySource {
-  void* (*allocate)(void* user, size_t bytes, size_t alignment, int numa_node) = nullptr;  // null: the C library
+  void* (*allocate)(void* user, size_t bytes, size_t alignment, int numa_node) = nullptr;  // null: the system
   void (*release)(void* user, void* memory, size_t bytes) = nullptr;
   void* user = nullptr;
   int numa_node = -1;  // told to the embedder
