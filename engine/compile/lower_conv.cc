@@ -7,8 +7,8 @@
 //   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset
 //                   (r + pad - i*d)/s: s*s convolutions, whose results are interleaved. Zeros are never multiplied
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
-//                   With one input channel each the quads' bytes have kernels of their own (depthwise.h), which take
-//                   most strides as steps from row to row
+//                   With one input channel each the quads' bytes and f32 planes have kernels of their own (depthwise.h,
+//                   depthwise_f32.h), which take most strides as steps from row to row
 //   few channels    columns become channels first (fold_columns.h)
 // With many outputs, strides and small maps are better off with outputs in the lanes (oconv_blocks.h), which read the
 // source at any step.
@@ -17,6 +17,7 @@
 
 #include "engine/compile/conv_blocks.h"
 #include "engine/compile/depthwise.h"
+#include "engine/compile/depthwise_f32.h"
 #include "engine/compile/fold_columns.h"
 #include "engine/compile/lowering.h"
 #include "engine/compile/oconv_blocks.h"
@@ -200,7 +201,8 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   const bool added = node.input(7) != kNoValue;
   DepthwiseWalk walk = depthwise_walk(attrs);
   if (parts > 1 || !is_depthwise(op, {x}, whole_section(attrs), walk, added)) walk = {};
-  const bool by_rows = walk.pixels > 0;
+  const bool depthwise_f32 = is_depthwise_f32(l, op, attrs);
+  const bool by_rows = walk.pixels > 0 || depthwise_f32;
   if (direct || by_rows) {
     sections = whole_section(attrs);
     if (by_rows || !padding_is_zero(op)) {
@@ -249,6 +251,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) -> Status {  // op points to them
     const PlanarValue* other = residual ? &*residual : nullptr;
     if (depthwise) return emit_depthwise(l, e, info, op, phases, sections, walk, out, other);
+    if (depthwise_f32) return emit_depthwise_f32(l, e, info, op, attrs, sections, phases[0], out, other);
     if (!direct) return emit_conv(l, e, info, op, phases, sections, out, other);
     const OconvProblem problem{
         phases, sections,           static_cast<int>(attrs.strides[0]), static_cast<int>(attrs.strides[1]), 1,

@@ -95,7 +95,7 @@ void keep_lanes(Assembler& a, const Vec& v, const Vec& other, uint32_t bits) {
 void store_row(Assembler& a, const Xbyak::Address& to, const Vec& v, const Vec& pad, int at, const RowShape& row,
                RowStore how) {
   if (at == kAnywhere || at + a.lanes() <= row.w) return store_whole(a, to, v, how);
-  keep_lanes(a, v, pad, lane_bits(a, 0, row.w - at));
+  if (&v != &pad) keep_lanes(a, v, pad, lane_bits(a, 0, row.w - at));
   int stored = std::min(row.pitch() - at, a.lanes());
   if (stored <= 0) return;
   if (stored == a.lanes()) return store_whole(a, to, v, how);

@@ -109,7 +109,7 @@ Result<Contender> peer_contender(std::string name, const WorkloadArgs& args, con
   const Clock::time_point start = Clock::now();
   QL_TRY(Session session, load(model.path));
   c.load_ms = ms_since(start);
-  auto ready = std::make_shared<Ready<Session>>(std::move(session), std::move(lane), model.temporary);
+  auto ready = std::make_shared<Ready<Session>>(Ready<Session>{std::move(session), std::move(lane), model.temporary});
   QL_CHECK_OK(
       ready->session.bind(w.model.inputs(), ready->lane.inputs, w.model.outputs(), ready->lane.outputs.views()));
   c.run = [ready] { return ready->session.run(); };
@@ -131,7 +131,7 @@ Result<Contender> our_contender(const Workload& w, double load_ms, int64_t memor
     options.processors = run::place_streams(run::detect_topology(), 1, w.settings.threads)[0].processors;
   QL_TRY(run::Stream stream, w.model.open_stream(options));
   QL_TRY(Lane lane, Lane::make(w.model, w.given, 1));
-  auto ready = std::make_shared<Ready>(std::move(stream), std::move(lane));
+  auto ready = std::make_shared<Ready>(Ready{std::move(stream), std::move(lane)});
   Contender c{cat("Quadlane ", QUADLANE_VERSION), w.model.is_int8() ? "int8" : "f32", load_ms};
   c.run = [ready] { return ready->stream.run(views_of(ready->lane.inputs), ready->lane.outputs.views()); };
   QL_CHECK_OK(run_first(c, ready->lane.outputs));
