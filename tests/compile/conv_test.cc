@@ -160,7 +160,7 @@ TEST(ConvPlan, ChannelTailsOneToSeventeen) {
   }
 }
 
-// One input channel a group: kernels of their own for u8, blocks of one output for f32.
+// One input channel a group: kernels of their own for u8 and f32.
 Problem depthwise_problem(unsigned seed) {
   Problem p = random_problem(seed);
   std::mt19937 rng(seed);
