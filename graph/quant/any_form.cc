@@ -123,9 +123,8 @@ class AnyForm {
       if (!live || !wants_bytes(v)) continue;
       const ValueProfile* seen = profile_.find(fp32_[v].name);
       if (!seen) return invalid_argument("the calibration profile has no value '", fp32_[v].name, "'");
-      const std::string& name = fp32_[v].name;
-      QL_TRY(std::vector<Range> chosen,
-             choose_ranges(*seen, policy_.method_of(name), true).context(cat("value '", name, "'")));
+      QL_TRY(std::vector<Range> chosen, policy_.ranges(fp32_[v].name, *seen, true));
+      if (fp32_.producer(v)) add_headroom(policy_.headroom, *seen, chosen);
       Range& r = groups[find(v)];  // reaches 0
       r.low = std::min(r.low, chosen[0].low);
       r.high = std::max(r.high, chosen[0].high);

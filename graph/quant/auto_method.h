@@ -1,4 +1,5 @@
-// Choosing the range method by measurement: every method for all tensors alike, then tensor by tensor.
+// Choosing the range method by measurement: every method for all tensors alike, then how much a channel's range leans
+// on its tensor's, then the method tensor by tensor.
 #pragma once
 
 #include <functional>
@@ -10,6 +11,9 @@ namespace quadlane {
 // How good a policy is: the signal-to-quantization-noise ratio at the network's outputs in dB, on samples whose
 // statistics the profile does not hold. Measured where it will run.
 using MeasurePolicy = std::function<Result<double>(const QuantPolicy&)>;
+
+inline constexpr double kLeans[] = {0, 3};  // besides the policy's own
+inline constexpr int kAutoWhole = static_cast<int>(std::size(kRangeMethods) + std::size(kLeans));  // trials of all
 
 struct AutoOptions {
   int max_trials = 120;         // of single tensors
@@ -23,7 +27,8 @@ struct AutoReport {
   int trials = 0;
 };
 
-// Fills `method` and `value_methods` of the policy. `values`: names of the values that have a range of their own.
+// Fills `method`, `headroom.lean` and `value_methods` of the policy. `values`: names of the values that have a range of
+// their own.
 Result<QuantPolicy> choose_methods(QuantPolicy, const std::vector<std::string>& values, const MeasurePolicy&,
                                    const AutoOptions& = {}, AutoReport* report = nullptr);
 

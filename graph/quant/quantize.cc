@@ -6,6 +6,12 @@
 
 namespace quadlane {
 
+Result<std::vector<Range>> QuantPolicy::ranges(const std::string& value, const ValueProfile& seen, bool shared) const {
+  const RangeMethod chosen = method_of(value);
+  auto ranges = memory ? memory->choose(value, seen, chosen, shared) : choose_ranges(seen, chosen, shared);
+  return std::move(ranges).context(cat("value '", value, "'"));
+}
+
 Result<Graph> quantize(const Graph& simplified, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
                        QuantReport* report) {
   QuantReport unused;
@@ -13,7 +19,7 @@ Result<Graph> quantize(const Graph& simplified, const OpTable& ops, const Profil
   bool for_any = policy.form == QuantForm::for_any;
   QL_TRY(Graph g, for_any ? quantize_for_any(simplified, ops, profile, policy, notes)
                           : quantize_for_quadlane(simplified, ops, profile, policy, notes));
-  if (Status s = verify(g, ops); !s.ok()) return std::move(s).context("the quantized graph").error();
+  QL_CHECK_OK(verify(g, ops).context("the quantized graph"));
   return g;
 }
 

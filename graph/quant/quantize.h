@@ -14,9 +14,9 @@
 #include <set>
 
 #include "graph/op_table.h"
+#include "graph/quant/headroom.h"
 #include "graph/quant/input_moments.h"
 #include "graph/quant/profile.h"
-#include "graph/quant/ranges.h"
 
 namespace quadlane {
 
@@ -27,11 +27,9 @@ struct QuantPolicy {
   std::set<std::string> keep_f32;  // names of convolutions that stay in fp32
   RangeMethod method = RangeMethod::minmax;
   std::map<std::string, RangeMethod> value_methods;  // for single values, by name, instead of `method`
-  // What is added to every observed range, as a share of it: values beyond a range are far worse than a coarser step,
-  // and three times as many calibration images still widen the median range of the showcase by 4 to 8 %. Only of ranges
-  // that hold everything seen (minmax).
-  double headroom = 0.04;
-  bool bias_correction = true;  // for the mean of what rounding weights and thresholds changes
+  Headroom headroom;                                 // beyond what was seen
+  std::shared_ptr<RangeMemory> memory;               // of ranges for the profile that will be quantized with; or null
+  bool bias_correction = true;                       // for the mean of what rounding weights and thresholds changes
   std::map<std::string, std::vector<double>> bias_shift;  // by convolution: what its bias gets besides. for_quadlane.
   // Rounds weights for the least error of the layer's output on the calibration inputs, where it has moments of them
   // (adaptive_rounding.h); null: to the nearest, with right kernel sums. for_quadlane.
@@ -43,6 +41,8 @@ struct QuantPolicy {
     auto it = value_methods.find(value);
     return it == value_methods.end() ? method : it->second;
   }
+  // The ranges of a value by its method, without headroom.
+  Result<std::vector<Range>> ranges(const std::string& value, const ValueProfile& seen, bool shared) const;
 };
 
 // A value with a range of its own: byte q of channel c means low[c] + q * scale[c].

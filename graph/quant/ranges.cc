@@ -192,6 +192,14 @@ Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod meth
   return ranges;
 }
 
+Result<std::vector<Range>> RangeMemory::choose(const std::string& value, const ValueProfile& seen, RangeMethod method,
+                                               bool shared) {
+  const auto key = std::make_tuple(value, method, shared);
+  if (auto known = known_.find(key); known != known_.end()) return known->second;
+  QL_TRY(std::vector<Range> ranges, choose_ranges(seen, method, shared));
+  return known_[key] = std::move(ranges);
+}
+
 double expected_error(const Histogram& h, const Range& r) {
   const uint64_t total = h.total();
   return total ? Moments(h).error(r) / static_cast<double>(total) : 0;

@@ -9,8 +9,10 @@
 //   mse         the range with the least mean squared error, rounding and clipping together
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "graph/quant/profile.h"
@@ -31,6 +33,15 @@ struct Range {
 // The range of each channel; `shared`: one range for all of them together, repeated. Never wider than what was seen.
 // Fails when the method needs histograms and the profile was made without.
 Result<std::vector<Range>> choose_ranges(const ValueProfile&, RangeMethod, bool shared);
+
+// choose_ranges() for the values of one profile, each searched once: that takes far longer than quantizing with it.
+class RangeMemory {
+ public:
+  Result<std::vector<Range>> choose(const std::string& value, const ValueProfile&, RangeMethod, bool shared);
+
+ private:
+  std::map<std::tuple<std::string, RangeMethod, bool>, std::vector<Range>> known_;
+};
 
 // The mean squared error that 256 levels over this range would leave, by the histogram.
 double expected_error(const Histogram&, const Range&);

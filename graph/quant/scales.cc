@@ -212,13 +212,13 @@ class ScaleChooser {
     if (seen->channels() != channels)
       return invalid_argument("value '", name, "' has ", channels, " channels, the calibration profile has ",
                               seen->channels());
-    QL_TRY(std::vector<Range> ranges,
-           choose_ranges(*seen, policy_.method_of(name), !source.per_channel).context(cat("value '", name, "'")));
+    QL_TRY(std::vector<Range> ranges, policy_.ranges(name, *seen, !source.per_channel));
+    // The network's inputs are taken as they are: their ranges are made, not found.
+    if (g_.producer(source.value)) add_headroom(policy_.headroom, *seen, ranges);
     double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
     std::vector<ChannelDemand> demands;
     for (size_t c = 0; c < channels; ++c) {
-      auto [low, high] = with_headroom(source, *seen, ranges[c]);
-      demands.push_back(demand_of(g_, profile_, plan_, s, c, low, high));
+      demands.push_back(demand_of(g_, profile_, plan_, s, c, ranges[c].low, ranges[c].high));
       ChannelDemand& d = demands.back();
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
@@ -233,15 +233,6 @@ class ScaleChooser {
       place_around_zero(source, demands);
     }
     return {};
-  }
-
-  // On both sides, but not beyond a bound that the values cannot cross: a Relu's 0. Inputs of the network are taken as
-  // they are: their ranges are made, not found.
-  Range with_headroom(const Source& source, const ValueProfile& seen, const Range& r) const {
-    if (!g_.producer(source.value) || policy_.method_of(g_[source.value].name) != RangeMethod::minmax) return r;
-    double extra = policy_.headroom / 2 * (r.high - r.low);
-    if (seen.lowest() == 0) return {r.low, r.high + 2 * extra};
-    return {r.low - extra, r.high + extra};
   }
 
   void place_around_zero(Source& source, std::vector<ChannelDemand>& demands) {

@@ -146,6 +146,59 @@ TEST(Ranges, SayWhenHistogramsAreMissing) {
   EXPECT_EQ(range.error().message, "method mse needs histograms, the calibration statistics have none");
 }
 
+// Two inputs of two channels: a loud one, and one that was almost silent.
+TEST(Headroom, LeansOnTheTensorAndOnWhatIsKnown) {
+  Profile p;
+  for (float sign : {1.0f, -1.0f}) {
+    std::vector<float> x(2 * 101, 0);
+    x[0] = 8 * sign, x[101] = 1;
+    ASSERT_TRUE(p.observe("x", Tensor::from<float>({1, 2, 101}, x)).ok());
+  }
+  const ValueProfile& seen = *p.find("x");
+  const std::vector<Range> shown = *choose_ranges(seen, RangeMethod::minmax, false);
+  std::vector<Range> r = shown;
+  add_headroom({.share = 0.04, .lean = 1}, seen, r);
+  const double lean = 1 / std::sqrt(2), extra = (0.04 + 2.0 / 201) / 2;
+  EXPECT_NEAR(r[0].high, 8 + 16 * extra, 1e-12);
+  EXPECT_NEAR(r[0].low, -8 - 16 * extra, 1e-12);
+  EXPECT_NEAR(r[1].high, 1 + lean * 7, 1e-12);
+  EXPECT_NEAR(r[1].low, -lean * 8, 1e-12);
+  r = shown;
+  add_headroom({.share = 0.04, .lean = 0}, seen, r);
+  EXPECT_NEAR(r[1].high, 1 + extra, 1e-12);
+  r = shown;
+  add_headroom({.share = 0, .lean = 9}, seen, r);  // all of the way, no farther
+  EXPECT_NEAR(r[1].high, 8, 0.1);
+}
+
+TEST(Headroom, DoesNotCrossTheZeroOfPositiveValues) {
+  Profile p;
+  ASSERT_TRUE(p.observe("x", Tensor::from<float>({1, 2, 2}, std::vector<float>{0, 1, 0.5f, 4})).ok());
+  std::vector<Range> r = *choose_ranges(*p.find("x"), RangeMethod::minmax, false);
+  add_headroom({}, *p.find("x"), r);
+  EXPECT_EQ(r[0].low, 0);
+  EXPECT_EQ(r[1].low, 0.5);
+  EXPECT_GE(r[0].high, 4);
+  EXPECT_GT(r[1].high, 4);
+}
+
+TEST(RangeMemory, AnswersLikeTheSearch) {
+  const ValueProfile p = profile_of(normal(4000, 1, 3));
+  RangeMemory memory;
+  for (int round = 0; round < 2; ++round)
+    for (RangeMethod method : kRangeMethods)
+      EXPECT_EQ(*memory.choose("x", p, method, false), *choose_ranges(p, method, false)) << to_string(method);
+}
+
+TEST(AutoMethod, TriesHowMuchChannelsLeanOnTheirTensor) {
+  auto measure = [](const QuantPolicy& policy) -> Result<double> { return policy.headroom.lean; };
+  AutoReport report;
+  auto policy = choose_methods({}, {}, measure, {}, &report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(policy->headroom.lean, 3);
+  EXPECT_EQ(report.sqnr_db, 3);
+}
+
 TEST(AutoMethod, IsAtLeastAsGoodAsTheBestSingleMethodAndKeepsWhatPays) {
   // Measures 30 dB plus what the methods of "a" and "b" add: percentile suits a, mse suits b.
   auto measure = [](const QuantPolicy& policy) -> Result<double> {

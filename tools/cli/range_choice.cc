@@ -19,6 +19,7 @@ constexpr double kFewSamplesGain = 0.2;  // dB that a single value must gain the
 struct Fold {
   Profile profile;
   OutputError error;
+  std::shared_ptr<RangeMemory> memory = std::make_shared<RangeMemory>();
 };
 
 Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from) {
@@ -93,10 +94,11 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   QL_TRY(std::vector<std::string> values, ranged_values(graph, choice.profile, base));
   AutoOptions options;
   if (made.folds.size() > 1) options = {options.max_trials / 2, kFewSamplesGain};
-  Progress progress("choosing ranges", static_cast<int64_t>(std::size(kRangeMethods)) + options.max_trials, "trials");
-  auto measure = [&](const QuantPolicy& policy) -> Result<double> {
+  Progress progress("choosing ranges", kAutoWhole + options.max_trials, "trials");
+  auto measure = [&](QuantPolicy policy) -> Result<double> {
     double sum = 0;
     for (const Fold& fold : made.folds) {
+      policy.memory = fold.memory;
       QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
       QL_TRY(double db, fold.error.sqnr_db(int8));
       sum += db;
