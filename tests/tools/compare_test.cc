@@ -1,12 +1,14 @@
 // quadlane compare: engines in turn, other builds, saved results, and what happens where an engine is missing.
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <nlohmann/json.hpp>
 
 #include "graph/text.h"
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tests/tools/command.h"
+#include "tools/compare/crew.h"
 #include "tools/compare/saved_results.h"
 
 namespace quadlane::tools {
@@ -64,6 +66,78 @@ TEST(Compare, OneDnnLayerByLayer) {
   EXPECT_GT(json["layers"][0]["onednn_us"], 0);
 }
 
+// No OpenVINO is to be had from Debian or npm: a library with its interface stands in, which computes max(x, 0).
+TEST(Compare, OpenVinoByItsInterface) {
+  Scratch scratch;
+  auto graph = parse_graph(R"(graph "net"
+input %x: f32[1,4,8,8]
+%y: f32[1,4,8,8] = Relu(%x)
+output %y
+)",
+                           op_table());
+  ASSERT_TRUE(save_onnx(*graph, scratch.path("relu.onnx")).ok());
+  CommandResult r =
+      run_shell(scratch, cat("FAKE_OPENVINO_LOG=", scratch.path("log"), " ", QUADLANE_COMMAND, " compare ",
+                             scratch.path("relu.onnx"), " --with openvino --openvino ", QUADLANE_FAKE_OPENVINO,
+                             " --streams 2 --threads 3 --seconds 0.05 --json ", scratch.path("c.json")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json json = Json::parse(*read_file(scratch.path("c.json")));
+  EXPECT_EQ(json["engines"][1]["name"], "OpenVINO 2026.0-fake");
+  EXPECT_EQ(json["engines"][1]["difference"]["largest"], 0);
+  EXPECT_EQ(*read_file(scratch.path("log")),
+            "CPU INFERENCE_NUM_THREADS=6 NUM_STREAMS=2 PERFORMANCE_HINT=THROUGHPUT\nnothing is alive\n");
+  CommandResult other = quadlane(scratch, cat("compare ", net(scratch), " --with openvino --openvino libz.so.1"));
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.err.find("ov_get_openvino_version"), std::string::npos) << other.err;
+}
+
+TEST(Compare, SeveralStreamsAtOnce) {
+  Scratch scratch;
+  CommandResult r = compare(scratch, cat("--streams 3 --also ", net(scratch)));
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json json = Json::parse(*read_file(scratch.path("c.json")));
+  EXPECT_EQ(json["streams"], 3);
+  const Json& ours = json["engines"][0];
+  EXPECT_NEAR(ours["throughput_fps"].get<double>(), 3e3 / ours["latency_ms"]["median"].get<double>(), 1e-6);
+}
+
+TEST(Crew, DoesEverythingAtOnceAndReportsTheFirstError) {
+  std::barrier<> together(3);  // hangs unless all are at work at once
+  std::vector<int> count(3);
+  std::vector<Crew::Task> tasks;
+  for (size_t i = 0; i < 3; ++i)
+    tasks.push_back([&, i]() -> Status {
+      together.arrive_and_wait();
+      return ++count[i] == 4 && i > 0 ? invalid_argument("task ", i) : Status();
+    });
+  Crew crew(std::move(tasks));
+  for (int round = 0; round < 3; ++round) EXPECT_TRUE(crew.run().ok());
+  Status failed = crew.run();
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().text(), "task 1");
+  EXPECT_EQ(count, (std::vector<int>{4, 4, 4}));
+}
+
+TEST(Compare, PlansBesideOtherEngines) {
+  Scratch scratch;
+  const std::string plan = scratch.path("net.qlp");
+  ASSERT_EQ(quadlane(scratch, cat("compile ", net(scratch), " --no-tune -o ", plan)).code, 0);
+  const std::string seconds = " --seconds 0.05 --rounds 2 --json " + scratch.path("p.json");
+  CommandResult both = quadlane(scratch, cat("compare ", plan, " --also ", net(scratch), seconds));
+  ASSERT_EQ(both.code, 0) << both.err;
+  EXPECT_EQ(Json::parse(*read_file(scratch.path("p.json")))["engines"][1]["difference"]["largest"], 0);
+  EXPECT_EQ(quadlane(scratch, cat("compare ", plan, " --build ", QUADLANE_COMMAND, seconds)).code, 0);
+  for (const char* engine : {"ort", "onednn"}) {
+    CommandResult alone = quadlane(scratch, cat("compare ", plan, " --with ", engine, seconds));
+    if (alone.err.find("is not here") != std::string::npos) continue;
+    EXPECT_EQ(alone.code, 1);
+    EXPECT_NE(alone.err.find("--peer-model"), std::string::npos) << alone.err;
+    CommandResult r =
+        quadlane(scratch, cat("compare ", plan, " --with ", engine, " --peer-model ", net(scratch), seconds));
+    EXPECT_EQ(r.code, 0) << r.err;
+  }
+}
+
 TEST(Compare, AnotherFileAndAnotherBuild) {
   Scratch scratch;
   CommandResult same = compare(scratch, cat("--also ", net(scratch)));
@@ -71,7 +145,11 @@ TEST(Compare, AnotherFileAndAnotherBuild) {
   EXPECT_EQ(Json::parse(*read_file(scratch.path("c.json")))["engines"][1]["difference"]["largest"], 0);
   CommandResult build = compare(scratch, cat("--build ", QUADLANE_COMMAND));
   ASSERT_EQ(build.code, 0) << build.err;
-  EXPECT_EQ(Json::parse(*read_file(scratch.path("c.json")))["engines"][0]["runs_ms"].size(), 3u);
+  const Json builds = Json::parse(*read_file(scratch.path("c.json")))["engines"];
+  EXPECT_EQ(builds[0]["runs_ms"].size(), 3u);
+  EXPECT_EQ(builds[1]["difference"]["largest"], 0);
+  CommandResult failing = compare(scratch, "--build /bin/false");
+  EXPECT_NE(failing.err.find("'/usr/bin/false' fails"), std::string::npos) << failing.err;
 }
 
 TEST(Compare, MissingEnginesSayHowToGetThem) {

@@ -48,6 +48,7 @@ TEST(Bench, PercentilesAreOrderedForEveryStream) {
   EXPECT_GT(json["resident_bytes"], 1000000);
   EXPECT_TRUE(json["warnings"].is_array());
   EXPECT_FALSE(json["host"]["build"].get<std::string>().empty());
+  EXPECT_EQ(json["host"]["build_id"].get<std::string>().size(), 40u);  // a SHA-1
 }
 
 TEST(Bench, Scenarios) {
@@ -62,6 +63,12 @@ TEST(Bench, Scenarios) {
   const Json hopeless = bench(scratch, "--seconds 0.1 --scenario server --latency-bound 0.001");
   EXPECT_FALSE(hopeless["bound_kept"]);
   EXPECT_NE(hopeless["warnings"].dump().find("latency bound"), std::string::npos);
+}
+
+TEST(Bench, SlowerThanItsArrivals) {
+  Scratch scratch;
+  const Json json = bench(scratch, "--seconds 0.05 --scenario server --rate 1e6 --warm-up 0.02");
+  EXPECT_NE(json["warnings"].dump().find("requests arrive at"), std::string::npos) << json["warnings"];
 }
 
 TEST(Bench, RandomCalibrationIsAWarning) {

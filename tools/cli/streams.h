@@ -23,6 +23,7 @@ class StreamGroup {
  public:
   static Result<StreamGroup> open(const Model&, const StreamSettings&);
   int size() const { return static_cast<int>(streams_.size()); }
+  run::Stream& stream(int i) { return streams_[static_cast<size_t>(i)]; }
 
   // Calls work(i, stream i) on a thread of its own for every i and waits for all; the first error in order of i.
   Status run(const std::function<Status(int, run::Stream&)>& work);

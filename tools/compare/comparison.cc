@@ -57,6 +57,9 @@ Status run_in_turn(Comparison& comparison, double seconds) {
 }
 
 Result<Difference> difference(const Contender& reference, const Contender& other) {
+  if (reference.outputs.empty() || other.outputs.size() != reference.outputs.size())
+    return invalid_argument(reference.name, " has ", reference.outputs.size(), " outputs to compare, ", other.name, " ",
+                            other.outputs.size());
   Difference d;
   double signal = 0, noise = 0;
   int64_t pixels = 0, changed = 0;
@@ -158,8 +161,9 @@ Json comparison_json(const Comparison& c) {
                       {"quadlane_us", l.ours().median},
                       {"onednn_us", l.theirs().median},
                       {"onednn_implementation", l.implementation}});
-  return {{"kind", "comparison"},       {"model", c.model},     {"engines", engines}, {"layers", layers},
-          {"onednn", c.onednn_version}, {"remarks", c.remarks}, {"host", host_json()}};
+  return {{"kind", "comparison"},          {"model", c.model},     {"streams", c.settings.streams},
+          {"threads", c.settings.threads}, {"engines", engines},   {"layers", layers},
+          {"onednn", c.onednn_version},    {"remarks", c.remarks}, {"host", host_json()}};
 }
 
 Status check_regression(const Comparison& c, double share) {

@@ -15,7 +15,8 @@ struct Difference {  // of the outputs from the first engine's
 
 struct Comparison {
   std::string model;
-  double images = 1;               // in a request
+  StreamSettings settings;
+  double images = 1;               // in a run: of one request on every stream
   std::vector<Contender> engines;  // the first is ours
   std::vector<LayerPair> layers;   // beside oneDNN; empty when not asked for
   std::string onednn_version;

@@ -13,8 +13,8 @@ namespace quadlane::tools {
 struct Contender {
   std::string name, detail;  // "ONNX Runtime 1.30.0", "any.onnx"
   double load_ms = 0, first_ms = 0;
-  int64_t memory_bytes = 0;  // resident memory that loading added
-  std::function<Status()> run;
+  int64_t memory_bytes = 0;     // resident memory that loading added
+  std::function<Status()> run;  // one request on every stream at once
   std::vector<Tensor> outputs;  // of the first run
   std::vector<double> ms;       // of the timed runs
 };

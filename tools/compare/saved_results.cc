@@ -92,7 +92,9 @@ std::string changes_table(const std::vector<SavedChange>& changes) {
   Table table({"", "before", "after", "change %", "p"});
   for (const SavedChange& c : changes)
     table.add({c.what, fixed(c.before, 4), fixed(c.after, 4), fixed(100 * (c.after / c.before - 1), 2),
-               c.p < 1 ? fixed(c.p, 4) : ""});
+               c.p < 1e-4 ? "<0.0001"
+               : c.p < 1  ? fixed(c.p, 4)
+                          : ""});
   return table.text();
 }
 

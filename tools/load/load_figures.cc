@@ -92,8 +92,9 @@ Result<LoadFigures> measure_load(const Workload& w, const ScenarioOptions& optio
   fill_throughput(
       f, static_cast<double>(w.images_per_request()) * (options.scenario == Scenario::multi ? group.size() : 1));
   if (options.scenario == Scenario::multi) f.requests_per_s *= group.size();
-  const double warm_up = 2.0 * group.size();
-  f.cpu_ms = 1e3 * (cpu_after.own - cpu_before.own) / (static_cast<double>(f.requests) + warm_up);
+  // A request of the multi scenario is one on every stream.
+  const double timed = static_cast<double>(f.requests) * (options.scenario == Scenario::multi ? group.size() : 1);
+  f.cpu_ms = 1e3 * (cpu_after.own - cpu_before.own) / (timed + static_cast<double>(f.served.untimed));
   f.others = measure::other_load(cpu_before, cpu_after);
   f.clock_before = before.clock;
   f.clock_after = after.clock;
@@ -140,7 +141,11 @@ std::vector<std::string> doubts(const LoadFigures& f, const Workload& w) {
     lines.push_back(cat(w.settings.streams * w.settings.threads, " threads share ", w.usable_cores, " cores"));
   if (run::total_share(f.fallbacks) > kFallbacks) lines.push_back(fallback_line(f, w.model));
   if (w.random_calibration) lines.push_back("calibrated on random normal data: good for speed, not for results");
-  if (!f.served.bound_kept) lines.push_back("the latency bound is not kept even by the lowest rate tried");
+  if (f.scenario == Scenario::server && f.requests_per_s < 0.9 * f.served.rate)
+    lines.push_back(cat("requests arrive at ", fixed(f.served.rate, 1), " a second and are done at ",
+                        fixed(f.requests_per_s, 1), ": the longer this goes on, the longer they wait"));
+  if (!f.served.bound_kept)
+    lines.push_back(cat("the latency bound is not kept at ", fixed(f.served.rate, 1), " requests a second"));
   return lines;
 }
 

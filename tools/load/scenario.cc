@@ -34,11 +34,18 @@ class Stopwatch {
 
 Status run_once(run::Stream& stream, Lane& lane) { return stream.run(views_of(lane.inputs), lane.outputs.views()); }
 
-Status warm_up(StreamGroup& group, std::vector<Lane>& lanes) {
-  return group.run([&](int i, run::Stream& stream) -> Status {
-    for (int k = 0; k < 2; ++k) QL_CHECK_OK(run_once(stream, lanes[static_cast<size_t>(i)]));
+// How many requests that took.
+Result<size_t> warm_up(StreamGroup& group, std::vector<Lane>& lanes, double seconds) {
+  std::atomic<size_t> requests{0};
+  Stopwatch watch;
+  QL_CHECK_OK(group.run([&](int i, run::Stream& stream) -> Status {
+    for (int k = 0; k < 2 || watch.seconds() < seconds; ++k) {
+      QL_CHECK_OK(run_once(stream, lanes[static_cast<size_t>(i)]));
+      ++requests;
+    }
     return {};
-  });
+  }));
+  return requests.load();
 }
 
 Status run_closed(StreamGroup& group, std::vector<Lane>& lanes, double seconds, Served& served) {
@@ -102,11 +109,12 @@ Served nothing_yet(const StreamGroup& group) {
   return served;
 }
 
-// Requests a second that the streams finish at full load.
-Result<double> capacity(StreamGroup& group, std::vector<Lane>& lanes, double seconds) {
+// Requests a second that the streams finish at full load; `untimed` grows by how many that took.
+Result<double> capacity(StreamGroup& group, std::vector<Lane>& lanes, double seconds, size_t& untimed) {
   Served served = nothing_yet(group);
   QL_CHECK_OK(run_closed(group, lanes, seconds, served));
   const std::vector<double> ends = served.ends();
+  untimed += ends.size();
   return static_cast<double>(ends.size()) / ends.back();
 }
 
@@ -130,15 +138,26 @@ Result<Served> serve_at(StreamGroup& group, std::vector<Lane>& lanes, double rat
 Result<Served> run_server(StreamGroup& group, std::vector<Lane>& lanes, const ScenarioOptions& o) {
   if (o.rate > 0) return serve_at(group, lanes, o.rate, o.seconds, o.latency_bound_ms);
   constexpr int kTrials = 7;
-  QL_TRY(double most, capacity(group, lanes, o.seconds / 4));
-  if (o.latency_bound_ms == 0) return serve_at(group, lanes, most / 2, o.seconds, 0);
-  double low = 0, high = most;
-  for (int i = 0; i < kTrials; ++i) {
-    const double rate = (low + high) / 2;
-    QL_TRY(Served trial, serve_at(group, lanes, rate, o.seconds / 2, o.latency_bound_ms));
-    (trial.bound_kept ? low : high) = rate;
+  size_t untimed = 0;
+  QL_TRY(double most, capacity(group, lanes, o.seconds / 4, untimed));
+  double rate = most / 2;
+  if (o.latency_bound_ms > 0) {
+    double low = 0, high = most;
+    for (int i = 0; i < kTrials; ++i) {
+      rate = (low + high) / 2;
+      QL_TRY(Served trial, serve_at(group, lanes, rate, o.seconds / 2, o.latency_bound_ms));
+      untimed += trial.ends().size();
+      (trial.bound_kept ? low : high) = rate;
+    }
+    rate = std::max(low, most / 256);
   }
-  return serve_at(group, lanes, std::max(low, most / 256), o.seconds, o.latency_bound_ms);
+  constexpr int kAttempts = 4;  // a rate found by short trials may be a little too high for the whole time
+  for (int i = 1;; ++i, rate *= 0.95) {
+    QL_TRY(Served served, serve_at(group, lanes, rate, o.seconds, o.latency_bound_ms));
+    served.untimed = untimed;
+    if (served.bound_kept || i == kAttempts) return served;
+    untimed += served.ends().size();
+  }
 }
 
 }  // namespace
@@ -176,7 +195,7 @@ std::vector<double> Served::ends() const {
 }
 
 Result<Served> serve(StreamGroup& group, std::vector<Lane>& lanes, const ScenarioOptions& o) {
-  QL_CHECK_OK(warm_up(group, lanes));
+  QL_TRY(size_t warm_ups, warm_up(group, lanes, o.warm_up_seconds));
   Served served = nothing_yet(group);
   switch (o.scenario) {
     case Scenario::closed:
@@ -187,12 +206,13 @@ Result<Served> serve(StreamGroup& group, std::vector<Lane>& lanes, const Scenari
       break;
     }
     case Scenario::offline: {
-      QL_TRY(double rate, capacity(group, lanes, o.seconds / 8));
+      QL_TRY(double rate, capacity(group, lanes, o.seconds / 8, warm_ups));
       const size_t count = std::max(kLeastRequests * served.of_stream.size(), static_cast<size_t>(rate * o.seconds));
       QL_CHECK_OK(run_queue(group, lanes, std::vector<double>(count, 0.0), served));
       break;
     }
   }
+  served.untimed += warm_ups;
   double first = 1e30, last = 0;
   for (const auto& requests : served.of_stream)
     for (const Request& r : requests) {

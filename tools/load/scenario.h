@@ -21,6 +21,7 @@ const char* to_string(Scenario);
 struct ScenarioOptions {
   Scenario scenario = Scenario::closed;
   double seconds = 3;
+  double warm_up_seconds = 0;   // before; every stream runs twice at least
   double rate = 0;              // server: requests a second; 0: the highest that keeps the bound
   double latency_bound_ms = 0;  // server: what 99 of 100 requests must keep; 0: no bound
 };
@@ -34,6 +35,7 @@ struct Served {
   double seconds = 0;  // from the first begin to the last end
   double rate = 0;     // server: requests a second that arrived
   bool bound_kept = true;
+  size_t untimed = 0;  // requests before those: to warm up, and to find the rate
 
   std::vector<double> latencies_ms() const;
   std::vector<double> ends() const;  // sorted

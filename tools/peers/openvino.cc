@@ -5,7 +5,8 @@
 namespace quadlane::peers {
 namespace {
 
-const char* kHowToGet = "give the path of a libopenvino_c.so with --openvino";
+const char* kHowToGet =
+    "give the path of its libopenvino_c.so with --openvino; OpenVINO's archive holds it in runtime/lib/intel64";
 
 struct Version {  // ov_version_t
   const char *build, *description;
@@ -67,28 +68,38 @@ struct OpenVinoRequest::State {
   }
 };
 
-Result<OpenVinoRequest> OpenVinoRequest::load(const OpenVino& openvino, const std::string& path, int threads) {
-  auto state = std::make_shared<State>();
-  state->library = openvino.library_;
-  const Library& l = state->library;
-  void *core = nullptr, *model = nullptr, *compiled = nullptr, *request = nullptr;
+Result<OpenVinoRequest> OpenVinoRequest::load(const OpenVino& openvino, const std::string& path, int threads,
+                                              int streams) {
+  OpenVinoRequest result;
+  result.state_ = std::make_shared<State>();
+  result.state_->library = openvino.library_;
+  const Library& l = openvino.library_;
+  void *core = nullptr, *model = nullptr, *compiled = nullptr;
   QL_CHECK_OK(call(l, "ov_core_create", &core));
-  state->core = owned(l, "ov_core_free", core);
+  result.state_->core = owned(l, "ov_core_free", core);
   const char* no_weights = nullptr;
   QL_CHECK_OK(call(l, "ov_core_read_model", core, path.c_str(), no_weights, &model).context(cat("'", path, "'")));
   const std::shared_ptr<void> held = owned(l, "ov_model_free", model);
-  const std::string count = cat(threads);
-  // Pairs of property and value, then the end.
+  const std::string all_threads = cat(threads * streams), count = cat(streams);
   auto* compile = l.function<int(void*, void*, const char*, size_t, void**, ...)>("ov_core_compile_model");
   if (!compile) return unsupported("'", l.path(), "' has no ov_core_compile_model: ", kHowToGet);
-  if (compile(core, model, "CPU", 4, &compiled, "INFERENCE_NUM_THREADS", count.c_str(), "PERFORMANCE_HINT",
-              "LATENCY") != 0)
+  constexpr size_t kStrings = 6;  // properties and their values in turn
+  if (compile(core, model, "CPU", kStrings, &compiled, "INFERENCE_NUM_THREADS", all_threads.c_str(), "NUM_STREAMS",
+              count.c_str(), "PERFORMANCE_HINT", streams == 1 ? "LATENCY" : "THROUGHPUT") != 0)
     return unsupported("OpenVINO: compiling '", path, "' fails");
-  state->compiled = owned(l, "ov_compiled_model_free", compiled);
-  QL_CHECK_OK(call(l, "ov_compiled_model_create_infer_request", compiled, &request));
-  state->request = owned(l, "ov_infer_request_free", request);
+  result.state_->compiled = owned(l, "ov_compiled_model_free", compiled);
+  return result.another();
+}
+
+Result<OpenVinoRequest> OpenVinoRequest::another() const {
   OpenVinoRequest result;
-  result.state_ = std::move(state);
+  result.state_ = std::make_shared<State>();
+  result.state_->library = state_->library;
+  result.state_->core = state_->core;
+  result.state_->compiled = state_->compiled;
+  void* request = nullptr;
+  QL_CHECK_OK(call(state_->library, "ov_compiled_model_create_infer_request", state_->compiled.get(), &request));
+  result.state_->request = owned(state_->library, "ov_infer_request_free", request);
   return result;
 }
 

@@ -22,8 +22,10 @@ class OpenVino {
 
 class OpenVinoRequest {
  public:
-  // One stream of `threads` threads, optimized for latency.
-  static Result<OpenVinoRequest> load(const OpenVino&, const std::string& model, int threads);
+  // For so many requests at once of so many threads each; one alone is optimized for latency.
+  static Result<OpenVinoRequest> load(const OpenVino&, const std::string& model, int threads, int streams = 1);
+  // Of the same model in memory, for a request beside others.
+  Result<OpenVinoRequest> another() const;
 
   // The tensors of every run, by name; they must outlive the request. They are copied in and out, outside of run() only
   // where that can be: inputs once, here; outputs with every run.

@@ -102,19 +102,27 @@ Result<Ort> Ort::open(const std::string& library) {
   return ort;
 }
 
-Result<OrtSession> OrtSession::load(const Ort& ort, const std::string& model, int threads) {
+Result<OrtSession> OrtSession::load(const Ort& ort, const std::string& model, int threads, int streams) {
   void* raw = nullptr;
   QL_CHECK_OK(call(ort.api_, kCreateSessionOptions, &raw));
   std::shared_ptr<void> options = owned(ort.api_, kReleaseSessionOptions, raw);
   QL_CHECK_OK(call(ort.api_, kSetSessionLogSeverityLevel, raw, kErrorsOnly));
   QL_CHECK_OK(call(ort.api_, kSetSessionGraphOptimizationLevel, raw, kAllOptimizations));
-  QL_CHECK_OK(call(ort.api_, kSetIntraOpNumThreads, raw, threads));
+  // Callers count as one of its threads each; with one for a request there is no pool that they could share.
+  QL_CHECK_OK(call(ort.api_, kSetIntraOpNumThreads, raw, threads == 1 ? 1 : threads * streams));
   QL_CHECK_OK(call(ort.api_, kSetInterOpNumThreads, raw, 1));
   OrtSession session;
   session.ort_ = &ort;
   void* made = nullptr;
   QL_CHECK_OK(call(ort.api_, kCreateSession, ort.env_.get(), model.c_str(), raw, &made).context(cat("'", model, "'")));
   session.session_ = owned(ort.api_, kReleaseSession, made);
+  return session;
+}
+
+Result<OrtSession> OrtSession::another() const {
+  OrtSession session;
+  session.ort_ = ort_;
+  session.session_ = session_;
   return session;
 }
 

@@ -26,8 +26,11 @@ class Ort {
 
 class OrtSession {
  public:
-  // Sequential execution, all graph optimizations. `Ort` must outlive the session.
-  static Result<OrtSession> load(const Ort&, const std::string& model, int threads);
+  // Sequential execution, all graph optimizations, for so many requests at once of so many threads each. `Ort` must
+  // outlive the session.
+  static Result<OrtSession> load(const Ort&, const std::string& model, int threads, int streams = 1);
+  // Of the same model in memory, for a request beside others.
+  Result<OrtSession> another() const;
 
   // The tensors of every run, by name; they must outlive the session.
   Status bind(std::span<const run::TensorInfo> inputs, std::span<const Tensor> in,

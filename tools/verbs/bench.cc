@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct BenchArgs {
   WorkloadArgs workload;
   std::string scenario = "closed", json, csv;
-  double rate = 0, latency_bound = 0;
+  double warm_up = 0, rate = 0, latency_bound = 0;
 };
 
 Json percentiles_json(const Percentiles& p) {
@@ -152,7 +152,32 @@ std::string csv(const Json& json) {
 
 std::string counted(int n, const char* what) { return cat(n, " ", what, n == 1 ? "" : "s"); }
 
-void print(const BenchArgs& args, const Workload& w, const LoadFigures& f) {
+void print_latencies(const LoadFigures& f) {
+  const Percentiles& l = f.latency;
+  std::printf("latency          %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max, %.2f min\n", l.median, l.p90,
+              l.p95, l.p99, l.max, l.min);
+  for (size_t i = 0; f.of_stream.size() > 1 && i < f.of_stream.size(); ++i)
+    std::printf("  stream %-8zu %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max\n", i, f.of_stream[i].median,
+                f.of_stream[i].p90, f.of_stream[i].p95, f.of_stream[i].p99, f.of_stream[i].max);
+}
+
+// Of the machine and the build.
+void print_host(const LoadFigures& f, const std::string& sha256) {
+  const Json host = host_json();
+  auto count = [&](const char* key) { return host[key].get<int>(); };
+  const std::string quota =
+      host["quota"].is_number() ? cat("quota ", fixed(host["quota"].get<double>(), 2)) : "no quota";
+  std::printf("machine          %s, %s, SMT %d, %s, %s%s, about %.2f GHz\n", host["cpu"].get<std::string>().c_str(),
+              counted(count("physical_cores"), "core").c_str(), count("threads_per_core"),
+              counted(count("numa_nodes"), "NUMA node").c_str(), quota.c_str(),
+              host["virtual_machine"].get<bool>() ? ", virtual" : "", f.clock_after);
+  std::printf("                 copying %.0f GB/s in L1, %.0f L2, %.0f L3, %.0f memory\n", f.copy.l1, f.copy.l2,
+              f.copy.l3, f.copy.memory);
+  std::printf("build            %s, id %.12s, model sha256 %.12s\n", host["build"].get<std::string>().c_str(),
+              host["build_id"].get<std::string>().c_str(), sha256.c_str());
+}
+
+void print(const BenchArgs& args, const Workload& w, const LoadFigures& f, const std::string& sha256) {
   const Model& model = w.model;
   std::printf("%s, %s kernels, %s x %s, %s, %zu requests\n", model.is_int8() ? "int8" : "f32", to_string(model.isa()),
               counted(w.settings.streams, "stream").c_str(), counted(w.settings.threads, "thread").c_str(),
@@ -160,12 +185,8 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f) {
   if (f.served.rate > 0) std::printf("arrivals         %10.2f requests/s, Poisson\n", f.served.rate);
   std::printf("throughput       %10.2f images/s", f.throughput_fps);
   if (f.confidence_fps > 0) std::printf(" +- %.2f (95 %%)", f.confidence_fps);
-  const Percentiles& l = f.latency;
-  std::printf("\nlatency          %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max, %.2f min\n", l.median,
-              l.p90, l.p95, l.p99, l.max, l.min);
-  for (size_t i = 0; f.of_stream.size() > 1 && i < f.of_stream.size(); ++i)
-    std::printf("  stream %-8zu %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max\n", i, f.of_stream[i].median,
-                f.of_stream[i].p90, f.of_stream[i].p95, f.of_stream[i].p99, f.of_stream[i].max);
+  std::printf("\n");
+  if (f.scenario != Scenario::offline) print_latencies(f);
   if (model.open_ms() > 0)
     std::printf("first inference  %10.2f ms after %.2f ms of opening the plan, code %s\n", f.first_inference_ms,
                 model.open_ms(), model.plan().code_method.c_str());
@@ -178,21 +199,20 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f) {
   std::printf("memory           %10.1f MB arena a stream, %.1f weights, %.1f resident\n",
               static_cast<double>(f.arena_bytes) * 1e-6, static_cast<double>(model.plan().weights.size()) * 1e-6,
               static_cast<double>(f.resident_bytes) * 1e-6);
-  std::printf("machine          %10.2f GHz, copying %.0f GB/s in L1, %.0f L2, %.0f L3, %.0f memory\n", f.clock_after,
-              f.copy.l1, f.copy.l2, f.copy.l3, f.copy.memory);
+  print_host(f, sha256);
 }
 
 Status bench(const BenchArgs& args) {
   for (const std::string& path : {args.json, args.csv})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
-  ScenarioOptions options{Scenario::closed, args.workload.seconds, args.rate, args.latency_bound};
+  ScenarioOptions options{Scenario::closed, args.workload.seconds, args.warm_up, args.rate, args.latency_bound};
   QL_TRY(options.scenario, parse_scenario(args.scenario));
   WorkloadArgs workload_args = args.workload;
   if (options.scenario == Scenario::single) workload_args.streams = "1";
   QL_TRY(Workload workload, prepare(workload_args));
   QL_TRY(std::string sha256, model_sha256(args.workload.model.path));
   QL_TRY(LoadFigures figures, measure_load(workload, options));
-  print(args, workload, figures);
+  print(args, workload, figures, sha256);
   const std::vector<std::string> warnings = doubts(figures, workload);
   for (const std::string& line : warnings) std::fprintf(stderr, "warning: %s\n", line.c_str());
   if (args.json.empty() && args.csv.empty()) return {};
@@ -210,10 +230,14 @@ Verb add_bench(CLI::App& root) {
   args->workload.add_to(*app);
   app->add_option(
          "--scenario", args->scenario,
-         "closed: each stream back to back; single: on one stream; multi: one request for each stream at once; "
-         "server: Poisson arrivals; offline: all at once from one queue")
+         "synchronous callers: closed, one for each stream; single, one on one stream; multi, all streams start "
+         "together. "
+         "Asynchronous, from a queue to whichever stream is free: server, Poisson arrivals; offline, all at once")
       ->check(CLI::IsMember({"closed", "single", "multi", "server", "offline"}))
       ->capture_default_str();
+  app->add_option("--warm-up", args->warm_up,
+                  "seconds of runs before the measurement; every stream runs twice at least")
+      ->check(CLI::Range(0.0, 3600.0));
   app->add_option("--rate", args->rate, "server: requests a second; default: the most that keep --latency-bound")
       ->check(CLI::Range(1e-3, 1e9));
   app->add_option("--latency-bound", args->latency_bound, "server: ms that 99 of 100 requests must keep")

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 
+#include "engine/api/plan_model.h"
 #include "tools/compare/comparison.h"
 #include "tools/compare/layers.h"
 #include "tools/compare/other_build.h"
@@ -97,7 +98,8 @@ Status gather(const CompareArgs& args, Engines& engines, Comparison& comparison)
     comparison.engines.push_back(std::move(ours));
   }
   const Workload& w = engines.models[0].workload;
-  comparison.images = static_cast<double>(w.images_per_request());
+  comparison.images = static_cast<double>(w.images_per_request() * w.settings.streams);
+  comparison.settings = w.settings;
   if (wants(args, "ort")) {
     QL_TRY(engines.ort, peers::Ort::open(args.ort));
     QL_TRY(Contender ort, ort_contender(*engines.ort, args.workload, w, args.peer_model));
@@ -114,7 +116,12 @@ Status gather_layers(const CompareArgs& args, const Workload& w, Comparison& com
   QL_TRY(peers::OneDnn onednn, peers::OneDnn::open(args.onednn));
   comparison.onednn_version = onednn.version();
   QL_TRY(ModelOptions options, args.workload.model.options());
-  QL_TRY(Graph graph, load_simplified(args.workload.model.path, options));
+  const std::string& path = args.peer_model.empty() ? args.workload.model.path : args.peer_model;
+  if (is_plan_file(path))
+    return invalid_argument("'", path,
+                            "' is a plan and holds no convolutions for oneDNN: name the .onnx with --peer-model");
+  for (const run::TensorInfo& input : w.model.inputs()) options.load.shapes.try_emplace(input.name, input.type.shape);
+  QL_TRY(Graph graph, load_simplified(path, options));
   for (const peers::CountedLayer& layer : peers::conv_layers(graph, w.model.is_int8() ? DType::u8 : DType::f32)) {
     auto pair = time_layer_pair(layer, &onednn, args.rounds, 0.005);
     if (pair.ok())
@@ -155,7 +162,7 @@ Status compare(const CompareArgs& args, int& exit_code) {
   comparison.model = args.workload.model.path;
   Engines engines;
   if (!args.build.empty()) {
-    QL_TRY(comparison.engines, builds_in_turn(args.build, args.workload, args.rounds, args.workload.seconds));
+    QL_CHECK_OK(builds_in_turn(args.build, args.workload, args.rounds, args.workload.seconds, comparison));
   } else {
     QL_CHECK_OK(gather(args, engines, comparison));
     if (wants(args, "onednn")) QL_CHECK_OK(gather_layers(args, engines.models[0].workload, comparison));
@@ -185,7 +192,8 @@ Verb add_compare(CLI::App& root) {
   app->add_flag("--layers", args->layers, "with --also: where the two models' values diverge, layer by layer");
   app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
       ->excludes("--with", "--also");
-  app->add_option("--peer-model", args->peer_model, "the file that ort or openvino loads instead of MODEL");
+  app->add_option("--peer-model", args->peer_model,
+                  "the file that other engines load instead of MODEL, as they must where that is a plan");
   app->add_option("--ort", args->ort, "path of libonnxruntime.so.1; default: what tools/setup --peers installs");
   app->add_option("--onednn", args->onednn, "path of libdnnl.so.2; default: the system's");
   app->add_option("--openvino", args->openvino, "path of libopenvino_c.so");
