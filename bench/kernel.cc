@@ -15,6 +15,7 @@
 #include "graph/text_node.h"
 #include "jit/peak.h"
 #include "ops/table.h"
+#include "tools/cli/listing.h"
 #include "tools/cli/table.h"
 #include "tools/compare/layer_case.h"
 #include "tools/measure/statistics.h"
@@ -25,6 +26,7 @@ namespace {
 using measure::Spread;
 using tools::fixed;
 using tools::LayerCase;
+using tools::Mix;
 
 struct Args {
   std::string line, isa;
@@ -98,7 +100,21 @@ class Sweeper {
 struct Timing {
   std::string schedule, kernel;
   Spread hot, cold;  // microseconds
+  std::optional<double> loads_of_dot;
 };
+
+// Loads for each dot in the hot loop of the step with the most work: above those that a core does in a cycle over its
+// dots, loads are what fills the time.
+std::optional<double> loads_of_dot(const run::Plan& plan) {
+  const auto& steps = plan.steps;
+  const auto work = [](const auto& step) { return step->info.gmac_executed; };
+  const auto most =
+      std::max_element(steps.begin(), steps.end(), [&](const auto& a, const auto& b) { return work(a) < work(b); });
+  if (most == steps.end() || work(*most) == 0) return {};
+  const std::optional<Mix> mix = tools::hot_loop_of(plan, (*most)->info);
+  if (!mix || mix->dots == 0) return {};
+  return static_cast<double>(mix->loads) / mix->dots;
+}
 
 Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::string schedule, double seconds) {
   constexpr int kRounds = 9, kColdRuns = 7;
@@ -120,13 +136,15 @@ Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::s
     QL_TRY(double t, layer.run_cold([&] { sweeper.sweep(); }));
     cold.push_back(1e6 * t);
   }
-  return Timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold)};
+  return Timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold),
+                loads_of_dot(layer.model().plan())};
 }
 
 // The fastest first. Columns of a table end at the right: a bar brings the room behind it along.
 void print(std::vector<Timing> all, double gmac, double peak) {
   constexpr size_t kBar = 40;
-  tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "time, hot"});
+  tools::Table table(
+      {"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "loads a dot", "time, hot"});
   std::stable_sort(all.begin(), all.end(),
                    [](const Timing& a, const Timing& b) { return a.hot.median < b.hot.median; });
   for (const Timing& t : all) {
@@ -135,7 +153,7 @@ void print(std::vector<Timing> all, double gmac, double peak) {
     bar.resize(kBar, ' ');
     table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
                fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
-               bar});
+               t.loads_of_dot ? fixed(*t.loads_of_dot, 2) : "", bar});
   }
   std::printf("%s%s: %s\n", table.text().c_str(), all.size() > 1 ? "the fastest" : "kernels", all[0].kernel.c_str());
 }

@@ -143,12 +143,19 @@ Status emit_oconv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperand
   };
   for (const PlanarValue& source : p.sources) touch(source);
   if (residual) touch(*residual);
-  for (const BuiltBlock& b : blocks)
+  // Every tile reads its block's weights: from behind L1 again where they fill more than half of it.
+  const int64_t tiles = dst.n * ((dst.h + spec.rows - 1) / spec.rows) * ((dst.w + spec.columns - 1) / spec.columns);
+  int64_t filled_again = 0;
+  for (const BuiltBlock& b : blocks) {
+    int64_t weights = 0;
     for (size_t s = 0; s < p.sections.size(); ++s)
-      info.bytes_read += b.planes.counts()[s] * static_cast<int64_t>(p.sections[s].taps.size()) * step * 4;
+      weights += b.planes.counts()[s] * static_cast<int64_t>(p.sections[s].taps.size()) * step * 4;
+    info.bytes_read += weights;
+    if (2 * weights > l.cpu.l1d_bytes) filled_again += (tiles - 1) * weights;
+  }
   info.bytes_written = e.pixel_bytes(out);
   info.gmac_lanes = lane_gmac(spec, oconv_extent(p, op.outputs, src, dst), dst.n);
-  info.bytes_filled = info.bytes_read + info.bytes_written;  // a band's pixels and a block's weights stay in L2
+  info.bytes_filled = info.bytes_read + info.bytes_written + filled_again;
 
   const int64_t band = oconv_band_rows(p, tiling, src, l.cpu);
   std::optional<PlanarValue> added;

@@ -12,6 +12,7 @@
 #include "tests/tools/command.h"
 #include "tools/cli/nearest.h"
 #include "tools/code/disassembly.h"
+#include "tools/profile/limits.h"
 
 namespace quadlane::tools {
 namespace {
@@ -87,6 +88,35 @@ TEST(Profile, BytesAreThoseCountedByHand) {
   ASSERT_TRUE(layer(f32, "wide"));
   EXPECT_EQ((*layer(f32, "wide"))["bytes_read"], 8 * 8 * 8 * 4 + 8 * 9 * 6 * 4);
   EXPECT_EQ((*layer(f32, "wide"))["bytes_written"], 6 * 8 * 8 * 4);
+}
+
+TEST(Profile, TheBoundIsTheLargestEstimateThatTheTimeDoesNotRefute) {
+  Limits limits;
+  limits.dots = 3;
+  limits.l3 = 2;
+  limits.memory = 7;
+  EXPECT_STREQ(limits.bound(4).name, "dots");  // from memory it would take 7
+  EXPECT_STREQ(limits.bound(6).name, "memory");
+  EXPECT_EQ(limits.bound(6).ms, 7);
+  EXPECT_STREQ(limits.bound(20).name, "overhead");
+  EXPECT_EQ(limits.bound(20).ms, 7);
+  EXPECT_STREQ(limits.bound(1).name, "overhead");  // all refuted
+}
+
+TEST(Profile, InstructionsBoundStepsWithoutProducts) {
+  Machine machine;
+  machine.isa = Isa::avx512_vnni;
+  machine.peak_int8 = 512;
+  machine.rates.clock = 4;
+  machine.rates.vector_ops = machine.rates.instructions = 8;  // two a cycle
+  run::StepInfo info;
+  info.int8 = true;
+  info.bytes_written = 64000;  // 1000 vectors, in 500 iterations of 5 cycles
+  const Limits limits =
+      limits_of(info, Mix{.dots = 0, .vector = 10, .loads = 2, .stores = 2, .instructions = 8}, machine, 0, 1);
+  EXPECT_NEAR(limits.instructions, 500 * 5 / 4e6, 1e-12);
+  info.gmac_executed = 1;  // then dots count
+  EXPECT_EQ(limits_of(info, Mix{.dots = 1, .stores = 1}, machine, 0, 1).instructions, 0);
 }
 
 TEST(Profile, TraceHasATrackForEachThread) {

@@ -5,7 +5,6 @@
 
 #include "jit/peak.h"
 #include "tools/cli/nearest.h"
-#include "tools/code/disassembly.h"
 
 namespace quadlane::tools {
 namespace {
@@ -72,6 +71,14 @@ std::vector<const run::Kernel*> kernels_of(const run::Plan& plan, const run::Ste
   for (uint32_t index : info.kernels)
     if (index < plan.kernels.size()) kernels.push_back(&plan.kernels[index]);
   return kernels;
+}
+
+std::optional<Mix> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
+  std::vector<Loop> loops;
+  for (const run::Kernel* kernel : kernels_of(plan, info))
+    for (const Loop& loop : find_loops(disassemble(*kernel))) loops.push_back(loop);
+  if (auto loop = hot_loop(loops)) return loop->mix;
+  return {};
 }
 
 Status print_listing(const Model& model, const std::string& layer) {

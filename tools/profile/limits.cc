@@ -6,9 +6,7 @@
 
 namespace quadlane::tools {
 
-int Machine::macs_per_dot(bool int8) const {
-  return int8 ? int8_macs_per_dot(isa) : vector_lanes(isa);
-}
+int Machine::macs_per_dot(bool int8) const { return int8 ? int8_macs_per_dot(isa) : vector_lanes(isa); }
 
 Result<Machine> measure_machine(Isa isa) {
   Machine machine;
@@ -22,15 +20,14 @@ Result<Machine> measure_machine(Isa isa) {
   return machine;
 }
 
-double Limits::most() const { return std::max({dots, l1, l2, l3, memory}); }
-
-const char* Limits::bound(double measured_ms) const {
-  const double largest = most();
-  if (largest < measured_ms / 2) return "overhead";
-  if (largest == dots) return "dots";
-  if (largest == l1) return "L1";
-  if (largest == l2) return "L2";
-  return largest == l3 ? "L3" : "memory";
+Limits::Bound Limits::bound(double measured_ms) const {
+  constexpr double kRefuted = 1.5, kExplained = 0.4;
+  Bound largest{"overhead", 0};
+  for (const Bound& one : {Bound{"dots", dots}, Bound{"instructions", instructions}, Bound{"L1", l1}, Bound{"L2", l2},
+                           Bound{"L3", l3}, Bound{"memory", memory}})
+    if (one.ms > largest.ms && one.ms <= kRefuted * measured_ms) largest = one;
+  if (largest.ms < kExplained * measured_ms) largest.name = "overhead";
+  return largest;
 }
 
 Limits limits_of(const run::StepInfo& info, const std::optional<Mix>& hot_loop, const Machine& m, size_t plan_bytes,
@@ -48,10 +45,18 @@ Limits limits_of(const run::StepInfo& info, const std::optional<Mix>& hot_loop, 
   } else {
     t.l1 = std::max(ms(read / vector_bytes, m.rates.loads), ms(written / vector_bytes, m.rates.stores));
   }
+  if (hot_loop && hot_loop->stores > 0 && gmac == 0) {
+    const Pressure p = pressure(*hot_loop, m.rates, m.peak(info.int8) / m.macs_per_dot(info.int8));
+    const double cycles = std::max({p.dots, p.vector, p.front_end});
+    t.instructions = ms(written / vector_bytes / hot_loop->stores * cycles, m.rates.clock);
+  }
   const double once = read + written, filled = info.bytes_filled ? static_cast<double>(info.bytes_filled) : once;
   if (once > m.cpu.l1d_bytes) t.l2 = ms(filled, m.copy.l2);
   if (once > m.cpu.l2_bytes) t.l3 = ms(once, m.copy.l3);
-  if (once > m.cpu.l2_bytes && static_cast<double>(plan_bytes) > m.cpu.l3_bytes) t.memory = ms(once, m.copy.memory);
+  // Runs go round in a circle, and others share the last cache: where a run fills more than half of it, little is left
+  // of one for the next.
+  if (once > m.cpu.l2_bytes && 2.0 * static_cast<double>(plan_bytes) > m.cpu.l3_bytes)
+    t.memory = ms(once, m.copy.memory);
   return t;
 }
 

@@ -23,18 +23,26 @@ Result<Machine> measure_machine(Isa);
 
 // Milliseconds that each takes if it alone mattered; 0: not asked for.
 struct Limits {
-  double dots = 0, l1 = 0, l2 = 0, l3 = 0, memory = 0;
+  double dots = 0, instructions = 0, l1 = 0, l2 = 0, l3 = 0, memory = 0;
 
-  double most() const;
-  // The name of the largest, or "overhead" where more than half of the measured time is explained by none.
-  const char* bound(double measured_ms) const;
+  struct Bound {
+    const char* name;
+    double ms;
+  };
+  // The largest, and its name, or "overhead" where it is less than two fifths of the measured time. What would take
+  // half as long again as the step did is refuted: its data lay nearer. bench/bounds.py checks the names by experiment.
+  Bound bound(double measured_ms) const;
 };
 
 // `plan_bytes`: what one inference keeps in memory, arena and weights; `cores`: threads that share the step.
 //   dots    every multiply-accumulate, wasted lanes too, at the measured peak
+//   instructions   of a step without products: what its hot loop writes says how often it runs, its vector and other
+//           instructions how long at least
 //   L1      loads and stores of the kernel's hot loop, as often as its dots ask for; without dots, of every byte once
 //   L2      what is fetched again and again from behind L1
-//   L3, memory   every byte once, where the step's data do not fit in the level before
+//   L3, memory   every byte once, where the step's data do not fit in the level before, memory only where a whole run
+//   fills
+//           more than half of L3
 Limits limits_of(const run::StepInfo&, const std::optional<Mix>& hot_loop, const Machine&, size_t plan_bytes,
                  int cores);
 

@@ -58,14 +58,6 @@ Status count(run::Stream& stream, const Lane& lane, NetworkProfile& profile) {
   return {};
 }
 
-std::optional<Mix> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
-  std::vector<Loop> loops;
-  for (const run::Kernel* kernel : kernels_of(plan, info))
-    for (const Loop& loop : find_loops(disassemble(*kernel))) loops.push_back(loop);
-  if (auto loop = hot_loop(loops)) return loop->mix;
-  return {};
-}
-
 void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<Recording>& recordings) {
   const run::Plan& plan = model.plan();
   const size_t plan_bytes = plan.arena_bytes + plan.weights.size();
@@ -80,7 +72,8 @@ void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<
     sum += layer.ms.median;
     layer.hot_loop = hot_loop_of(plan, *layer.info);
     layer.limits = limits_of(*layer.info, layer.hot_loop, profile.machine, plan_bytes, profile.settings.threads);
-    layer.bound = layer.info->reference ? "overhead" : layer.limits.bound(layer.ms.median);
+    layer.bound = layer.limits.bound(layer.ms.median);
+    if (layer.info->reference) layer.bound.name = "overhead";
     profile.layers.push_back(layer);
   }
   double cumulative = 0;

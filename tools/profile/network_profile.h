@@ -18,8 +18,10 @@ struct LayerProfile {
   double share = 0, cumulative = 0;  // of the sum of all layers, 0 to 1
   std::optional<Mix> hot_loop;
   Limits limits;
-  const char* bound = "overhead";
+  Limits::Bound bound{"overhead", 0};
 
+  // The share of the time that the bound alone would take: how far its name can be believed.
+  double bound_share() const { return bound.ms / ms.median; }
   double gmac() const { return std::min(info->gmac, info->gmac_executed); }
   double gmac_per_s() const { return gmac() / ms.median * 1e3; }
   double wasted_lanes() const { return info->gmac_lanes > 0 ? 1 - info->gmac_executed / info->gmac_lanes : 0; }

@@ -14,12 +14,13 @@ std::string unless_none(double value, int decimals) { return value > 0 ? fixed(v
 
 std::string layer_table(const NetworkProfile& p) {
   Table table({"layer", "operator", "ms", "%", "sum %", "MMAC", "GMAC/s", "% peak", "MB read", "MB written", "GB/s",
-               "MAC/B", "bound", "wasted %"});
+               "MAC/B", "bound", "bound %", "wasted %"});
   for (const LayerProfile& l : p.layers)
     table.add({l.info->name, l.info->op, fixed(l.ms.median, 4), fixed(100 * l.share, 1), fixed(100 * l.cumulative, 1),
                unless_none(1e3 * l.info->gmac_executed, 2), unless_none(l.gmac_per_s(), 1),
                unless_none(p.percent_of_peak(l), 1), megabytes(l.info->bytes_read), megabytes(l.info->bytes_written),
-               fixed(l.gb_per_s(), 1), unless_none(l.intensity(), 1), l.bound, unless_none(100 * l.wasted_lanes(), 1)});
+               fixed(l.gb_per_s(), 1), unless_none(l.intensity(), 1), l.bound.name,
+               unless_none(100 * l.bound_share(), 0), unless_none(100 * l.wasted_lanes(), 1)});
   return table.text();
 }
 
@@ -78,7 +79,8 @@ std::string machine_lines(const NetworkProfile& p) {
 }
 
 nlohmann::ordered_json limits_json(const Limits& t) {
-  return {{"dots", t.dots}, {"l1", t.l1}, {"l2", t.l2}, {"l3", t.l3}, {"memory", t.memory}};
+  return {{"dots", t.dots},    {"instructions", t.instructions}, {"l1", t.l1}, {"l2", t.l2}, {"l3", t.l3},
+          {"memory", t.memory}};
 }
 
 nlohmann::ordered_json layer_json(const NetworkProfile& p, const LayerProfile& l) {
@@ -98,7 +100,8 @@ nlohmann::ordered_json layer_json(const NetworkProfile& p, const LayerProfile& l
                                  {"bytes_written", l.info->bytes_written},
                                  {"gb_per_s", l.gb_per_s()},
                                  {"macs_per_byte", l.intensity()},
-                                 {"bound", l.bound},
+                                 {"bound", l.bound.name},
+                                 {"bound_share", l.bound_share()},
                                  {"limits_ms", limits_json(l.limits)},
                                  {"wasted_lanes", l.wasted_lanes()},
                                  {"precision", l.info->int8 ? "int8" : "f32"},
