@@ -62,15 +62,20 @@ double copy_speed(size_t bytes) {
   return static_cast<double>(bytes) / best;
 }
 
-// Runs the step; `bytes` of input and of output on average.
-void against_copy(benchmark::State& state, Bench& bench, const run::Step& step, size_t bytes) {
-  const double copy = copy_speed(bytes);
+// Seconds of the fastest run.
+double fastest(benchmark::State& state, Bench& bench, const run::Step& step) {
   double best = 1e9;
   for (auto _ : state) {
     const double start = seconds();
     bench.run(step);
     best = std::min(best, seconds() - start);
   }
+  return best;
+}
+
+// Runs the step; `bytes` of input and of output on average.
+void against_copy(benchmark::State& state, Bench& bench, const run::Step& step, size_t bytes) {
+  const double copy = copy_speed(bytes), best = fastest(state, bench, step);
   state.counters["of_copy_%"] = 100 * static_cast<double>(bytes) / best / copy;
   state.counters["GB/s"] = static_cast<double>(bytes) / best * 1e-9;
 }
@@ -101,12 +106,7 @@ void gemm_f32(benchmark::State& state) {
   const size_t a_bytes = static_cast<size_t>(m * k * 4 + 63) / 64 * 64, b_bytes = static_cast<size_t>(layout.b_bytes());
   Bench bench(a_bytes + b_bytes + static_cast<size_t>(m * n * 4));
   step.a = at(0), step.b = at(a_bytes), step.y = at(a_bytes + b_bytes);
-  double best = 1e9;
-  for (auto _ : state) {
-    const double start = seconds();
-    bench.run(step);
-    best = std::min(best, seconds() - start);
-  }
+  const double best = fastest(state, bench, step);
   const double gmac = static_cast<double>(m * n * k) * 1e-9;
   auto peak = measure_peak_gmacs(isa(), DType::f32);
   state.counters["GMAC/s"] = gmac / best;
