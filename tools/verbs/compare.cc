@@ -98,6 +98,9 @@ Status gather(const CompareArgs& args, Engines& engines, Comparison& comparison)
     comparison.engines.push_back(std::move(ours));
   }
   const Workload& w = engines.models[0].workload;
+  if (w.given.empty() && w.model.is_int8())
+    comparison.remarks.push_back(
+        "random inputs: what differs between quantized networks says little, give real ones with --input");
   comparison.images = static_cast<double>(w.images_per_request() * w.settings.streams);
   comparison.settings = w.settings;
   if (wants(args, "ort")) {
