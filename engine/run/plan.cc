@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace quadlane::run {
@@ -53,7 +54,7 @@ Result<const std::byte*> NodeCopies::on_node(int node, const AlignedBytes& origi
   auto it = copies_.find(node);
   if (it == copies_.end()) {
     QL_TRY(AlignedBytes copy, AlignedBytes::allocate(original.size()));
-    std::memcpy(copy.data(), original.data(), original.size());
+    std::copy_n(original.data(), original.size(), copy.data());
     it = copies_.emplace(node, std::move(copy)).first;
   }
   return static_cast<const std::byte*>(it->second.data());
