@@ -9,9 +9,11 @@
 //      source row 1  | x x x x ... |   row 1 of result row 0, row 0 of result row 1
 //      source row 2  | x x x x ... |   row 2 of result row 0, row 1 of result row 1, row 0 of result row 2
 //
-// At a step of 2 pixels two loads are split into even and odd pixels, of which three taps of a row need three. AVX-512
-// takes rows of up to 8 pixels two at a time, the second in the register's upper half, ceil(rows / 2) rows below; where
-// rows is odd, one row is made twice.
+// The taps of a row, with AVX-512: shifts of one load (step 1), or permutations of two that follow each other (step 2). A
+// register then holds only as many results as have all of their pixels in those loads, 14 or 15 for three taps, and
+// where that would be many registers more, each tap is a load. Rows of up to 8 pixels go two at a time, the second in
+// the register's upper half, floor(rows / 2) rows below; where rows is odd, one row is made twice. AVX2 loads for each
+// tap, and at step 2 splits two loads into even and odd pixels.
 //
 // Weights stand in registers as long as there are some; a call goes through all planes of its block, because a plane of
 // 7x7 pixels is no more than 40 cycles. Arguments are OconvArgs (engine/base/abi/oconv.h): one section whose
