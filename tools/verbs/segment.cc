@@ -55,11 +55,11 @@ Result<std::string> provenance_text(nlohmann::ordered_json record, const Report&
   record["inputs"].push_back({{"file", report.input}});
   if (!is_directory(report.input)) {
     QL_TRY(std::string input, read_file(report.input));
-    record["inputs"] = {hashed_file("exam", report.input, input)};
+    record["inputs"] = nlohmann::ordered_json::array({hashed_file("exam", report.input, input)});
   }
   const auto& labels = report.main.segmentation.labels;
-  record["outputs"] = {
-      hashed_file("labels", "masks.nii.gz", {reinterpret_cast<const char*>(labels.data()), labels.size()})};
+  record["outputs"] = nlohmann::ordered_json::array(
+      {hashed_file("labels", "masks.nii.gz", {reinterpret_cast<const char*>(labels.data()), labels.size()})});
   return record.dump(1) + "\n";
 }
 
