@@ -108,6 +108,12 @@ def networks():
          node("Cast", ["m"], ["f"], to=1), node("Mul", ["f", "qs"], ["y"]), node("MatMul", ["x", "x"], ["xx"]),
          node("Erf", ["xx"], ["z"])],
         image, [("y", TensorProto.FLOAT), ("z", TensorProto.FLOAT)], [("b", rng.randint(-9, 9, (8, 5)).astype(np.int8))])
+    twice = model([node("Twice", ["x"], ["y"], domain="own")], image, [("y", TensorProto.FLOAT)])
+    twice.functions.append(helper.make_function(
+        "own", "Twice", ["v"], ["w"], [node("Add", ["v", "v"], ["t"]), node("LeakyRelu", ["t"], ["w"])],
+        [helper.make_opsetid("", 17)]))
+    twice.opset_import.append(helper.make_opsetid("own", 1))
+    yield "twice", twice
     for opset, name, nodes, constants in older(f):
         yield name, model(nodes, image, [("y", TensorProto.FLOAT)], constants, opset)
     external = model([node("Add", ["x", "e"], ["y"])], image, [("y", TensorProto.FLOAT)], [("e", f(3, 8, 8))])
@@ -122,6 +128,20 @@ def networks():
         entry = tensor.external_data.add()
         entry.key, entry.value = key, value
     yield "external", external
+
+
+def body(of_scan):
+    """A round of a loop, or of a scan: adds and stacks."""
+    value = lambda name, kind, shape: helper.make_tensor_value_info(name, kind, shape)  # noqa: E731
+    state, f32 = value("a", TensorProto.FLOAT, None), TensorProto.FLOAT
+    nodes = [helper.make_node("Add", ["a", "piece" if of_scan else "one"], ["b"]), helper.make_node("Identity", ["b"], ["each"])]
+    one = numpy_helper.from_array(np.ones(1, np.float32), "one")
+    outputs = [value("b", f32, None), value("each", f32, None)]
+    if of_scan:
+        return helper.make_graph(nodes, "scan", [state, value("piece", f32, None)], outputs, [one])
+    nodes.append(helper.make_node("Identity", ["go"], ["again"]))
+    inputs = [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), state]
+    return helper.make_graph(nodes, "loop", inputs, [value("again", TensorProto.BOOL, [])] + outputs, [one])
 
 
 def older(f):
@@ -169,6 +189,24 @@ def older(f):
                        ("QLinearAveragePool", {"kernel_shape": [2, 2]})]:
         one = node(name, ["q", "s", "z", "s", "z"], ["r"], domain="com.microsoft", **more)
         forms.append((17, name, [quantized, one, dequantized], q))
+    ms = {"domain": "com.microsoft"}
+    forms += [
+        (17, "QLinearSoftmax", [quantized, node("QLinearSoftmax", ["q", "s", "z", "s", "z"], ["r"], axis=3, opset=13, **ms),
+                                dequantized], q),
+        (17, "QLinearReduceMean", [quantized, node("QLinearReduceMean", ["q", "s", "z", "s", "z"], ["r"], axes=[2, 3],
+                                                   keepdims=1, **ms), dequantized], q),
+        (17, "MatMulIntegerToFloat", [quantized, node("MatMulIntegerToFloat", ["q", "m", "s", "s", "z", "z", "c"], ["y"], **ms)],
+         q + [("c", np.ones(4, np.float32))]),
+        (17, "DynamicQuantizeMatMul", [node("DynamicQuantizeMatMul", ["x", "m", "s", "z"], ["y"], **ms)], q),
+        (17, "QGemm", [quantized, node("Flatten", ["q"], ["f"]), node("QGemm", ["f", "s", "z", "k", "s", "z", "", "s", "z"], ["r"], **ms),
+                       dequantized], q + [("k", np.ones((192, 3), np.uint8))]),
+        (13, "resize13", [node("Resize", ["x", "", "k"], ["y"], mode="nearest", nearest_mode="floor",
+                               coordinate_transformation_mode="tf_half_pixel_for_nn")], [("k", np.array([1, 1, 2, 2], np.float32))]),
+        (18, "resize18", [node("Resize", ["x", "", "", "k"], ["y"], mode="linear", axes=[2, 3], antialias=0)],
+         [("k", np.array([16, 12]))]),
+        (17, "loop", [node("Loop", ["n", "", "x"], ["y", "all"], body=body(False))], [("n", np.array(3))]),
+        (17, "scan", [node("Scan", ["c", "x"], ["y", "all"], num_scan_inputs=1, body=body(True))], [("c", np.zeros((3, 8, 8), np.float32))]),
+    ]
     many = node("QLinearConcat", ["s", "z", "q", "s", "z", "q", "s", "z"], ["r"], domain="com.microsoft", axis=1)
     return forms + [(17, "QLinearConcat", [quantized, many, dequantized], q)]
 
