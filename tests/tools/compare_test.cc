@@ -9,6 +9,7 @@
 #include "ops/table.h"
 #include "tests/tools/command.h"
 #include "tools/compare/crew.h"
+#include "tools/compare/ort_nodes.h"
 #include "tools/compare/saved_results.h"
 
 namespace quadlane::tools {
@@ -38,7 +39,7 @@ CommandResult compare(const Scratch& scratch, const std::string& more) {
 
 TEST(Compare, OnnxRuntimeComputesTheSame) {
   Scratch scratch;
-  CommandResult r = compare(scratch, cat("--with ort --html ", scratch.path("c.html")));
+  CommandResult r = compare(scratch, cat("--with ort --by-node --html ", scratch.path("c.html")));
   if (r.err.find("tools/setup --peers") != std::string::npos) GTEST_SKIP() << r.err;
   ASSERT_EQ(r.code, 0) << r.err;
   const Json json = Json::parse(*read_file(scratch.path("c.json")));
@@ -48,11 +49,34 @@ TEST(Compare, OnnxRuntimeComputesTheSame) {
   EXPECT_LT(ort["difference"]["largest"].get<double>(), 1e-4);
   EXPECT_GT(ort["difference"]["sqnr_db"].get<double>(), 90);
   EXPECT_EQ(ort["difference"]["labels_changed"], 0);
+  double theirs = 0;
+  ASSERT_TRUE(json.contains("nodes"));
+  for (const Json& node : json["nodes"]) theirs += node["ort_ms"].get<double>();
+  EXPECT_GT(theirs, 0);
   if (run_shell(scratch, "command -v chromium").code != 0) GTEST_SKIP() << "chromium is not installed";
   CommandResult dom = run_shell(scratch, cat("timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom "
                                              "--user-data-dir=",
                                              scratch.path("browser"), " file://", scratch.path("c.html")));
   EXPECT_NE(dom.out.find("data-ready=\"2\""), std::string::npos) << "the script stopped before its end";
+}
+
+TEST(Compare, NodesBelongToTheLayerWithTheLongestName) {
+  auto nodes = parse_ort_profile(R"([
+    {"cat": "Session", "name": "model_run", "dur": 900},
+    {"cat": "Node", "name": "a/conv_kernel_time", "dur": 50, "args": {"op_name": "Conv"}},
+    {"cat": "Node", "name": "a/conv_kernel_time", "dur": 40, "args": {"op_name": "Conv"}},
+    {"cat": "Node", "name": "a/conv_fence_before", "dur": 1, "args": {"op_name": "Conv"}},
+    {"cat": "Node", "name": "a/conv_quant_kernel_time", "dur": 10, "args": {"op_name": "QuantizeLinear"}},
+    {"cat": "Node", "name": "a/conv2_kernel_time", "dur": 7, "args": {"op_name": "Conv"}}])");
+  ASSERT_TRUE(nodes.ok()) << nodes.error().text();
+  const std::vector<NodePair> pairs = pair_nodes({{"a", "Conv"}, {"a/conv", "Conv"}}, *nodes);
+  ASSERT_EQ(pairs.size(), 2u);
+  EXPECT_NEAR(pairs[1].ort_ms, 0.05, 1e-12);
+  EXPECT_EQ(pairs[1].ort_operators, "Conv, QuantizeLinear");
+  EXPECT_NEAR(pairs[0].ort_ms, 0.007, 1e-12);
+  EXPECT_EQ(pair_nodes({{"b", "Conv"}}, *nodes).size(), 3u);  // one more for each operator
+  EXPECT_FALSE(parse_ort_profile("{}").ok());
+  EXPECT_FALSE(parse_ort_profile(R"([{"cat": "Node", "name": "x_kernel_time"}])").ok());
 }
 
 TEST(Compare, OneDnnLayerByLayer) {

@@ -127,6 +127,7 @@ std::string comparison_table(const Comparison& c) {
                 fixed(their_sum / 1e3, 3), " ms; geometric mean of the layers ",
                 fixed(measure::geometric_mean(speedups), 3), "\n");
   }
+  if (!c.nodes.empty()) text += cat("\n", node_table(c.nodes));
   for (const std::string& remark : c.remarks) text += remark + "\n";
   return text;
 }
@@ -161,9 +162,10 @@ Json comparison_json(const Comparison& c) {
                       {"quadlane_us", l.ours().median},
                       {"onednn_us", l.theirs().median},
                       {"onednn_implementation", l.implementation}});
-  return {{"kind", "comparison"},          {"model", c.model},     {"streams", c.settings.streams},
-          {"threads", c.settings.threads}, {"engines", engines},   {"layers", layers},
-          {"onednn", c.onednn_version},    {"remarks", c.remarks}, {"host", host_json()}};
+  return {
+      {"kind", "comparison"}, {"model", c.model},   {"streams", c.settings.streams}, {"threads", c.settings.threads},
+      {"engines", engines},   {"layers", layers},   {"nodes", node_json(c.nodes)},   {"onednn", c.onednn_version},
+      {"remarks", c.remarks}, {"host", host_json()}};
 }
 
 Status check_regression(const Comparison& c, double share) {

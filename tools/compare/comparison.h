@@ -5,6 +5,7 @@
 
 #include "tools/compare/contender.h"
 #include "tools/compare/layer_pair.h"
+#include "tools/compare/ort_nodes.h"
 
 namespace quadlane::tools {
 
@@ -20,6 +21,7 @@ struct Comparison {
   std::vector<Contender> engines;  // the first is ours
   std::vector<LayerPair> layers;   // beside oneDNN; empty when not asked for
   std::string onednn_version;
+  std::vector<NodePair> nodes;       // beside ONNX Runtime's; empty when not asked for
   std::vector<std::string> remarks;  // engines left out, and why
 };
 

@@ -11,7 +11,6 @@
 #include "tools/cli/calibrate.h"
 #include "tools/cli/model_prep.h"
 #include "tools/compare/crew.h"
-#include "tools/compare/temporary_folder.h"
 #include "tools/measure/machine.h"
 #include "tools/peers/openvino.h"
 
@@ -36,10 +35,7 @@ Status run_first(Contender& c, const Outputs& outputs) {
   return {};
 }
 
-struct PeerModel {
-  std::string path, detail;
-  std::shared_ptr<TemporaryFolder> temporary;
-};
+}  // namespace
 
 Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w, const std::string& file) {
   if (!file.empty()) return PeerModel{file, std::filesystem::path(file).filename(), nullptr};
@@ -74,6 +70,8 @@ Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w, const 
   QL_TRY(Graph int8, quantize(graph, op_table(), profile, policy));
   return written(int8, "quantized --for any");
 }
+
+namespace {
 
 // One stream of a peer, kept by its function.
 template <class Session>

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/cli/workload.h"
+#include "tools/compare/temporary_folder.h"
 #include "tools/peers/ort.h"
 
 namespace quadlane::tools {
@@ -21,11 +22,18 @@ struct Contender {
 
 Result<Contender> our_contender(const Workload&, double load_ms, int64_t memory_bytes);
 
-// What ONNX Runtime is given: `model` itself where it runs in the precision asked for; or, of an fp32 model for int8,
-// the form that `quantize --for any` writes, in a temporary file that is removed again; or `file`, if it is not empty.
+// What another engine is given: the model itself where it runs in the precision asked for; or, of an fp32 model for
+// int8, the form that `quantize --for any` writes, in a temporary file that is removed again; or `file`, if it is not
+// empty.
+struct PeerModel {
+  std::string path, detail;
+  std::shared_ptr<TemporaryFolder> temporary;
+};
+Result<PeerModel> peer_model(const WorkloadArgs&, const Workload&, const std::string& file);
+
 Result<Contender> ort_contender(const peers::Ort&, const WorkloadArgs&, const Workload&, const std::string& file = {});
 
-// OpenVINO by its C interface: `library` is a libopenvino_c.so. It is given what ONNX Runtime is given.
+// OpenVINO by its C interface: `library` is a libopenvino_c.so.
 Result<Contender> openvino_contender(const std::string& library, const WorkloadArgs&, const Workload&,
                                      const std::string& file = {});
 

@@ -12,6 +12,7 @@ enum Slot : size_t {
   kCreateSession = 7,
   kRun = 9,
   kCreateSessionOptions = 10,
+  kEnableProfiling = 14,
   kSetSessionLogSeverityLevel = 22,
   kSetSessionGraphOptimizationLevel = 23,
   kSetIntraOpNumThreads = 24,
@@ -102,7 +103,8 @@ Result<Ort> Ort::open(const std::string& library) {
   return ort;
 }
 
-Result<OrtSession> OrtSession::load(const Ort& ort, const std::string& model, int threads, int streams) {
+Result<OrtSession> OrtSession::load(const Ort& ort, const std::string& model, int threads, int streams,
+                                    const std::string& profile) {
   void* raw = nullptr;
   QL_CHECK_OK(call(ort.api_, kCreateSessionOptions, &raw));
   std::shared_ptr<void> options = owned(ort.api_, kReleaseSessionOptions, raw);
@@ -111,6 +113,7 @@ Result<OrtSession> OrtSession::load(const Ort& ort, const std::string& model, in
   // Callers count as one of its threads each; with one for a request there is no pool that they could share.
   QL_CHECK_OK(call(ort.api_, kSetIntraOpNumThreads, raw, threads == 1 ? 1 : threads * streams));
   QL_CHECK_OK(call(ort.api_, kSetInterOpNumThreads, raw, 1));
+  if (!profile.empty()) QL_CHECK_OK(call(ort.api_, kEnableProfiling, raw, profile.c_str()));
   OrtSession session;
   session.ort_ = &ort;
   void* made = nullptr;

@@ -29,7 +29,7 @@ struct CompareArgs {
   std::vector<std::string> with, also;
   std::string newer, build, peer_model, ort, openvino, onednn, fail_over, json, html;
   int rounds = 7;
-  bool layers = false;
+  bool layers = false, by_node = false;
 };
 
 // "5%" or "5" -> 0.05; negative when not given.
@@ -159,6 +159,7 @@ Status compare(const CompareArgs& args, int& exit_code) {
   for (const std::string& path : {args.json, args.html})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
   QL_TRY(double share, fail_over_share(args.fail_over));
+  if (args.by_node && !wants(args, "ort")) return invalid_argument("--by-node needs --with ort");
   if (args.layers) return compare_values(args);
   if (!args.newer.empty()) return compare_files(args, share, exit_code);
   Comparison comparison;
@@ -170,6 +171,9 @@ Status compare(const CompareArgs& args, int& exit_code) {
     QL_CHECK_OK(gather(args, engines, comparison));
     if (wants(args, "onednn")) QL_CHECK_OK(gather_layers(args, engines.models[0].workload, comparison));
     QL_CHECK_OK(run_in_turn(comparison, args.workload.seconds));
+    if (args.by_node && engines.ort) {
+      QL_TRY(comparison.nodes, ort_nodes(*engines.ort, args.workload, engines.models[0].workload, args.peer_model));
+    }
   }
   std::fputs(comparison_table(comparison).c_str(), stdout);
   const nlohmann::ordered_json json = comparison_json(comparison);
@@ -193,6 +197,7 @@ Verb add_compare(CLI::App& root) {
       ->take_all();
   app->add_option("--also", args->also, "another model file in this engine; repeatable")->take_all();
   app->add_flag("--layers", args->layers, "with --also: where the two models' values diverge, layer by layer");
+  app->add_flag("--by-node", args->by_node, "with ort: its nodes' times beside our layers'");
   app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
       ->excludes("--with", "--also");
   app->add_option("--peer-model", args->peer_model,
