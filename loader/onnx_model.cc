@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "loader/file.h"
 #include "loader/guard.h"
@@ -75,6 +76,20 @@ std::string OnnxModel::metadata(const std::string& key) const {
   for (const auto& entry : file_->proto->metadata_props())
     if (entry.key() == key) return entry.value();
   return {};
+}
+
+std::vector<std::string> OnnxModel::external_files() const {
+  std::set<std::string> names;
+  auto add = [&](const onnx::TensorProto& tensor) {
+    if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
+    for (const auto& entry : tensor.external_data())
+      if (entry.key() == "location") names.insert(entry.value());
+  };
+  for (const auto& tensor : file_->proto->graph().initializer()) add(tensor);
+  for (const auto& node : file_->proto->graph().node())
+    for (const auto& attribute : node.attribute())
+      if (attribute.has_t()) add(attribute.t());
+  return {names.begin(), names.end()};
 }
 
 bool OnnxModel::is_open() const {

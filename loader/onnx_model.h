@@ -19,6 +19,8 @@ class OnnxModel {
   bool is_open() const;  // some dimension of some input is not fixed
   // An entry of the model's metadata_props; empty: there is none.
   std::string metadata(const std::string& key) const;
+  // The files of external data that initializers and constants name, each once, relative to the model's folder.
+  std::vector<std::string> external_files() const;
   // As load_onnx gives it. May be called from several threads; external data is read again.
   Result<Graph> bind(const OpTable&, const LoadOptions& = {}) const;
 

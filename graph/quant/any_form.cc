@@ -154,7 +154,7 @@ class AnyForm {
 
   Status quantize_weights(NodeId id) {
     const Node node = fp32_[id];
-    ++report_.quantized;
+    report_.int8.push_back(node.name);
     const Tensor& weights = *fp32_.constant(node.input(1));
     const Shape& shape = weights.shape();
     const bool rows = node.op == "Conv" || node.attrs.int_or("transB", 0) != 0;

@@ -77,7 +77,7 @@ Status InputMoments::observe(ValueId value, const Tensor& t) {
     std::vector<float> rows(count * layer.length), product(layer.length * layer.length);
     for (size_t g = 0; g < layer.groups; ++g) {
       for (size_t i = 0; i < count; ++i) {
-        // Evenly spread with an odd step, elsewhere in every input.
+        // Evenly spread, beginning elsewhere in every input.
         const size_t at = (i * (all / count) + sample_ * 7919) % all, pixel = at % pixels;
         float* patch = rows.data() + i * layer.length;
         take_patch(t, reader.window, static_cast<int64_t>(at / pixels), g, channels,

@@ -171,17 +171,21 @@ class Writer {
     return replace(old, emit_.op(std::move(node), name(old) + "_int8"));
   }
 
-  // A convolution in fp32 that reads fp32, and whose results are stored in levels: its weights and bias carry them.
+  // A convolution in fp32 that reads fp32: its weights and bias carry the levels its results are stored in, and its
+  // bias what the policy shifts it by.
   Status write_float_conv(NodeId id) {
     Node node = fp32_[id];
     const Source* source = source_of(node);
-    if (!source || !in_levels(*source)) return {};
+    const bool levels = source && in_levels(*source), free = levels && source->free;
+    const auto extra = policy_.bias_shift.find(node.name);
+    if (!levels && (extra == policy_.bias_shift.end() || !fp32_.constant(node.input(1)))) return {};
     std::vector<double> bias = floats_of(fp32_, node.input(2));
-    bias.resize(source->scale.size(), 0);
+    bias.resize(static_cast<size_t>(fp32_[node.output()].type.shape[1]), 0);
     std::vector<float> shifted, factor;
     for (size_t o = 0; o < bias.size(); ++o) {
-      shifted.push_back(static_cast<float>(bias[o] - (source->free ? source->low[o] : 0)));
-      factor.push_back(static_cast<float>(1 / source->scale[o]));
+      if (extra != policy_.bias_shift.end() && o < extra->second.size()) bias[o] += extra->second[o];
+      shifted.push_back(static_cast<float>(bias[o] - (free ? source->low[o] : 0)));
+      factor.push_back(levels ? static_cast<float>(1 / source->scale[o]) : 1.0f);
     }
     node.inputs.resize(3, kNoValue);
     node.inputs[0] = g_[id].input(0);  // what it reads may have been replaced
@@ -225,8 +229,7 @@ Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Pr
                                     const QuantPolicy& policy, QuantReport& report) {
   StoragePlan plan = plan_storage(g, policy, report);
   QL_CHECK_OK(choose_scales(g, profile, policy, plan));
-  for (const Source& source : plan.sources)
-    report.values.push_back({g[source.value].name, source.scale, source.low});
+  for (const Source& source : plan.sources) report.values.push_back({g[source.value].name, source.scale, source.low});
   return Writer(g, ops, profile, policy, plan).write();
 }
 

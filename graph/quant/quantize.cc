@@ -1,5 +1,8 @@
 #include "graph/quant/quantize.h"
 
+#include <algorithm>
+
+#include "graph/passes/rewrite.h"
 #include "graph/quant/any_form.h"
 #include "graph/quant/quadlane_form.h"
 #include "graph/verify.h"
@@ -10,6 +13,13 @@ Result<std::vector<Range>> QuantPolicy::ranges(const std::string& value, const V
   const RangeMethod chosen = method_of(value);
   auto ranges = memory ? memory->choose(value, seen, chosen, shared) : choose_ranges(seen, chosen, shared);
   return std::move(ranges).context(cat("value '", value, "'"));
+}
+
+bool has_quantizers(const Graph& g) {
+  const std::vector<NodeId> order = g.order();
+  return std::any_of(order.begin(), order.end(), [&](NodeId id) {
+    return is_one_of(g[id].op, {"QuantizeLinear", "DequantizeLinear"});
+  });
 }
 
 Result<Graph> quantize(const Graph& simplified, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,

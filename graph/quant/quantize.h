@@ -49,13 +49,20 @@ struct QuantPolicy {
 struct QuantValue {
   std::string name;
   std::vector<double> scale, low;  // one element: all channels alike
+
+  double scale_of(size_t channel) const { return scale.size() == 1 ? scale[0] : scale[channel]; }
+  double low_of(size_t channel) const { return low.size() == 1 ? low[0] : low[channel]; }
 };
 
 struct QuantReport {
-  int convs = 0, quantized = 0;    // convolutions in the graph, and those of them that became int8
+  int convs = 0;                   // in the graph, fully connected layers that count as such among them
+  std::vector<std::string> int8;   // those of them that became int8
   std::vector<QuantValue> values;  // those that are stored as bytes where they are computed
   std::vector<std::string> notes;  // why one stayed in fp32
 };
+
+// Whether a node quantizes or dequantizes.
+bool has_quantizers(const Graph&);
 
 // Fails when the profile lacks a value it needs, naming it.
 Result<Graph> quantize(const Graph& simplified, const OpTable&, const Profile&, const QuantPolicy& = {},

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/onnx_model.h"
 #include "tests/loader/model_builder.h"
 
 namespace quadlane::testing {
@@ -67,6 +68,13 @@ class ExternalData : public ::testing::Test {
 
   fs::path root_;
 };
+
+TEST_F(ExternalData, IsToldByName) {
+  const std::string bytes = model({{"location", "parts/more.bin"}}).bytes();
+  auto file = OnnxModel::from_bytes(std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->external_files(), std::vector<std::string>{"parts/more.bin"});
+}
 
 TEST_F(ExternalData, ReadsOffsetsAndFolders) {
   EXPECT_EQ(values(model({{"location", "weights.bin"}})), (std::vector<float>{1, 2}));

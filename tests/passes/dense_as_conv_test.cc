@@ -104,7 +104,7 @@ TEST(DenseAsConv, ProductsOfTheCommonForm) {
   auto qdq = quantize(fp32, op_table(), profile_of(fp32, 4), {.form = QuantForm::for_any}, &report);
   ASSERT_TRUE(qdq.ok()) << qdq.error().text();
   Graph int8 = fused_int8(*qdq);
-  EXPECT_EQ(report.quantized, 3);
+  EXPECT_EQ(report.int8.size(), 3u);
   EXPECT_EQ(ops_of(int8), "ql.Quantize ql.Conv ql.GlobalAveragePool Flatten ql.MatMul ql.MatMul") << print(int8);
   EXPECT_EQ(compare_levels(int8, *qdq, 1).share(), 1);
   EXPECT_GT(sqnr(int8, fp32, 1), 30);

@@ -81,6 +81,33 @@ output %y
   EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), nearest + 0.1);
 }
 
+// Whether its results are levels or an output of the network, whether it reads numbers or bytes.
+TEST(KeepF32, KeptLayersTakeBiasShiftsToo) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,2,8,8]
+const %w1: f32[4,2,3,3] = random(1)
+const %w2: f32[2,4,1,1] = random(2)
+%a: f32[1,4,8,8] = Conv(%x, %w1) name="first" pads=[1,1,1,1]
+%y: f32[1,2,8,8] = Conv(%a, %w2) name="second"
+output %y
+)",
+                                    op_table()));
+  const Profile profile = profile_of(g, 4);
+  const std::vector<Tensor> inputs = random_inputs(g, 900);
+  for (const char* shifted : {"first", "second"})
+    for (std::set<std::string> kept : {std::set<std::string>{}, {"first"}, {"second"}, {"first", "second"}}) {
+      QuantPolicy policy{.keep_f32 = kept};
+      const Tensor before = outputs_of(quantized(g, profile, policy), inputs)[0];
+      policy.bias_shift[shifted] = std::vector<double>(4, 0.05);
+      const Tensor after = outputs_of(quantized(g, profile, policy), inputs)[0];
+      const float* w2 = g.constant(g.producer(g.outputs()[0])->input(1))->as<float>();
+      double mean = 0, want = 0;
+      for (int64_t i = 0; i < after.count(); ++i) mean += (after.as<float>()[i] - before.as<float>()[i]) / 128;
+      for (int i = 0; i < 8; ++i) want += shifted == std::string("first") ? w2[i] * 0.05 / 2 : 0.05 / 8;
+      EXPECT_NEAR(mean, want, 0.004) << shifted << ", kept: " << kept.size();
+    }
+}
+
 // What stays in fp32 must not coarsen its neighbours' levels.
 TEST(KeepF32, EveryLayerKeptLowersTheError) {
   Graph g = simplified(*parse_graph(R"(graph "net"

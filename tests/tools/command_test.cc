@@ -246,6 +246,7 @@ TEST(Command, SegmentsAnExam) {
   EXPECT_EQ(report["phases"].size(), 3u);
   auto record = nlohmann::json::parse(*read_file(scratch.path("provenance.json")));
   EXPECT_EQ(record["model_sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(record["calibration_sha256"].get<std::string>().size(), 64u);  // on the exam's own slices
   EXPECT_EQ(record["streams"], 2);
   EXPECT_EQ(record["inputs"][0]["sha256"].get<std::string>().size(), 64u);
   EXPECT_EQ(record["outputs"][0]["sha256"].get<std::string>().size(), 64u);

@@ -1,6 +1,5 @@
 #include "tools/accuracy/control.h"
 
-#include "graph/quant/any_form.h"
 #include "ops/table.h"
 #include "tools/cli/progress.h"
 
@@ -9,14 +8,6 @@ namespace {
 
 constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8;
 
-std::vector<std::string> convolutions(const Graph& graph, const QuantPolicy& policy) {
-  std::vector<std::string> names;
-  for (NodeId id : graph.order())
-    if (is_one_of(graph[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(graph, graph[id]))
-      if (!policy.keep_f32.count(graph[id].name)) names.push_back(graph[id].name);
-  return names;
-}
-
 }  // namespace
 
 SampleParts split_in_three(const CalibrationSource& all) {
@@ -24,6 +15,7 @@ SampleParts split_in_three(const CalibrationSource& all) {
   parts.statistics = all;
   if (all.samples.size() < kFewestSamples) {
     parts.tuning = parts.held_out = all.samples;
+    parts.apart = false;
     parts.note = cat("only ", all.samples.size(), " calibration inputs: none are held out");
     return parts;
   }
@@ -48,7 +40,9 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   const Labels* known = labels ? &*labels : nullptr;
   QL_TRY(Evaluator tuning, Evaluator::against(fp32, parts.tuning, parts.statistics, bound.metric, known));
   QL_TRY(Evaluator held_out, Evaluator::against(fp32, parts.held_out, parts.statistics, bound.metric, known));
-  const std::vector<std::string> convs = convolutions(fp32, policy);
+  QuantReport report;  // whatever does not become int8 anyway has nothing to be measured
+  QL_TRY(Graph unused, quantize(fp32, op_table(), profile, policy, &report));
+  const std::vector<std::string>& convs = report.int8;
   Progress progress("sensitivity", static_cast<int64_t>(convs.size()) + 1, "trials");
   auto measure_on = [&](const Evaluator& evaluator) {
     return [&](const std::set<std::string>& keep) -> Result<NetworkLoss> {
@@ -65,6 +59,7 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   result.fp32_held_out = held_out.fp32_score();
   result.tuning = tuning.inputs();
   result.held_out = held_out.inputs();
+  result.apart = parts.apart;
   return result;
 }
 

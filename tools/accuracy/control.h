@@ -17,7 +17,8 @@ struct DropBound {
 struct SampleParts {
   CalibrationSource statistics;
   std::vector<Sample> tuning, held_out;
-  std::string note;  // where there are too few to hold any out
+  bool apart = true;  // false: too few to hold any out, all three are all of them
+  std::string note;   // then
 };
 SampleParts split_in_three(const CalibrationSource&);
 
@@ -25,6 +26,10 @@ struct ControlResult {
   KeptLayers layers;
   double fp32_score = 1, fp32_held_out = 1;
   size_t tuning = 0, held_out = 0;  // inputs
+  bool apart = true;                // as in SampleParts
+
+  // What the inputs that check are, for people.
+  const char* checked_on() const { return apart ? "held-out inputs" : "the same inputs: too few to hold any out"; }
 };
 
 // `policy`: everything but the layers to keep.

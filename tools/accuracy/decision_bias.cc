@@ -5,7 +5,7 @@
 
 #include "graph/passes/rewrite.h"
 #include "ops/table.h"
-#include "tools/accuracy/exposed.h"
+#include "tools/accuracy/side_by_side.h"
 #include "tools/cli/progress.h"
 
 namespace quadlane::tools {
@@ -118,20 +118,13 @@ Result<bool> balance_decisions(const Graph& fp32, const Profile& profile, std::s
   if (!conv) return false;
   const std::string output = fp32[conv->output()].name;
   QL_TRY(Graph quantized, quantize(fp32, op_table(), profile, policy));
-  QL_TRY(Exposed a, Exposed::make(fp32, {output}));
-  QL_TRY(Exposed b, Exposed::make(quantized, {output}));
   Pixels pixels{static_cast<size_t>(fp32[conv->output()].type.shape[1]), 0, {}, {}};
   Progress progress("balancing classes", static_cast<int64_t>(samples.size()), "inputs");
-  for (const Sample& sample : samples) {
-    auto inputs = read_samples(sample, fp32, source);
-    if (!inputs.ok()) continue;  // of another shape
-    for (const std::vector<Tensor>& input : *inputs) {
-      QL_CHECK_OK(a.run(input));
-      QL_CHECK_OK(b.run(input));
-      pixels.add(a.value(0), b.value(0));
-    }
-    progress.advance();
-  }
+  QL_CHECK_OK(
+      side_by_side({fp32, output}, {quantized, output}, samples, source, [&](const Tensor& exact, const Tensor& shown) {
+        pixels.add(exact, shown);
+        progress.advance();
+      }));
   const std::vector<double> offset = area_offsets(pixels.fp32, pixels.int8, pixels.classes, std::max(pixels.t, 1e-12));
   std::vector<double>& shift = policy.bias_shift[conv->name];
   shift.resize(pixels.classes, 0);

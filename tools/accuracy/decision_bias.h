@@ -5,10 +5,11 @@
 // shifted all the same, one way for the whole data set. Offsets b of the classes are chosen so that on the inputs each
 // class keeps the area it has in fp32, counted softly:
 //
-//   sum over pixels of softmax((y_int8 + b) / T)  =  sum over pixels of softmax(y_fp32 / T)      T: four times the
-//   error
+//   sum over pixels of softmax((y_int8 + b) / T)  =  sum over pixels of softmax(y_fp32 / T)
 //
-// by Newton's method. Nothing else of the network changes.
+// by Newton's method, T being four times the error of the first input. Pixels whose best class leads by 8 T in both
+// networks decide nothing and are left out, as is what comes after 2^24 values. The bias of the last convolution takes
+// the offsets, nothing else changes.
 #pragma once
 
 #include "graph/quant/quantize.h"

@@ -15,15 +15,13 @@ struct Sums {
   double signal = 0, noise = 0, beyond = 0, count = 0;
 };
 
-double element(const std::vector<double>& v, size_t channel) { return v.size() == 1 ? v[0] : v[channel]; }
-
 void add(const Tensor& real, const Tensor& bytes, const QuantValue& value, Sums& sums) {
   const Shape& s = real.shape();
   const int64_t channels = s.size() < 2 ? 1 : s[1], batch = s.size() < 2 ? 1 : s[0],
                 inner = real.count() / batch / channels;
   for (int64_t row = 0; row < batch * channels; ++row) {
     const size_t c = static_cast<size_t>(row % channels);
-    const double scale = element(value.scale, c), low = element(value.low, c), high = low + 255 * scale;
+    const double scale = value.scale_of(c), low = value.low_of(c), high = low + 255 * scale;
     const float* x = real.as<float>() + row * inner;
     const uint8_t* q = bytes.as<uint8_t>() + row * inner;
     for (int64_t i = 0; i < inner; ++i) {

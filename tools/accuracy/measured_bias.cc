@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ops/table.h"
-#include "tools/accuracy/exposed.h"
+#include "tools/accuracy/side_by_side.h"
 #include "tools/cli/progress.h"
 
 namespace quadlane::tools {
@@ -12,11 +12,9 @@ namespace {
 // A convolution and how its result can be looked at in the quantized graph.
 struct Layer {
   std::string conv, value, shown;
-  std::vector<double> scale, low;  // of levels; empty: the result is a number
+  const QuantValue* levels;  // null: the result is a number
   size_t channels;
 };
-
-double element(const std::vector<double>& v, size_t channel) { return v.size() == 1 ? v[0] : v[channel]; }
 
 // The result of a Relu that alone reads v, else v. A Relu passes only a part of a shift on: it is corrected less.
 ValueId behind_relu(const Graph& graph, ValueId v) {
@@ -30,12 +28,11 @@ std::vector<Layer> layers_of(const Graph& fp32, const QuantReport& report) {
     const Node& node = fp32.at(id);
     if (node.op != "Conv" && node.op != "ConvTranspose") continue;
     const Value& result = fp32.at(behind_relu(fp32, node.output()));
-    Layer layer{node.name, result.name, {}, {}, {}, static_cast<size_t>(result.type.shape[1])};
+    Layer layer{node.name, result.name, {}, nullptr, static_cast<size_t>(result.type.shape[1])};
     for (const QuantValue& value : report.values) {
       if (value.name != result.name) continue;
       layer.shown = result.name + "_quantized";
-      layer.scale = value.scale;
-      layer.low = value.low;
+      layer.levels = &value;
     }
     if (fp32.is_output(node.output())) layer.shown = result.name;
     if (!layer.shown.empty()) layers.push_back(std::move(layer));
@@ -52,11 +49,11 @@ void add_error(const Layer& layer, const Tensor& exact, const Tensor& shown, std
     const size_t c = static_cast<size_t>(row % channels);
     const float* x = exact.as<float>() + row * inner;
     double sum = 0;
-    if (layer.scale.empty()) {
+    if (!layer.levels) {
       const float* y = shown.as<float>() + row * inner;
       for (int64_t i = 0; i < inner; ++i) sum += y[i] - x[i];
     } else {
-      const double scale = element(layer.scale, c), low = element(layer.low, c), high = low + 255 * scale;
+      const double scale = layer.levels->scale_of(c), low = layer.levels->low_of(c), high = low + 255 * scale;
       const uint8_t* q = shown.as<uint8_t>() + row * inner;
       for (int64_t i = 0; i < inner; ++i) sum += low + scale * q[i] - std::clamp<double>(x[i], low, high);
     }
@@ -76,19 +73,11 @@ Status measure_bias(const Graph& fp32, const Profile& profile, std::span<const S
   for (const Layer& layer : layers) {
     QL_TRY(Graph int8, quantize(fp32, op_table(), profile, policy));
     if (!find_value(int8, layer.shown)) continue;
-    QL_TRY(Exposed a, Exposed::make(fp32, {layer.value}));
-    QL_TRY(Exposed b, Exposed::make(int8, {layer.shown}));
     std::vector<double> error(layer.channels, 0);
     double images = 0;
-    for (const Sample& sample : samples) {
-      auto inputs = read_samples(sample, fp32, source);
-      if (!inputs.ok()) continue;  // of another shape
-      for (const std::vector<Tensor>& input : *inputs) {
-        QL_CHECK_OK(a.run(input));
-        QL_CHECK_OK(b.run(input));
-        add_error(layer, a.value(0), b.value(0), error, images);
-      }
-    }
+    QL_CHECK_OK(
+        side_by_side({fp32, layer.value}, {int8, layer.shown}, samples, source,
+                     [&](const Tensor& exact, const Tensor& shown) { add_error(layer, exact, shown, error, images); }));
     for (double& e : error) e = images > 0 ? -e / images : 0;
     policy.bias_shift[layer.conv] = std::move(error);
     progress.advance();

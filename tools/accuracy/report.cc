@@ -105,7 +105,7 @@ nlohmann::ordered_json control_json(const DropBound& bound, const std::string& m
           {"met", layers.met},
           {"f32_score", control.fp32_score},
           {"f32_score_held_out", control.fp32_held_out},
-          {"inputs", {{"tuning", control.tuning}, {"held_out", control.held_out}}},
+          {"inputs", {{"tuning", control.tuning}, {"held_out", control.held_out}, {"apart", control.apart}}},
           {"int8", {{"tuning", loss_json(layers.int8)}, {"held_out", loss_json(layers.int8_held_out)}}},
           {"mixed", {{"tuning", loss_json(layers.loss)}, {"held_out", loss_json(layers.held_out)}}},
           {"kept", layers.keep},

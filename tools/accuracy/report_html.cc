@@ -97,15 +97,17 @@ std::string control_section(const QuantizationReport& r) {
   const KeptLayers& layers = r.control->layers;
   std::string html =
       "<h2>Accuracy bound</h2>\n<p>" + r.metric + " may fall by at most " + format("%.6g", r.bound->max_drop) +
-      cat(". Layers were ranked on ", r.control->tuning, " inputs; more of them were kept until ", r.control->held_out,
-          " others met the bound too (where there were enough: see the notes).</p>\n");
+      cat(". Layers were ranked on ", r.control->tuning, " inputs",
+          r.control->apart ? cat("; more of them were kept until ", r.control->held_out, " others met the bound too")
+                           : ", all there were: none are held out",
+          ".</p>\n");
   html += "<table><tr><th></th><th>fp32 score</th><th>drop, all int8</th><th>drop, as written</th></tr>\n";
   auto row = [&](const char* name, double score, const NetworkLoss& a, const NetworkLoss& b) {
     html += cat("<tr><td>", name, "</td><td>", format("%.6f", score), "</td><td>", format("%.6f", a.drop), "</td><td>",
                 format("%.6f", b.drop), "</td></tr>\n");
   };
   row("chosen on", r.control->fp32_score, layers.int8, layers.loss);
-  row("held out", r.control->fp32_held_out, layers.int8_held_out, layers.held_out);
+  if (r.control->apart) row("held out", r.control->fp32_held_out, layers.int8_held_out, layers.held_out);
   html += "</table>\n";
   if (layers.ranking.empty()) return html + "<p>int8 alone meets the bound: no layer was measured on its own.</p>\n";
   html +=
@@ -147,7 +149,7 @@ std::string to_html(const QuantizationReport& r) {
   html += "<h1>" + escaped(r.model) + " in int8</h1>\n<p class=\"muted\">" + escaped(r.output) +
           cat(", ", r.samples, " calibration inputs, ranges: ") + r.method + ", rounding: " + r.rounding +
           ", for: " + r.form + "</p>\n<div class=\"tiles\">";
-  html += tile(cat(r.quantized.quantized, " of ", r.quantized.convs), "convolutions in int8");
+  html += tile(cat(r.quantized.int8.size(), " of ", r.quantized.convs), "convolutions in int8");
   if (r.inputs > 0) html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the output");
   if (r.inputs > 0 && r.metric != "sqnr") {
     html += tile(format("%.6f", r.drop), r.metric + " lost against fp32");
@@ -155,7 +157,8 @@ std::string to_html(const QuantizationReport& r) {
   }
   html += "</div>\n<p>";
   html += r.inputs == 0 ? std::string("Nothing was measured: there were no inputs, or see the notes.")
-                        : cat("Measured on ", r.inputs, r.control ? " held-out inputs" : " of the calibration inputs",
+                        : cat("Measured on ", r.inputs,
+                              r.control && r.control->apart ? " held-out inputs" : " of the calibration inputs",
                               " by the engine itself.");
   html += "</p>\n";
   html += control_section(r) + worst_section(r);

@@ -83,7 +83,8 @@ Result<std::shared_ptr<const InputMoments>> input_moments(const Graph& simplifie
   for (const Sample& sample : source.samples) {
     auto inputs = read_samples(sample, simplified, source);
     progress.advance();
-    if (!inputs.ok()) continue;  // of another shape
+    if (!inputs.ok() && source.rebind) continue;  // of another shape
+    if (!inputs.ok()) return std::move(inputs).error();
     for (const std::vector<Tensor>& input : *inputs) {
       Status failed;
       QL_CHECK_OK(evaluate(input, [&](ValueId id, const Tensor& t) {

@@ -15,12 +15,6 @@ namespace {
 
 constexpr int kRandomSamples = 4;
 
-bool has_quantizers(const Graph& graph) {
-  for (NodeId id : graph.order())
-    if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear") return true;
-  return false;
-}
-
 std::vector<run::TensorInfo> input_infos(const Graph& graph) {
   std::vector<run::TensorInfo> infos;
   for (ValueId id : graph.inputs()) infos.push_back({graph.at(id).name, graph.at(id).type});
@@ -83,17 +77,17 @@ Result<LoadedGraph> load_graph(const ModelArgs& model_args, const PrecisionArgs&
   return LoadedGraph{std::move(int8), profile.to_text(), random};
 }
 
-Result<Model> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs,
-                         bool* random_calibration) {
+Result<LoadedModel> load_model(const ModelArgs& model_args, const PrecisionArgs& args, std::span<const Tensor> inputs) {
   QL_TRY(ModelOptions options, model_args.options());
   if (is_plan_file(model_args.path)) {
     if (!args.precision.empty() || !args.calib.empty())
       return invalid_argument("'", model_args.path, "' is a plan: its precision was fixed when it was compiled");
-    return Model::load_plan(model_args.path, options);
+    QL_TRY(Model plan, Model::load_plan(model_args.path, options));
+    return LoadedModel{std::move(plan), {}};
   }
   QL_TRY(LoadedGraph loaded, load_graph(model_args, args, inputs));
-  if (random_calibration) *random_calibration = loaded.random_calibration;
-  return Model::from_graph(std::move(loaded.graph), options);
+  QL_TRY(Model model, Model::from_graph(std::move(loaded.graph), options));
+  return LoadedModel{std::move(model), std::move(loaded.calibration), loaded.random_calibration};
 }
 
 }  // namespace quadlane::tools

@@ -27,15 +27,19 @@ Result<Profile> random_profile(const Graph& simplified);
 // An fp32 model with precision int8 is quantized by the calibration inputs, or else by random normal ones, which is
 // good for measuring speed only and told on stderr. A quantized model cannot be turned back into fp32: an error.
 // `inputs`: tensors for the model's inputs, whose shapes it takes where the options give none; may be empty.
-// `random_calibration`: set to whether that happened. A plan file is what it is: precision and calibration are refused.
-Result<Model> load_model(const ModelArgs&, const PrecisionArgs&, std::span<const Tensor> inputs = {},
-                         bool* random_calibration = nullptr);
-
-// The graph of that precision before it is compiled, and what it was quantized by.
-struct LoadedGraph {
-  Graph graph;
+// A plan file is what it is: precision and calibration are refused.
+struct LoadedModel {
+  Model model;
   std::string calibration;          // the statistics as text; empty: not quantized here
   bool random_calibration = false;  // they are of random inputs
+};
+Result<LoadedModel> load_model(const ModelArgs&, const PrecisionArgs&, std::span<const Tensor> inputs = {});
+
+// The graph of that precision before it is compiled.
+struct LoadedGraph {
+  Graph graph;
+  std::string calibration;
+  bool random_calibration = false;
 };
 Result<LoadedGraph> load_graph(const ModelArgs&, const PrecisionArgs&, std::span<const Tensor> inputs = {});
 

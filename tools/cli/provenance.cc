@@ -1,6 +1,7 @@
 #include "tools/cli/provenance.h"
 
 #include <ctime>
+#include <filesystem>
 
 #include "engine/api/plan_model.h"
 #include "engine/base/sha256.h"
@@ -30,17 +31,23 @@ Status add_origin(const std::string& path, nlohmann::ordered_json& record) {
   QL_TRY(std::string bytes, read_file(path));
   record["model_sha256"] = sha256_hex(bytes);
   record["calibration_sha256"] = file.metadata("calibration_sha256");
+  for (const std::string& name : file.external_files()) {
+    const std::string at = (std::filesystem::path(path).parent_path() / name).string();
+    QL_TRY(std::string data, read_file(at));
+    record["external_data"].push_back(hashed_file(name, at, data));
+  }
   return {};
 }
 
 }  // namespace
 
 Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model& model,
-                                          const StreamSettings& streams) {
+                                          const StreamSettings& streams, const std::string& calibration) {
   const measure::Host host = measure::describe_host();
   nlohmann::ordered_json record = {
       {"tool", cat("quadlane ", QUADLANE_VERSION)}, {"date", now()}, {"model", model_path}};
   QL_CHECK_OK(add_origin(model_path, record));
+  if (!calibration.empty()) record["calibration_sha256"] = sha256_hex(calibration);
   record["precision"] = model.is_int8() ? "int8" : "f32";
   record["isa"] = model.plan().isa;
   record["code"] = model.plan().code_method;

@@ -1,6 +1,5 @@
 // A record of what made a result. For int8 another run with the same model, inputs and engine gives the same bytes;
-// fp32 also depends on the schedules (KNOWN_ANOMALIES.md). Not in it: external data files, calibration in the same
-// process.
+// fp32 also depends on the schedules (KNOWN_ANOMALIES.md).
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,9 +10,11 @@
 
 namespace quadlane::tools {
 
-// Engine, processor, instruction set, threads, and the hashes of model, plan and calibration, as far as the file names
-// them. The caller adds "inputs" and "outputs".
-Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model&, const StreamSettings&);
+// Engine, processor, instruction set, threads, and the hashes of model, files of external data, plan and calibration.
+// `calibration`: the statistics the model was quantized by in this process; empty: those that the file names, if any.
+// The caller adds "inputs" and "outputs".
+Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model&, const StreamSettings&,
+                                          const std::string& calibration = {});
 nlohmann::ordered_json hashed_file(const std::string& name, const std::string& path, std::string_view bytes);
 nlohmann::ordered_json hashed_tensor(const std::string& name, const Tensor&);
 

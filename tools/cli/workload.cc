@@ -46,10 +46,11 @@ Result<Workload> prepare(const WorkloadArgs& args) {
     std::fprintf(stderr, "note: the control group grants %.3g processors, %d streams of %d threads run\n",
                  topology.quota, settings.streams, settings.threads);
   QL_TRY(std::vector<Tensor> given, given_inputs(args));
-  bool random = false;
-  QL_TRY(Model model, load_model(args.model, args.precision, given, &random));
-  if (std::string remark = isa_remark(model); !remark.empty()) std::fprintf(stderr, "note: %s\n", remark.c_str());
-  return Workload{std::move(model), std::move(given), settings, topology.usable_threads(), random};
+  QL_TRY(LoadedModel loaded, load_model(args.model, args.precision, given));
+  if (std::string remark = isa_remark(loaded.model); !remark.empty())
+    std::fprintf(stderr, "note: %s\n", remark.c_str());
+  return Workload{std::move(loaded.model), std::move(given), settings, topology.usable_threads(),
+                  loaded.random_calibration};
 }
 
 Result<Lane> Lane::make(const Model& model, std::span<const Tensor> given, int seed) {

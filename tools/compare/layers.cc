@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/passes/rewrite.h"
+#include "graph/quant/quantize.h"
 #include "loader/onnx_model.h"
 #include "ops/table.h"
 #include "tools/accuracy/exposed.h"
@@ -24,12 +24,6 @@ struct Pair {
   LayerDifference difference;
   size_t channels = 1;
 };
-
-bool has_quantizers(const Graph& graph) {
-  for (NodeId id : graph.order())
-    if (is_one_of(graph.at(id).op, {"QuantizeLinear", "DequantizeLinear"})) return true;
-  return false;
-}
 
 // Every value that a node of the first model computes and that the second has under some name, of the same shape.
 std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {

@@ -86,9 +86,9 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
 
 void print(const QuantizeArgs& args, const ControlResult& control) {
   const KeptLayers& layers = control.layers;
-  std::printf("%s drop: int8 %.6g, %.6g on held-out inputs; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
-              args.metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, layers.keep.size(), layers.loss.drop,
-              layers.held_out.drop, *args.max_drop);
+  std::printf("%s drop: int8 %.6g, %.6g on %s; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
+              args.metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, control.checked_on(),
+              layers.keep.size(), layers.loss.drop, layers.held_out.drop, *args.max_drop);
   for (const KeptLayers::Layer& layer : layers.ranking)
     if (layers.keep.count(layer.conv))
       std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.2f ms\n",
@@ -107,8 +107,8 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
   const KeptLayers& layers = result.layers;
   if (!layers.met)
     return invalid_argument("no assignment found meets a ", args.metric, " drop of ", bound.max_drop,
-                            ": the best reached is ", layers.loss.drop, ", ", layers.held_out.drop,
-                            " on held-out inputs, with ", layers.keep.size(), " of ", layers.ranking.size(),
+                            ": the best reached is ", layers.loss.drop, ", ", layers.held_out.drop, " on ",
+                            result.checked_on(), ", with ", layers.keep.size(), " of ", layers.ranking.size(),
                             " layers in fp32");
   choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());
   if (!parts.note.empty()) choice.notes.push_back(parts.note);
@@ -201,16 +201,16 @@ Status quantize_model(const QuantizeArgs& args) {
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
-        {"model", args.model.path},      {"output", args.output},        {"form", args.form},
-        {"method", args.method},         {"samples", profile.samples()}, {"convolutions", report.convs},
-        {"quantized", report.quantized}, {"notes", report.notes}};
+        {"model", args.model.path},        {"output", args.output},        {"form", args.form},
+        {"method", args.method},           {"samples", profile.samples()}, {"convolutions", report.convs},
+        {"quantized", report.int8.size()}, {"notes", report.notes}};
     if (choice.measured_on) json["auto"] = describe(choice);
     if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
     if (controlled) json["accuracy"] = control_json(bound_of(args), args.metric, *controlled);
     QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   }
-  std::printf("%s: %d of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(), report.quantized,
-              report.convs, static_cast<long long>(profile.samples()));
+  std::printf("%s: %zu of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(),
+              report.int8.size(), report.convs, static_cast<long long>(profile.samples()));
   if (choice.measured_on) print(choice);
   if (controlled) print(args, *controlled);
   for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());

@@ -23,8 +23,8 @@ struct SegmentArgs {
 
 constexpr int kCalibrationSlices = 24;  // of the exam itself, when an fp32 model is to run in int8 without --calib
 
-Result<Model> open_model(const SegmentArgs& args, const std::string& path, const std::string& precision,
-                         const Exam& exam) {
+Result<LoadedModel> open_model(const SegmentArgs& args, const std::string& path, const std::string& precision,
+                               const Exam& exam) {
   ModelArgs model_args = args.model;
   model_args.path = path;
   PrecisionArgs wanted = args.precision;
@@ -33,9 +33,9 @@ Result<Model> open_model(const SegmentArgs& args, const std::string& path, const
     if (inputs.size() != 1 || inputs[0].type.shape.size() != 4) return std::vector<Tensor>{};
     return prepared_slices(exam, static_cast<int>(inputs[0].type.shape[2]), kCalibrationSlices);
   };
-  QL_TRY(Model model, load_model(model_args, wanted));
-  QL_CHECK_OK(check_segmentation_model(model).context(cat("'", path, "'")));
-  return model;
+  QL_TRY(LoadedModel loaded, load_model(model_args, wanted));
+  QL_CHECK_OK(check_segmentation_model(loaded.model).context(cat("'", path, "'")));
+  return loaded;
 }
 
 Result<Reading> read_exam_with(const Model& model, const std::string& path, const Exam& exam,
@@ -99,13 +99,14 @@ Status segment(const SegmentArgs& args) {
   if (!args.truth.empty()) {
     QL_TRY(report.truth, read_labels(args.truth, exam));
   }
-  QL_TRY(Model model, open_model(args, args.model.path, args.precision.precision, exam));
+  QL_TRY(const LoadedModel main, open_model(args, args.model.path, args.precision.precision, exam));
+  const Model& model = main.model;
   if (std::string remark = isa_remark(model); !remark.empty()) std::fprintf(stderr, "note: %s\n", remark.c_str());
-  QL_TRY(auto made_by, provenance(args.model.path, model, settings));
+  QL_TRY(auto made_by, provenance(args.model.path, model, settings, main.calibration));
   QL_TRY(report.main, read_exam_with(model, args.model.path, exam, settings));
   if (!args.compare.empty()) {
-    QL_TRY(Model other, open_model(args, args.compare, "", exam));
-    QL_TRY(report.other, read_exam_with(other, args.compare, exam, settings));
+    QL_TRY(const LoadedModel other, open_model(args, args.compare, "", exam));
+    QL_TRY(report.other, read_exam_with(other.model, args.compare, exam, settings));
   }
   QL_CHECK_OK(write_results(args, report, made_by));
   std::fputs(summary_text(report).c_str(), stdout);

@@ -1,4 +1,4 @@
-// A model that asks for little is run as well, on zeros and on what its inputs' bytes happen to be.
+// A model that asks for little is run as well, on one fixed pattern of bytes.
 #pragma once
 
 #include "engine/api/engine.h"
