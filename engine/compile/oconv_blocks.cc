@@ -32,6 +32,31 @@ std::vector<std::byte> pack(const ConvOperands& op, const OconvSpec& spec, const
                             }));
 }
 
+// The taps that the pixels of one phase of a transposed convolution read.
+std::vector<ConvSection> sections_of_phase(const OconvProblem& p, int row, int column) {
+  std::vector<ConvSection> sections = p.sections;
+  for (ConvSection& section : sections)
+    std::erase_if(section.taps, [&](const ConvTap& tap) {
+      return (row * p.stride_y + tap.dy) % p.up_y != 0 || (column * p.stride_x + tap.dx) % p.up_x != 0;
+    });
+  return sections;
+}
+
+// What the zero points take from the bias depends on the taps.
+template <class T>
+size_t bias_of_phases(Emitter& e, const ConvOperands& op, const OconvSpec& spec, const OconvProblem& p, int64_t first,
+                      int64_t end) {
+  const auto lanes = static_cast<size_t>(spec.vectors() * kVectorPixels);
+  std::vector<T> bias(lanes * static_cast<size_t>(spec.phases()));
+  for (int row = 0; row < p.up_y; ++row)
+    for (int column = 0; column < p.up_x; ++column) {
+      const std::vector<ConvSection> sections = sections_of_phase(p, row, column);
+      T* to = bias.data() + lanes * static_cast<size_t>(spec.phase(row, column));
+      for (int64_t o = first; o < end; ++o) to[o - first] = static_cast<T>(folded_bias(op, o, sections));
+    }
+  return e.constant(bias);
+}
+
 struct BuiltBlock {
   run::OconvStep::Block block;
   BlockPlanes planes;
@@ -48,7 +73,9 @@ Result<BuiltBlock> build_block(Emitter& e, const ConvOperands& op, OconvSpec spe
   b.block.weights = e.constant(pack(op, spec, p, b.planes, first));
   const BlockConstants constants =
       block_constants(e, op, p.sources, p.sections, b.planes, first, end, spec.vectors() * kVectorPixels);
-  b.block.bias = constants.bias;
+  b.block.bias = spec.phases() == 1 ? constants.bias
+                 : op.is_u8()       ? bias_of_phases<int32_t>(e, op, spec, p, first, end)
+                                    : bias_of_phases<float>(e, op, spec, p, first, end);
   b.block.mult = constants.mult;
   b.block.shift = constants.shift;
   b.block.clamp_lo = constants.clamp_lo;

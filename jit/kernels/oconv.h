@@ -39,6 +39,8 @@ struct OconvSpec {
   // and at r * dst_row + c * 4 bytes in the result.
   int64_t src_pixel = kPixelBytes, src_row = 0, dst_row = 0;
   int up_y = 1, up_x = 1;
+  int phases() const { return up_y * up_x; }
+  int phase(int row, int column) const { return row % up_y * up_x + column % up_x; }
   std::vector<std::vector<OconvTap>> taps;  // one list for each section
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only

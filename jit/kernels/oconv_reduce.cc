@@ -94,11 +94,22 @@ void emit_section(Reduction& r, size_t section) {
 
 void emit_bias(Reduction& r) {
   Assembler& a = r.a;
+  const OconvSpec& s = r.t.spec;
   a.note("bias");
   a.load_arg(r.plane, offsetof(OconvArgs, bias));
-  for (int v = 0; v < r.t.spec.vectors(); ++v)
-    for (int p = 0; p < r.t.spec.pixels(); ++p)
-      p == 0 ? a.load(r.t.at(p, v), a.ptr[r.plane + v * kVectorBytes]) : a.copy(r.t.at(p, v), r.t.at(0, v));
+  for (int v = 0; v < s.vectors(); ++v) {
+    std::vector<int> first(static_cast<size_t>(s.phases()), -1);  // pixel of each phase
+    for (int p = 0; p < s.pixels(); ++p) {
+      const int phase = s.phase(p / s.columns, p % s.columns);
+      int& other = first[static_cast<size_t>(phase)];
+      if (other >= 0) {
+        a.copy(r.t.at(p, v), r.t.at(other, v));
+      } else {
+        a.load(r.t.at(p, v), a.ptr[r.plane + (phase * s.vectors() + v) * kVectorBytes]);
+        other = p;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -113,12 +113,14 @@ void check_problem(Problem& p) {
     }
   };
   limits(clamp_lo, true), limits(clamp_hi, false);
-  std::vector<int32_t> bias_s32(lanes);
-  std::vector<float> bias_f32(lanes), mult(lanes), shift(lanes);
+  std::vector<int32_t> bias_s32(lanes * static_cast<size_t>(s.phases()));
+  std::vector<float> bias_f32(bias_s32.size()), mult(lanes), shift(lanes);
   const bool extreme = pick(rng, 0, 3) == 0;
   for (size_t o = 0; o < static_cast<size_t>(s.outputs); ++o) {
-    bias_s32[o] = pick(rng, -5000, 5000);
-    bias_f32[o] = static_cast<float>(pick(rng, -100, 100)) / 50;
+    for (size_t at = o; at < bias_s32.size(); at += lanes) {
+      bias_s32[at] = pick(rng, -5000, 5000);
+      bias_f32[at] = static_cast<float>(pick(rng, -100, 100)) / 50;
+    }
     mult[o] = static_cast<float>(pick(rng, 1, 1000)) * (extreme ? 10.0f : 1e-5f);
     shift[o] = static_cast<float>(pick(rng, -100, 100));
   }
@@ -171,8 +173,9 @@ void check_problem(Problem& p) {
           continue;
         }
         const size_t so = static_cast<size_t>(o);
-        int32_t acc = u8 ? bias_s32[so] : 0;
-        double sum = u8 ? 0 : bias_f32[so];
+        const size_t of_phase = so + lanes * static_cast<size_t>(s.phase(p.y0 + y, p.x0 + x));
+        int32_t acc = u8 ? bias_s32[of_phase] : 0;
+        double sum = u8 ? 0 : bias_f32[of_phase];
         size_t plane_index = 0;
         for (size_t section = 0; section < s.taps.size(); ++section)
           for (int64_t plane = 0; plane < p.section_planes[section]; ++plane, ++plane_index)
@@ -247,7 +250,8 @@ void check_problem(Problem& p) {
   for (size_t i = 0; i < expected.size() / 4; ++i) {
     if (dst.bytes.as<uint32_t>()[i] == expected.as<uint32_t>()[i]) continue;
     const float ours = dst.bytes.as<float>()[i], theirs = expected.as<float>()[i];
-    ASSERT_LE(std::abs(ours - theirs), 1e-5f * std::abs(theirs) + 3e-7f * static_cast<float>(4 * count)) << "dword " << i;
+    ASSERT_LE(std::abs(ours - theirs), 1e-5f * std::abs(theirs) + 3e-7f * static_cast<float>(4 * count))
+        << "dword " << i;
   }
 }
 
@@ -277,7 +281,10 @@ TEST(Oconv, RefusesWhatItCannotGenerate) {
   EXPECT_EQ(message([](OconvSpec& s) { s.rows = 5, s.columns = 7; }), "a tile of 5 x 7 pixels x 16 outputs");
   EXPECT_EQ(message([](OconvSpec& s) { s.columns = 15, s.outputs = 32; }),
             "a tile of 1 x 15 pixels x 2 vectors of outputs needs 33 vector registers, there are 32");
-  EXPECT_EQ(message([](OconvSpec& s) { s.taps[0].assign(26, {0, 1}); }), "a section of 26 taps, a kernel takes 1 to 25");
+  EXPECT_EQ(message([](OconvSpec& s) {
+              s.taps[0].assign(26, {0, 1});
+            }),
+            "a section of 26 taps, a kernel takes 1 to 25");
   EXPECT_EQ(message([](OconvSpec& s) { s.taps[0][0].offset = 2; }),
             "a tap at byte offset 2, expected whole pixels and less than 2^29");
   EXPECT_EQ(message([](OconvSpec& s) { s.act = Activation::clip; }), "an activation on a u8 output");

@@ -73,6 +73,7 @@ Result<LoadFigures> measure_load(const Workload& w, const ScenarioOptions& optio
     lanes.push_back(std::move(lane));
   }
   QL_CHECK_OK(first_run(group, w, lanes[0], f));
+  f.peak_bytes = measure::peak_memory();  // before anything is measured in buffers of its own
   f.copy = measure::measure_copy(detect_cpu());
   QL_TRY(CoreSpeed before, core_speed(w.model));
   const measure::CpuTime cpu_before = measure::CpuTime::now();

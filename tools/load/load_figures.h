@@ -29,6 +29,8 @@ struct LoadFigures {
   double others = 0;                         // share of the machine that others used meanwhile
   measure::CopySpeed copy;
   size_t requests = 0, arena_bytes = 0, resident_bytes = 0;
+  size_t peak_bytes = 0;   // resident at most until the first request had ended
+  size_t added_bytes = 0;  // of these, since before the model was opened
   std::vector<run::StepTime> fallbacks;
 };
 

@@ -129,4 +129,13 @@ size_t resident_memory() {
   return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
+size_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (size_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  return 0;
+}
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
+
 }  // namespace quadlane::measure

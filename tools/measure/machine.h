@@ -37,5 +37,8 @@ Host describe_host();
 
 // Memory of this process that is resident just now, in bytes.
 size_t resident_memory();
+// The most that was resident since this process began or, where the system allows it, since forget_peak_memory().
+size_t peak_memory();
+void forget_peak_memory();
 
 }  // namespace quadlane::measure

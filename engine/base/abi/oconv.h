@@ -2,7 +2,8 @@
 //
 // A tile is `rows` x `columns` pixels of one output image; pixel (r, c) of the tile reads
 //
-//   acc[p][o] = bias[o] + sum over sections s, planes i of s, taps t of s of dot(w[s][i][t][o], clamp_i(src_i[p + t]))
+//   acc[p][o] = bias[phase of p][o] + sum over sections s, planes i of s, taps t of s of dot(w[s][i][t][o],
+//   clamp_i(src_i[p + t]))
 //
 // with src_i[p + t] at src + src_planes[i] + r * row step + c * pixel step + tap offset: all three are in the code.
 #pragma once
@@ -14,10 +15,11 @@ namespace quadlane {
 // One call computes `tiles` tiles, one below the other, for one block of output channels.
 // "Plane offset" as in ConvArgs: bytes from the arena's base to pixel (0, 0) of image 0.
 struct OconvArgs {
-  const std::byte* src;       // arena base + image + the input pixel that tap (0, 0) of the first tile's first pixel reads
+  const std::byte* src;  // arena base + image + the input pixel that tap (0, 0) of the first tile's first pixel reads
   const int64_t* src_planes;  // plane offsets, sections one after the other
   const void* weights;        // as pack_oconv_weights() packs them
-  const void* bias;           // s32 or f32; this and the next two for whole vectors of 16 outputs
+  const void* bias;           // s32 or f32; this and the next two for whole vectors of 16 outputs. A transposed
+                     // convolution has one for each phase of the result (OconvSpec::phase), each has other taps
   const float* mult;          // u8 sources only
   const float* shift;         // u8 -> f32 with a shift only
   const std::byte* clamp_lo;  // one 64-byte vector for each plane
