@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "graph/quant/profile.h"
@@ -42,7 +43,8 @@ Result<ValueProfile> read_channels(std::istream& in, int64_t channels, ValueProf
     double min = 0, max = 0, average_min = 0, average_max = 0, mean = 0, positive = 0;
     if (!(in >> min >> max >> average_min >> average_max >> mean >> positive))
       return invalid_argument("channel ", c, " of ", channels, " is cut off");
-    if (!std::isfinite(min) || !std::isfinite(max) || !(min <= average_min && average_min <= average_max) ||
+    constexpr double kMost = std::numeric_limits<float>::max();
+    if (!(-kMost <= min && max <= kMost) || !(min <= average_min && average_min <= average_max) ||
         !(average_max <= max))
       return invalid_argument("channel ", c, " has the range ", min, " to ", max, ", on average ", average_min, " to ",
                               average_max);
