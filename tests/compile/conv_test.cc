@@ -160,23 +160,29 @@ TEST(ConvPlan, ChannelTailsOneToSeventeen) {
   }
 }
 
-// Many outputs: outputs in the lanes, and no phase is split off.
-Problem wide_transposed_problem(unsigned seed) {
+// Many channels: outputs in the lanes, strides and the holes of a transposed convolution are steps.
+Problem wide_problem(unsigned seed, bool transposed) {
   Problem p = random_problem(seed);
   std::mt19937 rng(seed);
   auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); };
-  p.transposed = true, p.residual = false;
-  p.group = 1, p.c = pick(1, 20), p.o = pick(12, 50);
-  p.kh = pick(1, 4), p.kw = pick(1, 4), p.dh = p.dw = 1;
-  p.sh = pick(1, 3), p.sw = pick(1, 3), p.h = pick(3, 10), p.w = pick(3, 20);
-  p.oph = pick(0, p.sh - 1), p.opw = pick(0, p.sw - 1);
-  p.pt = p.pb = pick(0, p.kh - 1), p.pl = p.pr = pick(0, p.kw - 1);
+  p.transposed = transposed;
+  p.residual = !transposed && p.residual;
+  p.group = 1, p.c = pick(1, 40), p.o = pick(12, 70);
+  p.kh = pick(1, 4), p.kw = pick(1, 4);
+  p.sh = pick(1, 3), p.sw = pick(1, 3);
+  p.h = pick(p.dh * (p.kh - 1) + 1, 20), p.w = pick(p.dw * (p.kw - 1) + 1, 25);
+  p.pt = pick(0, p.kh - 1), p.pl = pick(0, p.kw - 1), p.pb = p.pt, p.pr = p.pl;
+  if (!transposed) p.pb = pick(0, p.kh - 1), p.pr = pick(0, p.kw - 1);
+  p.oph = transposed ? pick(0, p.sh - 1) : 0, p.opw = transposed ? pick(0, p.sw - 1) : 0;
   return p;
 }
 
-TEST(ConvPlan, WideTransposed) {
+TEST(ConvPlan, ManyChannels) {
   for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni})
-    for (unsigned seed = 3000; seed <= 3040; ++seed) expect_agreement(wide_transposed_problem(seed), isa);
+    for (unsigned seed = 4000; seed <= 4060; ++seed) {
+      expect_agreement(wide_problem(seed, false), isa, 1 + seed % 3);
+      expect_agreement(wide_problem(seed, true), isa, 1 + seed % 3);
+    }
 }
 
 // One input channel a group: kernels of their own for u8 and f32.
