@@ -16,7 +16,7 @@
 // tap, and at step 2 splits two loads into even and odd pixels.
 //
 // Weights stand in registers as long as there are some; a call goes through all planes of its block, because a plane of
-// 7x7 pixels is no more than 40 cycles. Arguments are OconvArgs (engine/base/abi/oconv.h): one section whose
+// 7x7 pixels is some 45 cycles. Arguments are OconvArgs (engine/base/abi/oconv.h): one section whose
 // planes and the results' are as many, tiles of `rows` rows, and `weights` as pack_depthwise_f32() makes them; bias,
 // mult, shift and clamps are not read. Nothing behind a row's pixels is stored.
 #pragma once
