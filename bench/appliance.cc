@@ -39,7 +39,6 @@ double ms_since(Clock::time_point start) {
 using tools::fixed;
 
 // --- one engine with a model open
-// --------------------------------------------------------------------------------------
 
 // A stream or a session, with its buffers.
 struct Worker {
@@ -127,7 +126,6 @@ std::unique_ptr<Engine> engine_of(const std::string& name, const Files& files) {
 }
 
 // --- probes: what a process of its own measures and prints
-// --------------------------------------------------------------
 
 struct Probe {
   std::string what, engine = "ours";
@@ -226,7 +224,6 @@ void run_probe(const Probe& p, const Files& files) {
 }
 
 // --- the tables
-// --------------------------------------------------------------------------------------------------------
 
 // The numbers that a probe prints.
 std::vector<double> measured(const Probe& p, const Files& files) {

@@ -8,7 +8,6 @@ using M = Machine;
 using I = Instruction;
 using Kind = Operand::Kind;
 
-// -----------------------------------------------------------------------------------------------------------
 template <int bits>
 void move_mask(M& m, const I& i) {
   uint64_t value = 0;
