@@ -11,11 +11,12 @@ NAMES = {1: "RV", 2: "myocardium", 3: "LV"}
 
 def segment(net, images, batch=4):
     net.eval()
+    device = next(net.parameters()).device
     out = []
     with torch.no_grad():
         for i in range(0, len(images), batch):
-            x = torch.from_numpy(images[i:i + batch])[:, None]
-            out.append(net(x.to(memory_format=torch.channels_last)).argmax(1).numpy().astype(np.uint8))
+            x = torch.from_numpy(images[i:i + batch])[:, None].to(device, memory_format=torch.channels_last)
+            out.append(net(x).argmax(1).cpu().numpy().astype(np.uint8))
     return np.concatenate(out)
 
 

@@ -5,6 +5,8 @@ ReLU over all channels gathered so far. A concatenation (or a pool) lies before
 each of these norms, so no producer can absorb them: this is the case that
 int8 engines find hard, and the reason this shape was chosen.
 """
+import inspect
+
 import torch
 from torch import nn
 
@@ -129,6 +131,7 @@ def count_macs(net, size=SIZE):
 def export_onnx(net, path):
     """Fixed shape, opset 17, one named node per layer."""
     net.eval()
+    tracer = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     torch.onnx.export(
         net, torch.zeros(1, 1, SIZE, SIZE), path, opset_version=17,
-        input_names=["image"], output_names=["logits"], do_constant_folding=True)
+        input_names=["image"], output_names=["logits"], do_constant_folding=True, **tracer)

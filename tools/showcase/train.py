@@ -7,77 +7,106 @@
            Dice on held-out data, overlay pictures into the work folder
 
 DIR of --sunnybrook holds images/, i_labels/, o_labels/. ACDC is never trained on.
-The work folder keeps checkpoints and the phantoms. The seed fixes all random
-choices; sums of floats still depend on torch's version and thread count.
+The work folder keeps checkpoints. The seed fixes all random choices, whatever the number
+of workers; sums of floats still depend on the device, torch's version and thread count,
+and with --minutes the number of steps depends on the machine.
 """
 import argparse
+import contextlib
+import math
 import os
 import pathlib
 import time
 
 # Threads that wait must sleep: spinning ones cost a factor of eight as soon as
-# anything else runs on the same cores. Read when torch is loaded.
+# anything else runs on the same cores. Read when torch is loaded. A worker has one thread.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import numpy as np
 import torch
 
 import evaluate
+import stock
 import sunnybrook
 from augment import views
 from loss import segmentation_loss
 from net import DenseUNet, clamp_norm_scales, count_macs, export_onnx
-from phantom import random_slice
-from preprocess import SIZE, prepare
+from preprocess import SIZE
 
 HELD_OUT_PHANTOMS = 9_000_000  # seeds from here on are never trained on
-BATCH = 4
-EMA = 0.99
-
-
-def phantoms(seed, count, cache=None):
-    """Prepared pictures and class bits, kept in a file between runs."""
-    if cache and cache.exists():
-        stored = np.load(cache)
-        if stored["key"].tolist() == [seed, count]:
-            return stored["images"], stored["targets"]
-    pairs = [random_slice([seed, i]) for i in range(count)]
-    images = np.stack([prepare(image) for image, _ in pairs])
-    targets = np.stack([np.left_shift(np.uint8(1), label) for _, label in pairs])
-    if cache:
-        np.savez(cache, key=[seed, count], images=images, targets=targets)
-    return images, targets
+EMA = 0.998
+DECAY = 0.02
 
 
 class Average:
     """A running mean of the weights: steadier than the last step's."""
 
     def __init__(self, net):
-        self.net = DenseUNet().to(memory_format=torch.channels_last)
+        self.net = DenseUNet().to(next(net.parameters()).device, memory_format=torch.channels_last)
         self.net.load_state_dict(net.state_dict())
+        self.mine, self.theirs = self._floats(self.net), self._floats(net)
 
-    def follow(self, net, step):
+    @staticmethod
+    def _floats(net):
+        return [v for v in net.state_dict().values() if v.is_floating_point()]
+
+    def follow(self, step):
         keep = min(EMA, (1 + step) / (10 + step))
-        mine = self.net.state_dict()
-        for name, value in net.state_dict().items():
-            if value.is_floating_point():
-                mine[name].mul_(keep).add_(value, alpha=1 - keep)
+        torch._foreach_mul_(self.mine, keep)
+        torch._foreach_add_(self.mine, self.theirs, alpha=1 - keep)
 
 
-def learning_rate(step, steps, peak):
-    warm = min(1.0, (step + 1) / 30)
-    return peak * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * step / steps)))
+class Schedule:
+    """How far training is, from 0 to 1: by steps or, where minutes are given, by the clock."""
+
+    def __init__(self, args, seconds):
+        self.steps = args.crop_steps + args.wide_steps
+        self.crop_share = args.crop_steps / self.steps
+        self.budget = 60 * args.minutes if args.minutes else None
+        self.start, self.peak = time.time() - seconds, args.rate
+
+    def seconds(self):
+        return time.time() - self.start
+
+    def progress(self, step):
+        return min(1.0, self.seconds() / self.budget if self.budget else step / self.steps)
+
+    def rate(self, step, progress):
+        warm = min(1.0, (step + 1) / 60)
+        return self.peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def draw_batch(rng, real, made, view, anywhere=False):
+def optimiser_for(net, rate):
+    """Weights of convolutions decay; norms and biases do not."""
+    kernels = [p for p in net.parameters() if p.dim() > 1]
+    others = [p for p in net.parameters() if p.dim() <= 1]
+    return torch.optim.AdamW([{"params": kernels, "weight_decay": DECAY},
+                              {"params": others, "weight_decay": 0.0}], lr=rate)
+
+
+def draw_batch(rng, real, made, step, batch, view, anywhere):
     """Half real, half phantom: only phantoms teach the right ventricle."""
-    images, targets = [], []
-    for (pictures, bits), n in ((real, BATCH // 2), (made, BATCH - BATCH // 2)):
-        pick = rng.integers(0, len(pictures), n)
-        images.append(pictures[pick])
-        targets.append(bits[pick])
-    return views(rng, np.concatenate(images), np.concatenate(targets), view, anywhere)
+    parts = [real.draw(rng, real.count, batch // 2),
+             made.draw(rng, made.known_at(step), batch - batch // 2)]
+    images, targets = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+    return views(rng, images, targets, np.concatenate([part[2] for part in parts]), view, anywhere)
+
+
+def train_step(net, optimiser, image, target):
+    net.train()
+    gpu = image.device.type == "cuda"
+    with torch.autocast("cuda", dtype=torch.bfloat16) if gpu else contextlib.nullcontext():
+        logits = net(image.to(memory_format=torch.channels_last))
+    loss = segmentation_loss(logits, target)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+    optimiser.step()
+    clamp_norm_scales(net)
+    return loss.detach()
 
 
 def score(net, real, made):
@@ -92,64 +121,70 @@ def score(net, real, made):
     return float(np.mean(list(parts.values())))
 
 
-def train(args):
-    torch.manual_seed(args.seed)
-    net = DenseUNet().to(memory_format=torch.channels_last)
-    print(f"{count_macs(net) / 1e9:.3f} GMAC, {sum(p.numel() for p in net.parameters())} parameters")
-    real = sunnybrook.load(args.sunnybrook, "train")
-    made = phantoms(args.seed, args.phantoms, args.work / "phantoms.npz")
-    select = [a[::3] for a in sunnybrook.load(args.sunnybrook, "select")], phantoms(HELD_OUT_PHANTOMS - 1, 24)
-    print(f"{len(real[0])} real and {len(made[0])} phantom pictures", flush=True)
+def save(state, path):
+    """Whole or not at all: training may be cut at any moment."""
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
 
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-4)
-    average, step, best = Average(net), 0, 0.0
+
+def train(args, pool):
+    torch.manual_seed(args.seed)
+    net = DenseUNet()
+    print(f"{count_macs(net) / 1e9:.3f} GMAC, {sum(p.numel() for p in net.parameters())} parameters, "
+          f"{args.device}, batches of {args.batch}, {args.workers} workers")
+    net = net.to(args.device, memory_format=torch.channels_last)
+    judged = stock.phantoms(pool, HELD_OUT_PHANTOMS - 1, 24)  # first: the stock keeps the workers busy from here on
+    made = stock.GrowingStock(pool, args.seed, args.phantoms, args.device)
+    select = [a[::3] for a in sunnybrook.load(args.sunnybrook, "select")], judged
+    pictures = sunnybrook.load(args.sunnybrook, "train")
+    real = stock.Stock(len(pictures[0]), args.device)
+    real.add(*pictures)
+    print(f"{real.count} real and up to {args.phantoms} phantom pictures", flush=True)
+
+    optimiser = optimiser_for(net, args.rate)
+    average, step, best, seconds = Average(net), 0, 0.0, 0.0
     last = args.work / "last.pt"
     if last.exists():
-        state = torch.load(last)
+        state = torch.load(last, map_location=args.device)
         net.load_state_dict(state["net"])
         average.net.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-        step, best = state["step"], state["best"]
+        step, best, seconds = state["step"], state["best"], state["seconds"]
         print(f"resuming at step {step}, best {best:.4f}")
 
-    start, steps = time.time(), args.crop_steps + args.wide_steps
-    while step < steps:
+    schedule = Schedule(args, seconds)
+    progress = schedule.progress(step)
+    while progress < 1:
         rng = np.random.default_rng([args.seed, step])
-        wide = step >= args.crop_steps
-        image, target = draw_batch(rng, real, made, args.wide if wide else args.crop, wide)
+        wide = progress >= schedule.crop_share
+        batch = draw_batch(rng, real, made, step, args.batch, args.wide if wide else args.crop, wide)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, args.rate)
-        net.train()
-        loss = segmentation_loss(net(image.to(memory_format=torch.channels_last)), target)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        clamp_norm_scales(net)
-        average.follow(net, step)
+            group["lr"] = schedule.rate(step, progress)
+        loss = train_step(net, optimiser, *batch)
+        average.follow(step)
         step += 1
+        progress = schedule.progress(step)
         if step % 20 == 0:
-            print(f"step {step} loss {loss.item():.4f} {time.time() - start:.0f} s", flush=True)
-        if step % args.check_every == 0 or step == steps:
+            print(f"step {step} loss {loss.item():.4f} {schedule.seconds():.1f} s", flush=True)
+        if step % args.check_every == 0 or progress == 1:
             found = score(average.net, *select)
             print(f"step {step} score {found:.4f}, best before {best:.4f}", flush=True)
             if found > best:
                 best = found
-                torch.save(average.net.state_dict(), args.work / "best.pt")
-        if step % 50 == 0 or step == steps:
-            torch.save({"net": net.state_dict(), "average": average.net.state_dict(), "step": step,
-                        "optimiser": optimiser.state_dict(), "best": best}, last)
+                save(average.net.state_dict(), args.work / "best.pt")
+            save({"net": net.state_dict(), "average": average.net.state_dict(), "step": step, "best": best,
+                  "optimiser": optimiser.state_dict(), "seconds": schedule.seconds()}, last)
 
 
-def best_network(work):
+def best_network(args):
     net = DenseUNet()
-    net.load_state_dict(torch.load(work / "best.pt"))
+    net.load_state_dict(torch.load(args.work / "best.pt", map_location="cpu"))
     return net.eval()
 
 
-def judge(args):
-    net = best_network(args.work).to(memory_format=torch.channels_last)
-    sets = {"phantom": phantoms(HELD_OUT_PHANTOMS, args.judge_phantoms)}
+def judge(args, pool):
+    net = best_network(args).to(args.device, memory_format=torch.channels_last)
+    sets = {"phantom": stock.phantoms(pool, HELD_OUT_PHANTOMS, args.judge_phantoms)}
     if args.sunnybrook:
         sets["sunnybrook"] = sunnybrook.load(args.sunnybrook, "test")
     if args.acdc:
@@ -160,7 +195,15 @@ def judge(args):
         evaluate.montage(args.work / f"overlay_{name}.png", images, targets, predicted)
 
 
+def device_named(name):
+    """auto: the GPU where torch finds one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
 def main():
+    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--sunnybrook", type=pathlib.Path, metavar="DIR")
@@ -168,11 +211,15 @@ def main():
     parser.add_argument("--export", type=pathlib.Path, metavar="ONNX")
     parser.add_argument("--evaluate", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=2, help="of a training step on the CPU")
+    parser.add_argument("--workers", type=int, default=max(1, cores - 3), help="processes that make phantoms")
+    parser.add_argument("--batch", type=int, default=4, help="pictures a step")
     parser.add_argument("--crop-steps", type=int, default=850, help="steps on views of the heart")
     parser.add_argument("--crop", type=int, default=96, help="pixels of such a view, a multiple of 16")
     parser.add_argument("--wide-steps", type=int, default=1700, help="then steps on views that lie anywhere")
     parser.add_argument("--wide", type=int, default=112, help=f"pixels of such a view, at most {SIZE}")
+    parser.add_argument("--minutes", type=float, help="train so long; the numbers of steps are then only shares")
     parser.add_argument("--check-every", type=int, default=200)
     parser.add_argument("--phantoms", type=int, default=2500)
     parser.add_argument("--judge-phantoms", type=int, default=200)
@@ -181,13 +228,13 @@ def main():
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
     if args.export:
-        export_onnx(best_network(args.work), args.export)
-    elif args.evaluate:
-        judge(args)
-    elif args.sunnybrook:
-        train(args)
-    else:
+        return export_onnx(best_network(args), args.export)
+    if not args.evaluate and not args.sunnybrook:
         parser.error("one of --sunnybrook, --export and --evaluate is needed")
+    with stock.workers(args.workers) as pool:  # forked before torch touches a device
+        args.device = device_named(args.device)
+        torch.backends.cudnn.benchmark = True
+        judge(args, pool) if args.evaluate else train(args, pool)
 
 
 if __name__ == "__main__":
