@@ -1,5 +1,7 @@
 // Older forms of the operators that move elements or compute shapes: attributes that became inputs.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "loader/take_attr.h"
 #include "loader/upgrade.h"
@@ -19,22 +21,31 @@ Status ints_to_input(Draft& d, Emitter& e, const std::string& attr, size_t i) {
   return {};
 }
 
-Tensor scalar_of(DType dtype, double value) {
+// A float as one element of an integer type, which must hold it.
+template <class T>
+Result<Tensor> integer_scalar(double value) {
+  const double end = std::ldexp(1.0, std::numeric_limits<T>::digits), first = std::is_signed_v<T> ? -end : 0.0;
+  if (!(value >= first && value < end))
+    return invalid_model("attribute 'value' is ", value, ", which ", to_string(dtype_of<T>()), " does not hold");
+  return Tensor::scalar<T>(static_cast<T>(value));
+}
+
+Result<Tensor> scalar_of(DType dtype, double value) {
   switch (dtype) {
     case DType::f32: return Tensor::scalar<float>(static_cast<float>(value));
     case DType::f64: return Tensor::scalar<double>(value);
     case DType::f16: return Tensor::scalar<Half>(float_to_half(static_cast<float>(value)));
-    case DType::u8: return Tensor::scalar<uint8_t>(static_cast<uint8_t>(value));
-    case DType::s8: return Tensor::scalar<int8_t>(static_cast<int8_t>(value));
-    case DType::u16: return Tensor::scalar<uint16_t>(static_cast<uint16_t>(value));
-    case DType::s16: return Tensor::scalar<int16_t>(static_cast<int16_t>(value));
-    case DType::s32: return Tensor::scalar<int32_t>(static_cast<int32_t>(value));
-    case DType::u32: return Tensor::scalar<uint32_t>(static_cast<uint32_t>(value));
-    case DType::s64: return Tensor::scalar<int64_t>(static_cast<int64_t>(value));
-    case DType::u64: return Tensor::scalar<uint64_t>(static_cast<uint64_t>(value));
+    case DType::u8: return integer_scalar<uint8_t>(value);
+    case DType::s8: return integer_scalar<int8_t>(value);
+    case DType::u16: return integer_scalar<uint16_t>(value);
+    case DType::s16: return integer_scalar<int16_t>(value);
+    case DType::s32: return integer_scalar<int32_t>(value);
+    case DType::u32: return integer_scalar<uint32_t>(value);
+    case DType::s64: return integer_scalar<int64_t>(value);
+    case DType::u64: return integer_scalar<uint64_t>(value);
     case DType::boolean: return Tensor::scalar<bool>(value != 0);
   }
-  return {};
+  return Tensor();
 }
 
 // Half-precision targets of Cast are widened with everything else.
@@ -114,8 +125,9 @@ Status upgrade_pad(Draft& d, Emitter& e) {
   if (d.version >= 11) return {};
   QL_CHECK_OK(ints_to_input(d, e, "pads", 1));
   QL_TRY(std::optional<float> value, take_attr<float>(d.attrs(), "value"));
-  if (value && *value != 0 && d.input_count() > 0)
-    d.set_input(2, e.add_constant(d.node.name + ".value", scalar_of(e.type(d.node.inputs[0]).dtype, *value)));
+  if (!value || *value == 0 || d.input_count() == 0) return {};
+  QL_TRY(Tensor filling, scalar_of(e.type(d.node.inputs[0]).dtype, *value));
+  d.set_input(2, e.add_constant(d.node.name + ".value", std::move(filling)));
   return {};
 }
 

@@ -13,7 +13,7 @@ namespace quadlane {
 
 namespace {
 
-enum Input : size_t { kX, kW, kBias, kMult, kZ, kLo, kHi, kResidual, kXScale, kXZero, kShift };
+enum Input : size_t { kX, kW, kBias, kMult, kZ, kLo, kHi, kResidual, kXScale, kXZero, kShift, kSlope };
 
 struct Epilogue {
   DType dtype = DType::f32;
@@ -72,6 +72,16 @@ Status check_dynamic(const OpContext& ctx, DType out, int64_t out_channels) {
   return expect_shape(ctx, kShift, {out_channels});
 }
 
+// What a negative value is multiplied by, one factor for each output.
+Status check_slope(const OpContext& ctx, const Epilogue& e, int64_t out_channels) {
+  if (!ctx.has(kSlope)) return {};
+  if (e.act.kind != F32Activation::Kind::none) return invalid_model("input 11 (slope) and act are both given");
+  if (ctx.has(kXScale) || ctx.has(kResidual))
+    return invalid_model("input 11 (slope) is given with an x_scale or a residual");
+  QL_CHECK_OK(expect_dtype(ctx, kSlope, DType::f32));
+  return expect_shape(ctx, kSlope, {out_channels});
+}
+
 // Weights of 16 bits are differences of two bytes: the kernels split them into two of 8.
 Status check_weight_range(const OpContext& ctx) {
   const View* w = ctx.known(kW);
@@ -91,6 +101,7 @@ Result<std::vector<TensorType>> infer(const OpContext& ctx, bool transposed) {
   QL_CHECK_OK(check_weight_range(ctx));
   QL_TRY(Epilogue e, read_epilogue(ctx));
   QL_CHECK_OK(check_dynamic(ctx, e.dtype, channels));
+  QL_CHECK_OK(check_slope(ctx, e, channels));
   Shape y = window_output_shape(a, x[0], channels);
   QL_CHECK_OK(expect_dtype(ctx, kResidual, e.dtype));
   QL_CHECK_OK(expect_shape(ctx, kResidual, y));
@@ -115,16 +126,24 @@ struct Load {
   }
 };
 
+// v < 0 ? v * slope[o] : v where there are slopes.
+struct Slope {
+  const float* of = nullptr;
+  explicit Slope(const OpContext& ctx) : of(ctx.has(kSlope) ? ctx.inputs[kSlope].as<float>() : nullptr) {}
+  float operator()(float v, int64_t o) const { return of && v < 0 ? v * of[o] : v; }
+};
+
 void run_f32(const TapSum& t, const OpContext& ctx, const Epilogue& e, float* y) {
   const float* bias = ctx.inputs[kBias].as<float>();
   const float* residual = ctx.has(kResidual) ? ctx.inputs[kResidual].as<float>() : nullptr;
+  const Slope slope(ctx);
   int64_t channels = t.group * t.group_o, pixels = t.out_pixels();
   sum_taps(t, ctx.inputs[kX].as<float>(), ctx.inputs[kW].as<float>(), Load<float>(ctx),
            [&](int64_t image, int64_t o, int64_t first, int64_t count, const double* sums) {
              int64_t at = (image * channels + o) * pixels + first;
              for (int64_t i = 0; i < count; ++i, ++at) {
                float v = static_cast<float>(sums[i] + double{bias[o]});
-               y[at] = e.act(residual ? v + residual[at] : v);
+               y[at] = slope(e.act(residual ? v + residual[at] : v), o);
              }
            });
 }
@@ -137,6 +156,7 @@ void run_u8(const TapSum& t, const OpContext& ctx, const Epilogue& e, void* y) {
   if (ctx.has(kXScale))
     for (float& m : mult) m *= *ctx.inputs[kXScale].as<float>();
   const View* residual = ctx.known(kResidual);
+  const Slope slope(ctx);
   int64_t channels = t.group * t.group_o, pixels = t.out_pixels();
   auto finish = [&](int64_t image, int64_t o, int64_t first, int64_t count, const double* sums) {
     int64_t at = (image * channels + o) * pixels + first;
@@ -147,11 +167,11 @@ void run_u8(const TapSum& t, const OpContext& ctx, const Epilogue& e, void* y) {
       if (e.dtype == DType::f32) {
         float v = conv_scaled(acc, m);
         if (shift) v = v + shift[o];
-        static_cast<float*>(y)[at] = e.act(residual ? v + residual->as<float>()[at] : v);
+        static_cast<float*>(y)[at] = slope(e.act(residual ? v + residual->as<float>()[at] : v), o);
       } else {
         float v = residual ? conv_scaled(acc, m, residual->as<uint8_t>()[at], e.residual_mult, e.residual_zero)
                            : conv_scaled(acc, m);
-        static_cast<uint8_t*>(y)[at] = rq(v, e.range);
+        static_cast<uint8_t*>(y)[at] = rq(slope(v, o), e.range);
       }
     }
   };
@@ -185,7 +205,7 @@ Status eval_conv_transpose(const OpContext& ctx, std::span<const MutView> out) {
 }  // namespace
 
 void append_ql_conv_ops(std::vector<OpDef>& defs) {
-  defs.push_back({"ql.Conv", 3, 11, 1,
+  defs.push_back({"ql.Conv", 3, 12, 1,
                   "act act_hi act_lo alpha beta dilations dtype group out_hi out_lo out_zero pads residual_mult "
                   "residual_zero strides",
                   infer_conv, eval_conv});

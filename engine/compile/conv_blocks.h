@@ -1,5 +1,5 @@
-// Convolutions on the kernels of jit/kernels/conv.h: blocks of output channels, their packed weights, and the step made of
-// them.
+// Convolutions on the kernels of jit/kernels/conv.h: blocks of output channels, their packed weights, and the step made
+// of them.
 #pragma once
 
 #include "engine/compile/conv_operands.h"

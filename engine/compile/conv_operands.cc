@@ -21,8 +21,8 @@ Result<std::optional<ConvOperands>> ConvOperands::read(const Graph& graph, const
     if (!*constants[i]) return std::optional<ConvOperands>();
   }
   if (!op.w || !op.bias) return std::optional<ConvOperands>();
-  if (const ValueId shift = node.input(10); shift != kNoValue && !(op.shift = graph.constant(shift)))
-    return std::optional<ConvOperands>();
+  for (auto [id, constant] : {std::pair{node.input(10), &op.shift}, std::pair{node.input(11), &op.slope}})
+    if (id != kNoValue && !(*constant = graph.constant(id))) return std::optional<ConvOperands>();
   op.inputs = graph.at(node.input(0)).type.shape[1];
   op.outputs = graph.at(node.output()).type.shape[1];
   return std::optional(std::move(op));
@@ -96,7 +96,8 @@ RoundingFacts rounding_of(const ConvOperands& op) {
     most = 0;
     for (int64_t o = 0; o < op.outputs; ++o)
       most = std::max(most, (std::fabs(element_as_double(op.bias->view(), o)) + products) *
-                                std::fabs(element_as_double(op.mult->view(), o)));
+                                std::fabs(element_as_double(op.mult->view(), o)) *
+                                std::max(1.0, std::fabs(op.slope_at(o))));
     most += 255 * std::fabs(double{e.residual_mult});
   }
   return rounding_facts(most, e.v_lo, e.v_hi, e.out_zero);
@@ -202,6 +203,8 @@ BlockConstants block_constants(Emitter& e, const ConvOperands& op, const std::ve
   const double huge = std::numeric_limits<float>::max();
   BlockConstants c{};
   c.bias = op.is_u8() ? e.constant(bias_s32) : e.constant(bias_f32);
+  if (op.slope)
+    for (int64_t o = first; o < first + padded; ++o) mult.push_back(o < end ? static_cast<float>(op.slope_at(o)) : 0);
   c.mult = e.constant(mult);
   c.shift = op.shift ? e.constant(shift) : 0;
   c.weight_sums = op.input_scale ? e.constant(weight_sums) : 0;

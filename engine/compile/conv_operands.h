@@ -1,5 +1,5 @@
-// A convolution as every kernel family is given it: its constants, its taps, and for a block of output channels the planes
-// that it reads and the numbers it ends with.
+// A convolution as every kernel family is given it: its constants, its taps, and for a block of output channels the
+// planes that it reads and the numbers it ends with.
 #pragma once
 
 #include "engine/compile/lowering.h"
@@ -29,7 +29,7 @@ struct RunTimeScale {
 // The constants of a ql.Conv or ql.ConvTranspose node.
 struct ConvOperands {
   const Tensor *w = nullptr, *bias = nullptr, *mult = nullptr, *z = nullptr, *lo = nullptr, *hi = nullptr,
-               *shift = nullptr;
+               *shift = nullptr, *slope = nullptr;
   std::optional<RunTimeScale> input_scale;
   bool transposed = false;
   int64_t group = 1, inputs = 0, outputs = 0;  // channels
@@ -42,6 +42,7 @@ struct ConvOperands {
   double z_at(int64_t c) const { return z ? element_as_double(z->view(), c) : 0; }
   double lo_at(int64_t c) const { return element_as_double(lo->view(), c); }
   double hi_at(int64_t c) const { return element_as_double(hi->view(), c); }
+  double slope_at(int64_t o) const { return slope ? element_as_double(slope->view(), o) : 1; }
   // Weight of output o, input channel c (of all), kernel element (i, j); 0 when they are in different groups.
   double weight(int64_t o, int64_t c, int i, int j) const;
   // Weights of 16 bits are the sum of parts that fit in 8, which make a section each: part 0 is the nearest byte, part
@@ -80,7 +81,7 @@ double block_weight(const ConvOperands&, const std::vector<PlanarValue>& phases,
                     const BlockPlanes&, int64_t first, int o, int section, int64_t plane, int tap, int channel);
 
 // Constants of the outputs [first, end) in the plan's weights, zeros behind them up to `padded` outputs. 0 where a
-// convolution has none.
+// convolution has none. Slopes lie behind the multipliers.
 struct BlockConstants {
   size_t bias, mult, shift, weight_sums, clamp_lo, clamp_hi;
 };

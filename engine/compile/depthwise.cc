@@ -92,7 +92,8 @@ DepthwiseWalk depthwise_walk(const ConvAttrs& a) {
 
 bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases,
                   const std::vector<ConvSection>& sections, DepthwiseWalk walk, bool residual) {
-  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift) return false;
+  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift || op.slope)
+    return false;
   if (op.group != op.inputs || op.group == 1) return false;
   DepthwiseSpec spec;
   spec.isa = Isa::avx2;

@@ -35,7 +35,7 @@ struct BuiltBlock {
 }  // namespace
 
 bool is_depthwise_f32(const Lowering& l, const ConvOperands& op, const ConvAttrs& attrs) {
-  if (op.transposed || op.is_u8() || op.dst != DType::f32 || op.input_scale || op.lo || op.hi) return false;
+  if (op.transposed || op.is_u8() || op.dst != DType::f32 || op.input_scale || op.lo || op.hi || op.slope) return false;
   return op.group == op.inputs && op.group > 1 && check(spec_of(l.isa, op, attrs)).ok();
 }
 

@@ -152,12 +152,11 @@ PlanarValue padded_source(Lowering& l, const std::string& name, PlanarValue x, c
   return x;
 }
 
-// The residual must lie in planes exactly like the output's: same quads, same geometry.
+// The residual in planes exactly like the output's: same quads, same geometry.
 Result<std::optional<PlanarValue>> residual_of(Lowering& l, const Node& node, const PlanarValue& out) {
   if (node.input(7) == kNoValue) return std::optional<PlanarValue>();
-  QL_TRY(auto residual, l.planar(node.input(7)));
-  if (!residual || !same_channels(*residual, out)) return std::optional<PlanarValue>();
-  l.layouts.same_geometry(residual->layout, out.layout);
+  QL_TRY(auto residual, planes_like(l, node.input(7), out));
+  if (residual) l.layouts.same_geometry(residual->layout, out.layout);
   return residual;
 }
 
@@ -242,7 +241,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   PlanarValue out = depthwise ? depthwise_result(l, op, x, out_layout)
                               : l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
-  if (added && !residual) return make_error(Code::internal, "the residual's planes differ from the output's");
+  if (added && !residual) return make_error(Code::internal, "the residual has no planes");
   l.define(node.output(), out);
 
   run::StepInfo info = make_info(node);

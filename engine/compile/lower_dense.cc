@@ -61,6 +61,15 @@ Emit emit_unpack(Lowering& l, const std::string& name, PlanarValue from, DenseRe
   };
 }
 
+Result<std::optional<PlanarValue>> planes_like(Lowering& l, ValueId id, const PlanarValue& like) {
+  QL_TRY(auto planes, l.planar(id));
+  if (!planes || same_channels(*planes, like)) return planes;
+  QL_TRY(DenseRef from, l.dense(id));
+  PlanarValue copy = l.layouts.fresh_like(like, l.layouts.add_like(planes->layout));
+  l.emit(emit_pack(l, l.graph.at(id).name, from, copy));
+  return std::optional(copy);
+}
+
 Status lower_reference(Lowering& l, const Node& node, const std::string& why) {
   const OpDef* def = l.ops.find(node.op);
   if (!def) return unsupported("operator '", node.op, "' is not supported");

@@ -82,6 +82,10 @@ Result<Verdict> lower_binary(Lowering& l, const Node& node, bool integer) {
   QL_TRY(auto b, l.planar(node.input(1 - first)));
   if (!a || !b || a->dtype != type.dtype || b->dtype != type.dtype) return declined("an operand has no planes");
   const Broadcast &ha = *how[first], &hb = *how[1 - first];
+  if (integer) {
+    if (hb.one_channel || hb.one_image) return declined("broadcasts bytes over channels or images");
+    QL_TRY(b, planes_like(l, node.input(1 - first), *a));
+  }
   PlanarValue out =
       l.layouts.fresh_like(ha.one_channel ? *b : *a, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]));
   l.layouts.same_pitch(out.layout, a->layout);
@@ -91,8 +95,6 @@ Result<Verdict> lower_binary(Lowering& l, const Node& node, bool integer) {
   Elementwise what;
   std::optional<PlanarValue> second = *b, lead = *a;
   if (integer) {
-    if (hb.one_channel || hb.one_image || !same_channels(*a, *b))
-      return declined("the operands' channels lie in different lanes");
     what = binary_u8(node);
   } else {
     what.op = *op;

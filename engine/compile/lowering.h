@@ -35,7 +35,8 @@ class Lowering {
   Layouts layouts;
   // What loops of C++ run on: they are not interpreted where the machine lacks the instruction set of the plan.
   Isa loops() const { return std::min(isa, cpu.best_isa()); }
-  // Whether code may permute bytes across registers (AVX512_VBMI: all Intel and AMD processors with VNNI but the first).
+  // Whether code may permute bytes across registers (AVX512_VBMI: all Intel and AMD processors with VNNI but the
+  // first).
   bool permutes_bytes() const { return has_vnni(isa) && cpu.avx512_vbmi; }
 
   // Lowers the whole graph.
@@ -83,32 +84,32 @@ bool can_be_planar(const TensorType&);
 run::StepInfo make_info(const Node&);
 
 // One function for each family of operators; the table in lowering.cc maps operator names to them.
-Result<Verdict> lower_conv(Lowering&, const Node&);            // ql.Conv
-Result<Verdict> lower_conv_transpose(Lowering&, const Node&);  // ql.ConvTranspose
-Result<Verdict> lower_concat(Lowering&, const Node&);          // Concat along channels
-Result<Verdict> lower_slice(Lowering&, const Node&);           // Slice along channels
-Result<Verdict> lower_split(Lowering&, const Node&);           // Split along channels
-Result<Verdict> lower_quantize(Lowering&, const Node&);        // ql.Quantize
-Result<Verdict> lower_dequantize(Lowering&, const Node&);      // ql.Dequantize
+Result<Verdict> lower_conv(Lowering&, const Node&);              // ql.Conv
+Result<Verdict> lower_conv_transpose(Lowering&, const Node&);    // ql.ConvTranspose
+Result<Verdict> lower_concat(Lowering&, const Node&);            // Concat along channels
+Result<Verdict> lower_slice(Lowering&, const Node&);             // Slice along channels
+Result<Verdict> lower_split(Lowering&, const Node&);             // Split along channels
+Result<Verdict> lower_quantize(Lowering&, const Node&);          // ql.Quantize
+Result<Verdict> lower_dequantize(Lowering&, const Node&);        // ql.Dequantize
 Result<Verdict> lower_ql_matmul(Lowering&, const Node&);         // ql.MatMul
 Result<Verdict> lower_matmul_integer(Lowering&, const Node&);    // MatMulInteger
 Result<Verdict> lower_dynamic_quantize(Lowering&, const Node&);  // DynamicQuantizeLinear
-Result<Verdict> lower_pool(Lowering&, const Node&);            // MaxPool, AveragePool, ql.AveragePool
-Result<Verdict> lower_global_pool(Lowering&, const Node&);     // GlobalAveragePool, ql.GlobalAveragePool
-Result<Verdict> lower_resize(Lowering&, const Node&);          // Resize, ql.Resize
-Result<Verdict> lower_elementwise(Lowering&, const Node&);     // ql.Add, ql.Mul, ql.Requantize, ql.Lut, Add, Relu, ...
-Result<Verdict> lower_crop(Lowering&, const Node&);            // Slice of rows and columns
-Result<Verdict> lower_pad(Lowering&, const Node&);             // Pad of rows and columns
+Result<Verdict> lower_pool(Lowering&, const Node&);              // MaxPool, AveragePool, ql.AveragePool
+Result<Verdict> lower_global_pool(Lowering&, const Node&);       // GlobalAveragePool, ql.GlobalAveragePool
+Result<Verdict> lower_resize(Lowering&, const Node&);            // Resize, ql.Resize
+Result<Verdict> lower_elementwise(Lowering&, const Node&);      // ql.Add, ql.Mul, ql.Requantize, ql.Lut, Add, Relu, ...
+Result<Verdict> lower_crop(Lowering&, const Node&);             // Slice of rows and columns
+Result<Verdict> lower_pad(Lowering&, const Node&);              // Pad of rows and columns
 Result<Verdict> lower_gather_channels(Lowering&, const Node&);  // Gather along channels
 Result<Verdict> lower_depth_to_space(Lowering&, const Node&);   // DepthToSpace
 Result<Verdict> lower_space_to_depth(Lowering&, const Node&);   // SpaceToDepth
 Result<Verdict> lower_edge_transpose(Lowering&, const Node&);   // Transpose between NCHW planes and NHWC
-Result<Verdict> lower_channel_softmax(Lowering&, const Node&);        // Softmax, LogSoftmax along channels
-Result<Verdict> lower_channel_reduce(Lowering&, const Node&);         // ReduceSum, ReduceMax, ... along channels
+Result<Verdict> lower_channel_softmax(Lowering&, const Node&);  // Softmax, LogSoftmax along channels
+Result<Verdict> lower_channel_reduce(Lowering&, const Node&);   // ReduceSum, ReduceMax, ... along channels
 Result<Verdict> lower_channel_normalization(Lowering&, const Node&);  // LpNormalization along channels
 Result<Verdict> lower_channel_argmax(Lowering&, const Node&);         // ArgMax, ArgMin along channels
-Result<Verdict> lower_normalization(Lowering&, const Node&);  // InstanceNormalization, GroupNormalization, ...
-Result<Verdict> lower_global_max(Lowering&, const Node&);     // GlobalMaxPool on f32
+Result<Verdict> lower_normalization(Lowering&, const Node&);          // InstanceNormalization, GroupNormalization, ...
+Result<Verdict> lower_global_max(Lowering&, const Node&);             // GlobalMaxPool on f32
 // Any operator, by its scalar reference on dense tensors. Never declines.
 Status lower_reference(Lowering&, const Node&, const std::string& why);
 
@@ -118,6 +119,9 @@ void lower_tail(Lowering&);
 // Copies between dense tensors and planes.
 Emit emit_pack(Lowering&, const std::string& name, DenseRef from, PlanarValue to);
 Emit emit_unpack(Lowering&, const std::string& name, PlanarValue from, DenseRef to);
+// The planes of a value that has the channels of `like`, each in the lane where `like` has it: its own, or a copy's.
+// Declines as Lowering::planar() does.
+Result<std::optional<PlanarValue>> planes_like(Lowering&, ValueId, const PlanarValue& like);
 // A copy of planes into a private buffer with padding of its own, for a consumer whose demand the others refuse.
 PlanarValue private_copy(Lowering&, const std::string& name, const PlanarValue&, const std::string& why);
 

@@ -1,9 +1,9 @@
 // Schedules chosen by timing, kept for the next compilation: by processor and description of the problem.
 //
-// The text form is a line for each, "SCHEDULE<tab>PROBLEM": pv,no,pass registers,weights in registers,prefetch for pixels in
-// the lanes; rows,columns,vectors for outputs in the lanes, or "none" where that family lost. Whoever takes a schedule
-// from a book must find it among today's candidates: a book is a hint, from a file that anybody may have written. Not
-// for two compilations at the same time.
+// The text form is a line for each, "SCHEDULE<tab>PROBLEM": pv,no,pass registers,weights in registers,prefetch for
+// pixels in the lanes; rows,columns,vectors for outputs in the lanes, or "none" where that family lost. Whoever takes a
+// schedule from a book must find it among today's candidates: a book is a hint, from a file that anybody may have
+// written. Not for two compilations at the same time.
 #pragma once
 
 #include <functional>

@@ -37,17 +37,19 @@ bool StridedCopy::fits(size_t src_bytes, size_t dst_bytes) const {
   if (outer_.size() > kMaxRank * 2 || row_chunk_ < 1 || inner_chunk_ < 1) return false;
   if (element_bytes_ != 1 && element_bytes_ != 2 && element_bytes_ != 4 && element_bytes_ != 8) return false;
   Reach src(src_offset_), dst(dst_offset_);
-  __int128 tiles = 1;
+  __int128 elements = 1;
   auto add = [&](const CopyAxis& axis) {
     if (!is_extent(axis.extent) || std::abs(axis.src) > kMostExtent || std::abs(axis.dst) > kMostExtent) return false;
     src.along(axis.extent, axis.src);
     dst.along(axis.extent, axis.dst);
-    tiles *= axis.extent;
-    return tiles <= kMostExtent;
+    elements *= axis.extent;
+    return elements <= kMostExtent;
   };
   for (const CopyAxis& axis : outer_)
     if (!add(axis)) return false;
   if (!add(rows_) || !add(inner_)) return false;
+  if (elements * static_cast<__int128>(element_bytes_) > static_cast<__int128>(dst_bytes))
+    return false;  // all are distinct
   const bool walks = inner_.dst == 1;
   switch (kind_) {
     case Kind::rows:

@@ -16,13 +16,18 @@ enum QlConvInput : size_t {
   kConvResidual,
   kConvXScale,
   kConvXZero,
-  kConvShift
+  kConvShift,
+  kConvSlope
 };
 
 // A 4-D Conv or ConvTranspose with explicit, non-negative pads.
 std::optional<Window2d> conv_window(const Graph&, const Node&);
 // ql.Conv or ql.ConvTranspose with the attributes of `conv` and room for all inputs, none of them set but x.
 Node make_ql_conv(const Node& conv, const Window2d&);
+
+// The factors of values below zero, one for each output, where `node` is a PRelu with a slope for each channel, or a
+// LeakyRelu, behind a convolution that takes them: one that is not depthwise (its kernels have no slopes).
+std::optional<std::vector<double>> slopes_behind(const Graph&, const Node& conv, const Node& node);
 
 // y = scale * x + shift, then a clamp to [lo, hi]: what stands in front of a convolution. The affine part, the clamp or
 // both may be missing.

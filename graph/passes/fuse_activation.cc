@@ -1,7 +1,7 @@
 // fuse_activation: ql.Conv -> Relu  =>  ql.Conv act="clip"
 //
 // Relu, Clip, LeakyRelu, HardSigmoid, HardSwish, Sigmoid and Swish behind a convolution with an f32 result that nothing
-// else reads.
+// else reads; PRelu with a slope for each channel becomes the convolution's slopes.
 #include <limits>
 
 #include "graph/passes/conv_node.h"
@@ -52,18 +52,32 @@ bool read_activation(const Graph& g, const Node& node, Attrs& attrs) {
   return true;
 }
 
+// PRelu behind a convolution without a residual.
+bool read_slopes(Graph& g, const Node& act, Node& conv) {
+  if (conv.input(kConvResidual) != kNoValue || conv.input(kConvXScale) != kNoValue) return false;
+  std::optional<std::vector<double>> slopes = slopes_behind(g, conv, act);
+  if (!slopes) return false;
+  conv.inputs.resize(kConvSlope + 1, kNoValue);
+  conv.inputs[kConvSlope] = add_floats(g, act.name + ".slope", {static_cast<int64_t>(slopes->size())}, *slopes);
+  return true;
+}
+
+bool is_taken(const Node& conv) {
+  return !conv.attrs.string_or("act", "").empty() || conv.input(kConvSlope) != kNoValue;
+}
+
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
     if (!g.is_live(id) ||
-        !is_one_of(g[id].op, {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Swish"}))
+        !is_one_of(g[id].op, {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Swish", "PRelu"}))
       continue;
-    const Node& act = g[id];
+    const Node act = g[id];
     const Node* producer = g.producer(act.input(0));
     if (!producer || !is_one_of(producer->op, {"ql.Conv", "ql.ConvTranspose"}) || !g.single_use(act.input(0))) continue;
-    if (g[act.input(0)].type.dtype != DType::f32 || !producer->attrs.string_or("act", "").empty()) continue;
+    if (g[act.input(0)].type.dtype != DType::f32 || is_taken(*producer)) continue;
     Node conv = *producer;
-    if (!read_activation(g, act, conv.attrs)) continue;
+    if (act.op == "PRelu" ? !read_slopes(g, act, conv) : !read_activation(g, act, conv.attrs)) continue;
     QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, act.output(), std::move(conv)));
     ++rewrites;
   }

@@ -1,7 +1,7 @@
 // fuse_residual: Add(ql.Conv(x), r)  =>  ql.Conv(x, residual = r)
 //
-// For an f32 convolution without activation whose result nothing else reads, and r of the same shape. Of two such
-// convolutions the later one takes the other's result, so that r exists when it is needed.
+// For an f32 convolution without activation or slope whose result nothing else reads, and r of the same shape. Of two
+// such convolutions the later one takes the other's result, so that r exists when it is needed.
 #include <algorithm>
 
 #include "graph/passes/conv_node.h"
@@ -13,7 +13,7 @@ namespace {
 bool takes_residual(const Graph& g, ValueId v) {
   const Node* conv = producer_of(g, v, "ql.Conv");
   return conv && g.single_use(v) && g[v].type.dtype == DType::f32 && conv->input(kConvResidual) == kNoValue &&
-         conv->attrs.string_or("act", "").empty();
+         conv->input(kConvSlope) == kNoValue && conv->attrs.string_or("act", "").empty();
 }
 
 Result<int> run(Graph& g, const OpTable& ops) {

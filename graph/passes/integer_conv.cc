@@ -1,11 +1,13 @@
-// integer_conv: DequantizeLinear(x) [-> Relu] -> Conv(DequantizeLinear(w)) [-> Add r] [-> Relu] -> QuantizeLinear
+// integer_conv: DequantizeLinear(x) [-> Relu] -> Conv(DequantizeLinear(w)) [-> Add r | PRelu] [-> Relu] ->
+// QuantizeLinear
 //                 =>  ql.Conv(x, w, bias, mult, z, lo)
 //
 // For u8 activations of one scale and a zero point for all or for each channel, and weights of bytes less a zero point:
 //   sum s_w s_x w (q - z) + b = s_x s_w[o] (sum w (q - z) + bias[o])     bias = b / (s_x s_w[o]) as s32
 // mult[o] = s_x s_w[o] / s_y. A padded tap is 0 in both. The clamp in front of the convolution (Relu, Clip, or Max and
 // Min with constants for each channel) is one on bytes when its bounds are whole levels: lo = z + L / s_x. The clamp
-// behind it narrows the output's range. Without a QuantizeLinear behind it the result is f32.
+// behind it narrows the output's range, a PRelu or LeakyRelu becomes slopes: scales are positive, so that signs stay
+// what they are. Without a QuantizeLinear behind it the result is f32.
 //
 // Declined, so that the layer stays in fp32: weights that are not integers, a bias that is no constant, clamps between
 // levels, and sums that might leave int32: |bias| + 255 sum |w| < 2^31 is proved for every output channel.
@@ -93,16 +95,23 @@ Node make_node(Graph& g, const Node& conv, const IntegerConv& c, const Quantized
   return node;
 }
 
-// What follows the convolution: [Add r] [Relu] QuantizeLinear.
+// What follows the convolution: [Add r | PRelu] [Relu] QuantizeLinear.
 struct Tail {
   std::optional<QuantizedOutput> out;
   std::optional<Dequantized> residual;
+  std::vector<double> slopes;
 };
 
 Tail read_tail(const Graph& g, const Node& conv) {
-  Tail tail{quantized_output(g, conv.output(), Scales::channels), {}};
+  Tail tail{quantized_output(g, conv.output(), Scales::channels), {}, {}};
   NodeId user = only_user(g, conv.output());
-  if (tail.out || conv.op != "Conv" || user == kNoNode || g[user].op != "Add") return tail;
+  if (tail.out || conv.op != "Conv" || user == kNoNode) return tail;
+  if (std::optional<std::vector<double>> slopes = slopes_behind(g, conv, g[user])) {
+    tail.out = quantized_output(g, g[user].output(), Scales::channels);
+    if (tail.out) tail.slopes = *slopes;
+    return tail;
+  }
+  if (g[user].op != "Add") return tail;
   ValueId other = g[user].input(g[user].input(0) == conv.output() ? 1 : 0);
   std::optional<Dequantized> r = dequantized_per_tensor(g, other);
   if (!r || g[other].type != g[conv.output()].type) return tail;
@@ -122,6 +131,11 @@ Result<int> run(Graph& g, const OpTable& ops) {
     Node node = make_node(g, conv, *c, tail.out.value_or(QuantizedOutput{}));
     node.attrs.set("dtype", std::string(tail.out ? "u8" : "f32"));
     if (tail.out) set_output_range(node, *tail.out);
+    if (!tail.slopes.empty()) {
+      node.inputs.resize(kConvSlope + 1, kNoValue);
+      node.inputs[kConvSlope] =
+          add_floats(g, conv.name + ".slope", {static_cast<int64_t>(tail.slopes.size())}, tail.slopes);
+    }
     if (tail.residual) {
       node.inputs[kConvResidual] = tail.residual->q;
       node.attrs.set("residual_mult", tail.residual->scale() / tail.out->scale);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/passes/affine.h"
+#include "graph/passes/conv_node.h"
 
 namespace quadlane {
 namespace {
@@ -165,6 +166,8 @@ class Planner {
     const Node* node = g_.producer(before);
     if (node && is_clamp(*node) && g_.single_use(node->input(0))) node = g_.producer(before = node->input(0));
     if (!node) return;
+    const Node* conv = g_.producer(node->input(0));
+    if (conv && g_.single_use(node->input(0)) && slopes_behind(g_, *conv, *node)) return;  // the convolution applies it
     if (std::optional<Affine> affine = as_affine(g_, *node)) return demand_activation(affine->x);
     if (is_one_of(node->op, {"AveragePool", "GlobalAveragePool"})) return demand_activation(node->input(0));
     if (node->op == "Add" || node->op == "Mul") {

@@ -55,6 +55,7 @@ std::string describe(const ConvSpec& s) {
   if (s.clamp_lo) text += " lo";
   if (s.clamp_hi) text += " hi";
   if (s.shift) text += " shift";
+  if (s.slope) text += " slope";
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
   if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
@@ -85,6 +86,8 @@ Status check(const ConvSpec& s) {
   if (s.shift && !is(DType::u8, DType::f32))
     return unsupported("a shift from ", to_string(s.src), " to ", to_string(s.dst), ", expected u8 to f32");
   if (s.act != Activation::none && s.dst == DType::u8) return unsupported("an activation on a u8 output");
+  if (s.slope && (s.act != Activation::none || s.residual != ConvResidual::none))
+    return unsupported("a slope together with an activation or a residual");
   if (!conv_applies(s.act)) return unsupported("no ", to_string(s.act), " behind a convolution");
   int all = s.pv * registers_per_vector(s.isa), regs = choose_registers(s);
   if (all % regs != 0) return invalid_argument(regs, " pixel registers a pass do not divide ", all);

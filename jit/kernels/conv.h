@@ -4,6 +4,7 @@
 //   u8 -> u8    y = out_zero + round_half_even(clamp(float(acc) * mult[o] [+ float(r - r_zero) * r_mult], v_lo, v_hi))
 //   u8 -> f32   y = act(float(acc) * mult[o] [+ shift[o]] [+ r])
 //   f32 -> f32  y = act(acc [+ r])
+//   with a slope, what is rounded or stored is v < 0 ? v * slope[o] : v
 //
 // The tile: pixels in the lanes, output channels as a loop count.
 //
@@ -47,6 +48,7 @@ struct ConvSpec {
   std::vector<std::vector<int64_t>> taps;  // byte offsets from the output's pixel, one list for each section
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
+  bool slope = false;  // not with an activation or a residual
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;

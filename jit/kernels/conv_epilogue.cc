@@ -46,6 +46,21 @@ void emit_scale(Epilogue& e, const Vec& v, int o) {
   a.vmulps(v, v, e.temp);
 }
 
+// v = v < 0 ? v * slope[o] : v; by the sign, as -0 times a slope is a zero again.
+void emit_slope(Epilogue& e, const Vec& v, int o) {
+  Assembler& a = e.a;
+  if (!e.t.spec.slope) return;
+  const int at = 4 * (e.t.spec.no + o);
+  if (e.avx512()) {
+    Mask negative = a.mask("negative");
+    a.vpmovd2m(negative.k(), v);
+    return a.vmulps(v | negative.k(), v, a.ptr_b[e.mult + at]);
+  }
+  a.vbroadcastss(e.temp, a.ptr[e.mult + at]);
+  a.vmulps(e.temp, v, e.temp);
+  a.vblendvps(v, v, e.temp, v);
+}
+
 // v += float(r - residual_zero) * residual_mult for byte `channel` of the residual's pixels.
 void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Vec& pixels) {
   Assembler& a = e.a;
@@ -93,6 +108,7 @@ void emit_quad(Epilogue& e, int q, int v) {
     Vec& r = e.t.at(4 * q + j, v);
     emit_scale(e, r, 4 * q + j);
     if (s.residual == ConvResidual::u8) emit_residual_u8(e, r, j, e.temp2);
+    emit_slope(e, r, 4 * q + j);
     if (!s.rounding.bounded) a.vminps(r, r, e.constant(Name::v_hi));
     a.vcvtps2dq(r, r);
   }
@@ -142,6 +158,7 @@ void emit_f32(Epilogue& e, int o, int v) {
     a.vaddps(r, r, a.ptr[e.at + offset]);
   }
   emit_function(e, r);
+  emit_slope(e, r, o);
   emit_padding(e, r, o);
   emit_plane_address(e, e.planes, e.t.dst, o);
   a.store(a.ptr[e.at + offset], r);
@@ -208,7 +225,7 @@ void emit_conv_epilogue(ConvTile& t) {
              a.vec("temp"),
              a.vec("temp2"),
              a.mask("lanes")};
-  if (s.src == DType::u8) a.load_arg(e.mult, offsetof(ConvArgs, mult));
+  if (s.src == DType::u8 || s.slope) a.load_arg(e.mult, offsetof(ConvArgs, mult));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(ConvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(ConvArgs, dst_planes));
   a.load_arg(e.pads, offsetof(ConvArgs, dst_pad));

@@ -44,6 +44,7 @@ struct OconvSpec {
   std::vector<std::vector<OconvTap>> taps;  // one list for each section
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
+  bool slope = false;  // not with an activation or a residual
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;

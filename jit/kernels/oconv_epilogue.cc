@@ -60,6 +60,13 @@ void emit_scale(Epilogue& e, const Vec& x, int v) {
   e.a.vmulps(x, x, e.a.ptr[e.mult + v * kVectorBytes]);
 }
 
+// x = x < 0 ? x * slope : x; by the sign, as -0 times a slope is a zero again.
+void emit_slope(Epilogue& e, const Vec& x, const Address& slope) {
+  Mask negative = e.a.mask("negative");
+  e.a.vpmovd2m(negative.k(), x);
+  e.a.vmulps(x | negative.k(), x, slope);
+}
+
 // 16 bytes of each of up to four planes, `stride` entries of `list` apart, in the lanes of `to`; missing planes are 0.
 void emit_gather(Epilogue& e, const Vec& to, const Gp& list, const Gp& base, int first, int stride, int count,
                  int offset) {
@@ -120,6 +127,7 @@ void emit_group_u8(Epilogue& e, const Group& g) {
     const Vec& x = register_of(e, g, j);
     emit_scale(e, x, g.v);
     if (s.residual == ConvResidual::u8) emit_residual_u8(e, x, e.temp, e.temp2, j);
+    if (s.slope) emit_slope(e, x, a.ptr[e.mult + (s.vectors() + g.v) * kVectorBytes]);
     if (!s.rounding.bounded) a.vminps(x, x, e.constant(Name::v_hi));
     a.vcvtps2dq(x, x);
   }
@@ -164,6 +172,7 @@ void emit_group_f32(Epilogue& e, const Group& g) {
       a.load_arg(e.at, offsetof(OconvArgs, shift));
       a.vaddps(x, x, a.ptr[e.at + g.v * kVectorBytes]);
     }
+    if (s.slope) emit_slope(e, x, a.ptr[e.mult + (s.vectors() + g.v) * kVectorBytes]);
   }
   const Vec &x0 = register_of(e, g, 0), &x1 = register_of(e, g, 1), &x2 = register_of(e, g, 2),
             &x3 = register_of(e, g, 3), &t0 = e.temp, &t1 = e.temp2;
@@ -211,7 +220,7 @@ void emit_oconv_epilogue(OconvTile& t) {
     a.mov(e.at.cvt32(), (1 << s.columns % kGroup) - 1);
     a.kmovw(e.last.k(), e.at.cvt32());
   }
-  if (s.src == DType::u8) a.load_arg(e.mult, offsetof(OconvArgs, mult));
+  if (s.src == DType::u8 || s.slope) a.load_arg(e.mult, offsetof(OconvArgs, mult));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(OconvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(OconvArgs, dst_planes));
   for (int row = 0; row < s.rows; ++row)

@@ -12,15 +12,17 @@ namespace {
 struct Problem {
   int n = 1, c = 4, h = 8, w = 8, o = 4, kh = 3, kw = 3, sh = 1, sw = 1, dh = 1, dw = 1, group = 1;
   int pt = 1, pl = 1, pb = 1, pr = 1, oph = 0, opw = 0;
-  bool u8 = true, u8_out = true, lo = false, hi = false, residual = false, transposed = false;
+  bool u8 = true, u8_out = true, lo = false, hi = false, residual = false, transposed = false, slope = false;
   std::string act;
   unsigned seed = 1;
+
+  bool slopes() const { return slope && !transposed && !residual && (u8_out || act.empty()); }
 
   std::string text() const {
     return cat(transposed ? "transposed " : "", "n", n, " c", c, " ", h, "x", w, " o", o, " k", kh, "x", kw, " s", sh,
                ",", sw, " d", dh, ",", dw, " g", group, " p", pt, ",", pl, ",", pb, ",", pr, " op", oph, ",", opw,
                u8 ? " u8" : " f32", u8_out ? ">u8" : ">f32", lo ? " lo" : "", hi ? " hi" : "",
-               residual ? " residual" : "", " ", act, " seed", seed);
+               residual ? " residual" : "", slopes() ? " slope" : "", " ", act, " seed", seed);
   }
 };
 
@@ -97,6 +99,10 @@ Result<Graph> build(const Problem& p) {
     node.inputs.push_back(g.add_input("r", (*types)[0]));
     if (p.u8_out) node.attrs.set("residual_mult", 0.75f), node.attrs.set("residual_zero", int64_t{17});
   }
+  if (p.slopes()) {
+    node.inputs.resize(12, kNoValue);
+    node.inputs[11] = constant("slope", make<float>({p.o}, normal(0.5f)));
+  }
   QL_TRY(ValueId y, add_op(g, op_table(), node, "y"));
   g.set_outputs({y});
   return g;
@@ -140,6 +146,7 @@ Problem random_problem(unsigned seed) {
   p.residual = !p.transposed && pick(0, 3) == 0;
   const char* acts[] = {"", "clip", "leaky"};
   p.act = acts[pick(0, 2)];
+  p.slope = pick(0, 2) == 0;
   return p;
 }
 

@@ -74,6 +74,7 @@ ConvSpec random_conv_spec(Isa isa, Rng& rng) {
     s.residual_zero = pick(rng, 0, 1);
     if (s.dst == DType::f32) s.act = static_cast<Activation>(pick(rng, 0, 6));
     s.shift = s.src == DType::u8 && s.dst == DType::f32 && pick(rng, 0, 1) == 0;
+    s.slope = s.residual == ConvResidual::none && s.act == Activation::none && pick(rng, 0, 1);
     s.rounding.bounded = s.dst == DType::u8 && pick(rng, 0, 1);
     s.prefetch = pick(rng, 0, 1) * 256;
     s.weight_registers = has_avx512(isa) && pick(rng, 0, 1);
@@ -173,6 +174,8 @@ void ConvProblem::make_epilogue(Rng& rng) {
     mult.push_back(scale * std::uniform_real_distribution<float>(0.3f, 1.5f)(rng));
     if (!spec.rounding.bounded && pick(rng, 0, 9) == 0) mult.back() = 1e9f;  // beyond 2^31: the clamp must come first
   }
+  if (spec.slope)
+    for (int o = 0; o < spec.no; ++o) mult.push_back(std::uniform_real_distribution<float>(-0.5f, 1.5f)(rng));
   epilogue.out_zero = pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
   const bool whole = pick(rng, 0, 2) == 0;
   int lo = whole || pick(rng, 0, 1) ? 0 : epilogue.out_zero, hi = whole || pick(rng, 0, 1) ? 255 : pick(rng, lo, 255);
@@ -201,7 +204,7 @@ void ConvProblem::make_epilogue(Rng& rng) {
   args.src_planes = src.offsets.data();
   args.weights = weights.data();
   args.bias = spec.src == DType::u8 ? static_cast<const void*>(bias_s32.data()) : bias_f32.data();
-  args.mult = spec.src == DType::u8 ? mult.data() : nullptr;
+  args.mult = spec.src == DType::u8 || spec.slope ? mult.data() : nullptr;
   args.shift = spec.shift ? shift.data() : nullptr;
   args.clamp_lo = spec.clamp_lo ? clamp_lo.data() : nullptr;
   args.clamp_hi = spec.clamp_hi ? clamp_hi.data() : nullptr;
@@ -305,6 +308,7 @@ uint32_t ConvProblem::pixel(int image, int64_t p, int o) const {
   const std::byte* r = residual.base() + residual.offsets[plane] + image * dst_geometry.image_bytes() + p * kPixelBytes;
   float v = u8 ? static_cast<float>(static_cast<int32_t>(acc)) * mult[static_cast<size_t>(o)] : static_cast<float>(sum);
   if (spec.shift) v += shift[static_cast<size_t>(o)];
+  if (spec.slope && v < 0) v *= mult[static_cast<size_t>(spec.no + o)];
   if (spec.dst == DType::f32) return std::bit_cast<uint32_t>(finish(v, read<float>(r)));
   if (spec.residual == ConvResidual::u8) {
     float other = static_cast<float>(read<uint8_t>(r + o % 4) - epilogue.residual_zero) * epilogue.residual_mult;

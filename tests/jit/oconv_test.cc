@@ -31,6 +31,7 @@ struct Problem {
     if (pick(rng, 0, 2) == 0) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
     spec.residual_zero = pick(rng, 0, 1);
     if (spec.dst == DType::f32) spec.act = static_cast<Activation>(pick(rng, 0, 6));
+    spec.slope = spec.residual == ConvResidual::none && spec.act == Activation::none && pick(rng, 0, 1);
     spec.rounding.bounded = spec.dst == DType::u8 && pick(rng, 0, 1);
     if (pick(rng, 0, 4) == 0) spec.up_y = pick(rng, 1, 2), spec.up_x = pick(rng, 1, 2);
     do {
@@ -126,6 +127,8 @@ void check_problem(Problem& p) {
   }
   if (s.dst == DType::u8 && s.rounding.bounded)
     for (float& m : mult) m = std::min(m, 1e-3f);
+  if (s.slope)
+    for (size_t o = 0; o < lanes; ++o) mult.push_back(static_cast<float>(pick(rng, -50, 150)) / 100);
   ConvEpilogue e;
   const bool whole = pick(rng, 0, 2) == 0;
   e.out_zero = s.dst == DType::u8 && pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
@@ -203,6 +206,7 @@ void check_problem(Problem& p) {
                              residual.offsets[static_cast<size_t>(s.dst == DType::u8 ? o / 4 : o)];
         float v = u8 ? static_cast<float>(acc) * mult[so] : static_cast<float>(sum);
         if (s.shift) v += shift[so];
+        if (s.slope && v < 0) v *= mult[lanes + so];
         if (s.dst == DType::u8) {
           if (s.residual == ConvResidual::u8)
             v += static_cast<float>(at<uint8_t>(r + o % 4) - e.residual_zero) * e.residual_mult;

@@ -92,6 +92,28 @@ output %y2
   EXPECT_EQ(g[g.order().back()].attrs.int_or("residual_zero", -1), 120);
 }
 
+// Signs survive the scales, so a PRelu or LeakyRelu in front of the quantization is the convolution's.
+TEST(IntegerConv, Slopes) {
+  Graph g = expect_integer(cat(kInput, R"(
+const %p: f32[6,1,1] = random(3)
+const %ys: f32[6] = {0.02,0.03,0.04,0.01,0.05,0.02}
+const %yz: u8[6] = {9,9,9,9,9,9}
+%c = Conv(%d, %dw, %db) pads=[1,1,1,1]
+%r = PRelu(%c, %p)
+%y = QuantizeLinear(%r, %ys, %yz) axis=1
+%e = Conv(%d, %dw)
+%l = LeakyRelu(%e) alpha=0.1
+%y2 = QuantizeLinear(%l, %t, %u)
+%f = Conv(%d, %dw) strides=[2,2]
+%h = PRelu(%f, %p)
+output %y
+output %y2
+output %h
+)"),
+                           "ql.Quantize ql.Conv ql.Conv ql.Conv");
+  for (NodeId id : g.order()) EXPECT_EQ(g[id].input(11) != kNoValue, g[id].op == "ql.Conv");
+}
+
 TEST(IntegerConv, Thresholds) {
   Graph g = expect_integer(cat(kInput, R"(
 const %one: f32[5] = {1.0,1.0,1.0,1.0,1.0}

@@ -322,6 +322,7 @@ Handlers make_table() {
       {ZYDIS_MNEMONIC_VPMOVSWB, narrow<int16_t, int8_t, Narrow::saturate>},
       {ZYDIS_MNEMONIC_VPMOVMSKB, sign_bits<int8_t>},
       {ZYDIS_MNEMONIC_VPMOVB2M, sign_bits<int8_t>},
+      {ZYDIS_MNEMONIC_VPMOVD2M, sign_bits<int32_t>},
       {ZYDIS_MNEMONIC_VMOVMSKPS, sign_bits<int32_t>},
       {ZYDIS_MNEMONIC_VZEROUPPER, zero_upper},
   };

@@ -41,7 +41,7 @@ struct ConvArgs {
   const int64_t* src_planes;  // plane offsets, sections one after the other
   const void* weights;        // as pack_conv_weights() packs them for the kernel's instruction set
   const void* bias;           // s32 or f32 [no]
-  const float* mult;          // [no]; u8 sources only
+  const float* mult;          // [no]; u8 sources only. Slopes, where the kernel has some: [no] more behind these
   const float* shift;         // [no]; u8 -> f32 with a shift only
   const std::byte* clamp_lo;  // one 64-byte vector for each plane (the quad's 4 bytes, or the f32, repeated)
   const std::byte* clamp_hi;

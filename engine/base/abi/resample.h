@@ -19,8 +19,8 @@ struct ResampleRow {
 //   linear u8:  int32 first[W], second[W], uint32 pair[W]    pair = (2048 - fx) | fx << 16
 //   linear f32: int32 first[W], second[W], float w_first[W], w_second[W]
 // With windows: first and second are lanes of a window of source pixels; behind the lists above stand int32 from[W] for
-// first and, linear, for second: where the windows begin, in bytes, at the first entry of each register. AVX-512 has one
-// window for both.
+// first and, linear, for second: where the windows begin, in bytes, at the first entry of each register. AVX-512 has
+// one window for both.
 struct ResampleArgs {
   const std::byte* src;       // base of src_planes: arena + image
   const int64_t* src_planes;  // [planes]
