@@ -20,6 +20,7 @@ extern const Pass kHoistPointwise;
 extern const Pass kVolumesAsImages;
 extern const Pass kChannelShuffle;
 extern const Pass kPixelShuffle;
+extern const Pass kBlocksConv;
 extern const Pass kReduceToPool;
 extern const Pass kFuseHardSwish;
 extern const Pass kFuseGelu;

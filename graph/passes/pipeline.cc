@@ -66,7 +66,7 @@ std::span<const Pass> simplify_passes() {
       kResolvePads,          kFoldConstants,  kRemoveIdentities, kMergeIdentical, kMergeReshapes,
       kMergeActivations,     kMergeConcats,   kMergePads,        kMergeAffine,    kFoldBatchNorm,
       kFoldBatchNormForward, kHoistPointwise, kVolumesAsImages,  kChannelShuffle, kPixelShuffle,
-      kReduceToPool,         kFuseHardSwish,  kFuseGelu,         kFuseMish};
+      kBlocksConv,           kReduceToPool,   kFuseHardSwish,    kFuseGelu,       kFuseMish};
   return passes;
 }
 

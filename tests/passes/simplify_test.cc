@@ -382,5 +382,51 @@ output %y
   left(floor, "2.0,2.0", "%w)", "%n = Neg(%r)\noutput %n\n");
 }
 
+constexpr const char* kFocus = R"(graph "g"
+input %x: f32[2,3,8,12]
+const %w: f32[5,12,3,3] = random(1)
+const %b: f32[5] = random(2)
+const %zero: s64[1] = {0}
+const %one: s64[1] = {1}
+const %two: s64[1] = {2}
+const %end: s64[1] = {9223372036854775807}
+const %rows: s64[1] = {2}
+const %columns: s64[1] = {-1}
+%e = Slice(%x, %zero, %end, %rows, %two)
+%o = Slice(%x, %one, %end, %rows, %two)
+%ee = Slice(%e, %zero, %end, %columns, %two)
+%oe = Slice(%o, %zero, %end, %columns, %two)
+%eo = Slice(%e, %one, %end, %columns, %two)
+%oo = Slice(%o, %one, %end, %columns, %two)
+)";
+
+TEST(BlocksConv, SlicesBecomeAStride) {
+  for (const char* conv : {"pads=[1,1,1,1]", "pads=[0,2,1,0] strides=[2,1]"})
+    expect_rewrite("blocks_conv",
+                   cat(kFocus, "%c = Concat(%ee, %oe, %eo, %oo) axis=1\n%y = Conv(%c, %w, %b) ", conv, "\noutput %y\n"),
+                   "Conv");
+  expect_rewrite("blocks_conv", R"(graph "g"
+input %x: f32[1,2,6,9]
+const %w: f32[4,18,2,1] = random(1)
+%c = SpaceToDepth(%x) blocksize=3
+%y = Conv(%c, %w)
+output %y
+)",
+                 "Conv");
+}
+
+// A block that is missing or twice there, dilations, another reader.
+TEST(BlocksConv, LeavesWhatDiffers) {
+  const char* slices = "Slice Slice Slice Slice Slice Slice Concat Conv";
+  auto left = [](const char* parts, const char* conv, const char* more, const char* ops) {
+    expect_rewrite("blocks_conv",
+                   cat(kFocus, "%c = Concat(", parts, ") axis=1\n%y = Conv(%c, %w, %b) ", conv, "\noutput %y\n", more),
+                   ops);
+  };
+  left("%ee, %oe, %eo, %eo", "", "output %oo\n", slices);
+  left("%ee, %oe, %eo, %oo", "dilations=[1,2]", "", slices);
+  left("%ee, %oe, %eo, %oo", "", "output %c\n", slices);
+}
+
 }  // namespace
 }  // namespace quadlane
