@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 
 #include "engine/compile/oconv_tiling.h"
 #include "jit/kernel_cache.h"
@@ -11,7 +12,7 @@ namespace quadlane::compile {
 namespace {
 
 constexpr size_t kCandidates = 4;     // of the model's ranking
-constexpr int kRepetitions = 5;       // interleaved; the fastest counts
+constexpr size_t kRepetitions = 5;    // interleaved; the median counts
 constexpr double kTrialCycles = 3e6;  // about a millisecond a run
 
 int64_t sum(const std::vector<int64_t>& values) {
@@ -51,10 +52,12 @@ struct ConvTuner::Trial {
   int parts = 1;
   double outputs_share = 1;  // of the convolution's outputs that the step computes
 
-  // For the whole image and all outputs.
-  double seconds(const run::RunContext& ctx) const {
+  // For the whole image and all outputs. Every turn takes another part, as pixels that the caches hold from the last
+  // turn would cost nothing; the first and last part, where padding is read, only if there are no others.
+  double seconds(const run::RunContext& ctx, int turn) const {
+    const int part = parts > 2 ? 1 + turn % (parts - 2) : turn % parts;
     const double start = thread_seconds();
-    step->run(ctx, parts / 2, parts);
+    step->run(ctx, part, parts);
     return (thread_seconds() - start) * parts / outputs_share;
   }
 };
@@ -195,17 +198,23 @@ Status ConvTuner::reserve_weights(size_t bytes) {
 }
 
 std::vector<double> ConvTuner::time(const std::vector<Trial>& trials) {
-  std::vector<double> best(trials.size(), 1e9);
+  std::vector<std::array<double, kRepetitions>> seconds(trials.size());
   size_t at = 0;
-  for (int r = 0; r < kRepetitions; ++r)
+  int turn = 0;
+  for (size_t r = 0; r < kRepetitions; ++r)
     for (size_t i = 0; i < trials.size(); ++i) {
       const run::RunContext ctx{arena_.data(), weights_.data() + at, {}, {}};
-      best[i] = std::min(best[i], trials[i].seconds(ctx));
+      seconds[i][r] = trials[i].seconds(ctx, turn++);
       at += trial_weights_;
       if (at + trial_weights_ > weights_.size()) at = 0;
     }
   trial_weights_ = 0;
-  return best;
+  std::vector<double> medians;
+  for (auto& s : seconds) {
+    std::nth_element(s.begin(), s.begin() + kRepetitions / 2, s.end());
+    medians.push_back(s[kRepetitions / 2]);
+  }
+  return medians;
 }
 
 Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src,
@@ -264,7 +273,11 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
     QL_TRY(Trial trial, prepare(lanes, candidate, lanes_extent, problem, one_src, one_dst));
     trials.push_back(std::move(trial));
   }
-  const std::vector<double> best = time(trials);
+  // The flat kernels prefetch their pixels: where these do not fit in L2, a network gains less by the other family than
+  // a trial, which has the memory for itself.
+  constexpr double kClearly = 0.94;
+  std::vector<double> best = time(trials);
+  if (sum(extent.section_planes) * one_src.plane_bytes() > cpu_.l2_bytes) best[0] *= kClearly;
   const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
   const auto choice = winner == 0 ? std::nullopt : std::optional(ranked[winner - 1]);
   book_->keep_lanes(key, choice);

@@ -50,7 +50,7 @@ class ConvTuner {
                         const Geometry& dst);
   Result<Trial> prepare(const OconvSpec&, const OconvSchedule&, const OconvExtent&, const OconvProblem&,
                         const Geometry& src, const Geometry& dst);
-  // Seconds for one image of each, the best of several rounds.
+  // Seconds for one image of each, the median of several rounds.
   std::vector<double> time(const std::vector<Trial>&);
   Status reserve(run::AlignedBytes&, size_t bytes);
   Status reserve_weights(size_t bytes);
