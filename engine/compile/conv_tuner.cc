@@ -28,10 +28,13 @@ double thread_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+void leave_tile_out(ConvSpec& spec) { ConvSchedule{}.apply(spec); }
+void leave_tile_out(OconvSpec& spec) { spec.rows = spec.columns = 1, spec.outputs = kVectorPixels; }
+
 // Everything of a problem that a choice depends on.
-std::string problem_key(const CpuInfo& cpu, ConvSpec spec, const ConvExtent& extent, const Geometry& src,
-                        const Geometry& dst) {
-  ConvSchedule{}.apply(spec);
+template <class Spec, class Extent>
+std::string problem_key(const CpuInfo& cpu, Spec spec, const Extent& extent, const Geometry& src, const Geometry& dst) {
+  leave_tile_out(spec);
   std::string key =
       cat(cpu.name, " ", cpu.family, " ", describe(spec), " ", extent.outputs, " ", describe(src), " ", describe(dst));
   for (int64_t n : extent.section_planes) key += cat(" ", n);
@@ -72,12 +75,17 @@ std::vector<int64_t> plane_list(const Geometry& g, int64_t bytes, int64_t count)
 }
 
 // Trials run on the whole of one image; of a very large one the model alone decides.
-bool too_large(const ConvSpec& spec, const ConvExtent& extent, const Geometry& src, const Geometry& dst) {
+template <class Spec, class Extent>
+bool too_large(const Spec& spec, const Extent& extent, const Geometry& src, const Geometry& dst) {
   constexpr double kMostBytes = 256 << 20;
   const int64_t results = spec.dst == DType::u8 ? (extent.outputs + 3) / 4 : extent.outputs;
   return static_cast<double>(sum(extent.section_planes)) * static_cast<double>(src.plane_bytes()) +
              static_cast<double>(results) * static_cast<double>(dst.plane_bytes()) >
          kMostBytes;
+}
+
+size_t fastest(const std::vector<double>& seconds) {
+  return static_cast<size_t>(std::min_element(seconds.begin(), seconds.end()) - seconds.begin());
 }
 
 Geometry one_image(const Geometry& g) { return *make_geometry(1, g.h, g.w, g.gap, g.pad_top, g.pad_bottom); }
@@ -235,10 +243,32 @@ Result<ConvSchedule> ConvTuner::choose(const ConvSpec& spec, const ConvExtent& e
     QL_TRY(Trial trial, prepare(spec, candidate, extent, one_src, one_dst));
     trials.push_back(std::move(trial));
   }
-  const std::vector<double> best = time(trials);
-  const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
-  book_->keep(key, ranked[winner]);
-  return ranked[winner];
+  const ConvSchedule& winner = ranked[fastest(time(trials))];
+  book_->keep(key, winner);
+  return winner;
+}
+
+Result<OconvSchedule> ConvTuner::choose(const OconvSpec& spec, const OconvExtent& extent, const OconvProblem& problem,
+                                        const Geometry& src, const Geometry& dst) {
+  std::vector<OconvSchedule> ranked = oconv_schedules(spec, extent, cpu_);
+  if (filter_.lanes) filter_.lanes(ranked);
+  if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
+  const Geometry one_src = one_image(src), one_dst = one_image(dst);
+  if (!timing_ || too_large(spec, extent, one_src, one_dst) || ranked.size() == 1) return ranked[0];
+  const std::string key = problem_key(cpu_, spec, extent, src, dst);
+  if (const std::optional<OconvSchedule>* kept = book_->find_lanes(key); kept && *kept)
+    for (const OconvSchedule& candidate : ranked)
+      if (same_tile(candidate, **kept)) return candidate;
+
+  ranked.resize(std::min(ranked.size(), kCandidates));
+  std::vector<Trial> trials;
+  for (const OconvSchedule& candidate : ranked) {
+    QL_TRY(Trial trial, prepare(spec, candidate, extent, problem, one_src, one_dst));
+    trials.push_back(std::move(trial));
+  }
+  const OconvSchedule& winner = ranked[fastest(time(trials))];
+  book_->keep_lanes(key, winner);
+  return winner;
 }
 
 Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spec, const ConvExtent& extent,
@@ -278,7 +308,7 @@ Result<std::optional<OconvSchedule>> ConvTuner::choose_lanes(const ConvSpec& spe
   constexpr double kClearly = 0.94;
   std::vector<double> best = time(trials);
   if (sum(extent.section_planes) * one_src.plane_bytes() > cpu_.l2_bytes) best[0] *= kClearly;
-  const size_t winner = static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin());
+  const size_t winner = fastest(best);
   const auto choice = winner == 0 ? std::nullopt : std::optional(ranked[winner - 1]);
   book_->keep_lanes(key, choice);
   return choice;

@@ -39,6 +39,9 @@ class ConvTuner {
 
   // The schedule for a convolution from planes of `src` to planes of `dst`.
   Result<ConvSchedule> choose(const ConvSpec&, const ConvExtent&, const Geometry& src, const Geometry& dst);
+  // With outputs in the lanes, where that is the only family: strides and transposed convolutions.
+  Result<OconvSchedule> choose(const OconvSpec&, const OconvExtent&, const OconvProblem&, const Geometry& src,
+                               const Geometry& dst);
   // The same convolution with outputs in the lanes: the schedule where that is faster than `chosen`, else nothing.
   Result<std::optional<OconvSchedule>> choose_lanes(const ConvSpec&, const ConvExtent&, const ConvSchedule& chosen,
                                                     const OconvSpec&, const OconvExtent&, const OconvProblem&,

@@ -139,14 +139,10 @@ Status oconv_refusal(const Lowering& l, const ConvOperands& op, const std::vecto
   return check(spec);
 }
 
-Result<OconvSchedule> oconv_schedule(const Lowering& l, const Emitter& e, const ConvOperands& op, const OconvProblem& p,
+Result<OconvSchedule> oconv_schedule(Lowering& l, const Emitter& e, const ConvOperands& op, const OconvProblem& p,
                                      const PlanarValue& out, bool residual) {
-  const OconvSpec spec = oconv_spec(l, e, op, p, out, residual);
-  const OconvExtent extent = oconv_extent(p, op.outputs, e.geometry(p.sources[0]), e.geometry(out));
-  std::vector<OconvSchedule> ranked = oconv_schedules(spec, extent, l.cpu);
-  if (l.tuner.filter().lanes) l.tuner.filter().lanes(ranked);
-  if (ranked.empty()) return unsupported("no schedule for ", describe(spec));
-  return ranked[0];
+  const Geometry &src = e.geometry(p.sources[0]), &dst = e.geometry(out);
+  return l.tuner.choose(oconv_spec(l, e, op, p, out, residual), oconv_extent(p, op.outputs, src, dst), p, src, dst);
 }
 
 Status emit_oconv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands& op, const OconvProblem& p,

@@ -12,8 +12,8 @@ Status oconv_refusal(const Lowering&, const ConvOperands&, const std::vector<Con
 // The spec without tile and outputs.
 OconvSpec oconv_spec(const Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&, const PlanarValue& out,
                      bool residual);
-// The best schedule for it by the model.
-Result<OconvSchedule> oconv_schedule(const Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&,
+// The fastest schedule for it, as far as the tuner tries.
+Result<OconvSchedule> oconv_schedule(Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&,
                                      const PlanarValue& out, bool residual);
 // Generates the kernels, packs the weights and appends the step.
 Status emit_oconv(Lowering&, Emitter&, run::StepInfo, const ConvOperands&, const OconvProblem&, const OconvSchedule&,
