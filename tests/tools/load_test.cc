@@ -26,11 +26,11 @@ output %a
   return scratch.path("net.onnx");
 }
 
-Json bench(const Scratch& scratch, const std::string& more) {
+Json bench(const Scratch& scratch, const std::string& more, int code = 0) {
   CommandResult r =
       quadlane(scratch, cat("bench ", net(scratch), " --no-tune --json ", scratch.path("b.json"), " ", more));
-  EXPECT_EQ(r.code, 0) << r.err;
-  return r.code == 0 ? Json::parse(*read_file(scratch.path("b.json"))) : Json();
+  EXPECT_EQ(r.code, code) << r.err;
+  return r.code == code ? Json::parse(*read_file(scratch.path("b.json"))) : Json();
 }
 
 TEST(Bench, PercentilesAreOrderedForEveryStream) {
@@ -60,9 +60,12 @@ TEST(Bench, Scenarios) {
   EXPECT_EQ(served["arrivals_per_s"], 200);
   EXPECT_TRUE(served["bound_kept"]);
   EXPECT_NEAR(served["requests"].get<double>(), 60, 30);
-  const Json hopeless = bench(scratch, "--seconds 0.1 --scenario server --latency-bound 0.001");
+  const Json hopeless = bench(scratch, "--seconds 0.1 --scenario server --latency-bound 0.001", 3);
   EXPECT_FALSE(hopeless["bound_kept"]);
-  EXPECT_NE(hopeless["warnings"].dump().find("latency bound"), std::string::npos);
+  EXPECT_NE(hopeless["warnings"].dump().find("99 of 100 by"), std::string::npos);
+  CommandResult wrong = quadlane(scratch, cat("bench ", net(scratch), " --latency-bound 5"));
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.err.find("--scenario server"), std::string::npos) << wrong.err;
 }
 
 TEST(Bench, SlowerThanItsArrivals) {

@@ -90,6 +90,7 @@ Status run_together(StreamGroup& group, std::vector<Lane>& lanes, double seconds
 
 // Requests of given arrival times, taken by whichever stream is free.
 Status run_queue(StreamGroup& group, std::vector<Lane>& lanes, const std::vector<double>& arrivals, Served& served) {
+  Progress progress("serving", static_cast<int64_t>(arrivals.size()), "requests");
   Stopwatch watch;
   std::atomic<size_t> next{0};
   return group.run([&](int i, run::Stream& stream) -> Status {
@@ -98,6 +99,7 @@ Status run_queue(StreamGroup& group, std::vector<Lane>& lanes, const std::vector
       watch.wait_until(arrivals[k]);
       QL_CHECK_OK(run_once(stream, lanes[static_cast<size_t>(i)]));
       requests.push_back({arrivals[k], watch.seconds()});
+      if (i == 0) progress.set(static_cast<int64_t>(k));
     }
     return {};
   });

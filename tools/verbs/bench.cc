@@ -22,6 +22,7 @@ namespace quadlane::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
+constexpr int kBoundNotKept = 3;
 
 struct BenchArgs {
   WorkloadArgs workload;
@@ -188,6 +189,9 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f, const
   if (f.confidence_fps > 0) std::printf(" +- %.2f (95 %%)", f.confidence_fps);
   std::printf("\n");
   if (f.scenario != Scenario::offline) print_latencies(f);
+  if (args.latency_bound > 0 && f.scenario == Scenario::server)
+    std::printf("latency bound    %10.2f ms for 99 of 100 requests from their arrival on: %s\n", args.latency_bound,
+                f.served.bound_kept ? "kept" : "NOT KEPT");
   if (model.open_ms() > 0)
     std::printf("first inference  %10.2f ms after %.2f ms of opening the plan, code %s\n", f.first_inference_ms,
                 model.open_ms(), model.plan().code_method.c_str());
@@ -205,11 +209,13 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f, const
   print_host(f, sha256);
 }
 
-Status bench(const BenchArgs& args) {
+Status bench(const BenchArgs& args, int& exit_code) {
   for (const std::string& path : {args.json, args.csv})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
   ScenarioOptions options{Scenario::closed, args.workload.seconds, args.warm_up, args.rate, args.latency_bound};
   QL_TRY(options.scenario, parse_scenario(args.scenario));
+  if (options.scenario != Scenario::server && (args.rate > 0 || args.latency_bound > 0))
+    return invalid_argument("--rate and --latency-bound belong to --scenario server, not to ", args.scenario);
   WorkloadArgs workload_args = args.workload;
   if (options.scenario == Scenario::single) workload_args.streams = "1";
   measure::forget_peak_memory();
@@ -221,11 +227,14 @@ Status bench(const BenchArgs& args) {
   print(args, workload, figures, sha256);
   const std::vector<std::string> warnings = doubts(figures, workload);
   for (const std::string& line : warnings) std::fprintf(stderr, "warning: %s\n", line.c_str());
-  if (args.json.empty() && args.csv.empty()) return {};
   const Json json = report(args, workload, figures, sha256, warnings);
   if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
   if (!args.csv.empty()) QL_CHECK_OK(write_file(args.csv, csv(json)));
-  return {};
+  if (figures.served.bound_kept) return {};
+  exit_code = kBoundNotKept;
+  return invalid_argument("99 of 100 requests took up to ", fixed(figures.latency.p99, 2), " ms at ",
+                          fixed(figures.served.rate, 1), " requests a second, the bound is ", args.latency_bound,
+                          " ms");
 }
 
 }  // namespace
@@ -246,11 +255,13 @@ Verb add_bench(CLI::App& root) {
       ->check(CLI::Range(0.0, 3600.0));
   app->add_option("--rate", args->rate, "server: requests a second; default: the most that keep --latency-bound")
       ->check(CLI::Range(1e-3, 1e9));
-  app->add_option("--latency-bound", args->latency_bound, "server: ms that 99 of 100 requests must keep")
+  app->add_option("--latency-bound", args->latency_bound,
+                  "server: ms that 99 of 100 requests must keep, waiting included; exit with 3 when they do not")
       ->check(CLI::Range(1e-3, 1e9));
   app->add_option("--json", args->json, "write the figures to this file");
   app->add_option("--csv", args->csv, "write the figures to this file, one row");
-  return {app, [args] { return bench(*args); }};
+  auto exit_code = std::make_shared<int>(1);
+  return {app, [args, exit_code] { return bench(*args, *exit_code); }, exit_code};
 }
 
 }  // namespace quadlane::tools
