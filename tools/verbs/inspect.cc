@@ -12,6 +12,7 @@
 #include "tools/cli/listing.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/operators.h"
+#include "tools/cli/precision.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -19,6 +20,7 @@ namespace {
 
 struct InspectArgs {
   ModelArgs model;
+  PrecisionArgs precision;
   std::string after, before, layer;
   bool plan = false, passes = false;
 };
@@ -159,11 +161,14 @@ Status inspect_plan_file(const InspectArgs& args) {
 
 Status inspect(const InspectArgs& args) {
   if (is_plan_file(args.model.path) && args.layer.empty()) return inspect_plan_file(args);
+  if (!args.precision.precision.empty() && !args.plan && args.layer.empty())
+    return invalid_argument("--precision says what --plan and --asm show; the graph is that of the file");
   QL_TRY(ModelOptions options, args.model.options());
   if (!args.after.empty() || !args.before.empty()) return print_around(args, std::move(options));
   if (args.passes) return print_passes(args, std::move(options));
   if (args.plan || !args.layer.empty()) {
-    QL_TRY(Model model, Model::load(args.model.path, options));
+    QL_TRY(LoadedModel loaded, load_model(args.model, args.precision));
+    const Model& model = loaded.model;
     if (args.plan) {
       std::string remark = isa_remark(model);
       if (!remark.empty()) std::fprintf(stderr, "%s\n", remark.c_str());
@@ -182,6 +187,7 @@ Verb add_inspect(CLI::App& root) {
   CLI::App* app = root.add_subcommand("inspect", "Show a model, its graph around a pass, or its plan");
   auto args = std::make_shared<InspectArgs>();
   args->model.add_to(*app);
+  args->precision.add_to(*app);
   app->add_flag_callback(
       "--operators",
       [] {
