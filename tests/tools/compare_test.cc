@@ -109,7 +109,8 @@ output %y
   EXPECT_EQ(json["engines"][1]["name"], "OpenVINO 2026.0-fake");
   EXPECT_EQ(json["engines"][1]["difference"]["largest"], 0);
   EXPECT_EQ(*read_file(scratch.path("log")),
-            "CPU INFERENCE_NUM_THREADS=6 NUM_STREAMS=2 PERFORMANCE_HINT=THROUGHPUT\nnothing is alive\n");
+            "CPU INFERENCE_NUM_THREADS=6 NUM_STREAMS=2 PERFORMANCE_HINT=THROUGHPUT "
+            "INFERENCE_PRECISION_HINT=f32\nnothing is alive\n");
   CommandResult other = quadlane(scratch, cat("compare ", net(scratch), " --with openvino --openvino libz.so.1"));
   EXPECT_EQ(other.code, 1);
   EXPECT_NE(other.err.find("ov_get_openvino_version"), std::string::npos) << other.err;

@@ -1,5 +1,6 @@
 #include "tools/compare/saved_results.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tools/cli/table.h"
@@ -53,7 +54,7 @@ std::vector<SavedChange> profile_changes(const json& a, const json& b) {
     for (const json& after : b["layers"])
       if (before["name"] == after["name"] && before["op"] == after["op"])
         changes.push_back({cat("layer '", before["name"].get<std::string>(), "', ms"), before["ms"].get<double>(),
-                           after["ms"].get<double>(), false, false, 1});
+                           after["ms"].get<double>(), false, false, 1, true});
   return changes;
 }
 
@@ -77,7 +78,8 @@ std::vector<SavedChange> comparison_changes(const json& a, const json& b) {
 Result<std::vector<SavedChange>> compare_saved(const json& before, const json& after) {
   const Kind kind = kind_of(before);
   if (kind == Kind::unknown || kind_of(after) == Kind::unknown)
-    return invalid_argument("one of the files is no result of bench, profile or compare");
+    return invalid_argument("the ", kind == Kind::unknown ? "first" : "second",
+                            " file is no result of bench, profile or compare");
   if (kind != kind_of(after)) return invalid_argument("the files are results of different verbs");
   try {
     return kind == Kind::bench     ? bench_changes(before, after)
@@ -98,11 +100,23 @@ std::string changes_table(const std::vector<SavedChange>& changes) {
   return table.text();
 }
 
+// Where a profile's loss is, if it has layers that lost.
+std::string greatest_loss(const std::vector<SavedChange>& changes) {
+  const auto greatest =
+      std::max_element(changes.begin(), changes.end(), [](const SavedChange& a, const SavedChange& b) {
+        return a.layer < b.layer || (a.layer == b.layer && a.after - a.before < b.after - b.before);
+      });
+  if (!greatest->layer || greatest->after <= greatest->before) return "";
+  return cat("; the most is lost in ", greatest->what, ": ", fixed(greatest->before, 4), " before, ",
+             fixed(greatest->after, 4), " after");
+}
+
 Status check_changes(const std::vector<SavedChange>& changes, double share) {
   for (const SavedChange& c : changes)
     if (c.counts && c.worse() > share && (c.p == 1 || c.p < 0.01))
       return invalid_argument(c.what, " is worse by ", fixed(100 * c.worse(), 1), " % (", fixed(c.before, 3),
-                              " before, ", fixed(c.after, 3), " after), the limit is ", fixed(100 * share, 1), " %");
+                              " before, ", fixed(c.after, 3), " after), the limit is ", fixed(100 * share, 1), " %",
+                              greatest_loss(changes));
   return {};
 }
 

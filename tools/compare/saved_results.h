@@ -15,6 +15,7 @@ struct SavedChange {
   bool more_is_better = false;
   bool counts = false;  // a regression of it fails a check; the others are shown only
   double p = 1;         // the chance that only noise made the difference; 1 where the results do not tell
+  bool layer = false;   // of a profile
 
   // How much worse, as a share: positive is worse.
   double worse() const { return more_is_better ? before / after - 1 : after / before - 1; }

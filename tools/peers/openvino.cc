@@ -12,6 +12,11 @@ struct Version {  // ov_version_t
   const char *build, *description;
 };
 
+std::string reason(const Library& library, int code) {
+  auto* text = library.function<const char*(int)>("ov_get_error_info");
+  return text ? std::string(text(code)) : cat("code ", code);
+}
+
 // A function of the interface by name; all return 0 for success.
 template <class... Args>
 Status call(const Library& library, const char* name, Args... args) {
@@ -19,8 +24,7 @@ Status call(const Library& library, const char* name, Args... args) {
   if (!function) return unsupported("'", library.path(), "' has no ", name, ": ", kHowToGet);
   const int code = function(args...);
   if (code == 0) return {};
-  auto* reason = library.function<const char*(int)>("ov_get_error_info");
-  return unsupported("OpenVINO: ", name, " fails: ", reason ? std::string(reason(code)) : cat("code ", code));
+  return unsupported("OpenVINO: ", name, " fails: ", reason(library, code));
 }
 
 std::shared_ptr<void> owned(const Library& library, const char* release, void* object) {
@@ -83,10 +87,11 @@ Result<OpenVinoRequest> OpenVinoRequest::load(const OpenVino& openvino, const st
   const std::string all_threads = cat(threads * streams), count = cat(streams);
   auto* compile = l.function<int(void*, void*, const char*, size_t, void**, ...)>("ov_core_compile_model");
   if (!compile) return unsupported("'", l.path(), "' has no ov_core_compile_model: ", kHowToGet);
-  constexpr size_t kStrings = 6;  // properties and their values in turn
-  if (compile(core, model, "CPU", kStrings, &compiled, "INFERENCE_NUM_THREADS", all_threads.c_str(), "NUM_STREAMS",
-              count.c_str(), "PERFORMANCE_HINT", streams == 1 ? "LATENCY" : "THROUGHPUT") != 0)
-    return unsupported("OpenVINO: compiling '", path, "' fails");
+  constexpr size_t kStrings = 8;  // properties and their values in turn; left alone, it computes in bf16 where it can
+  const int code = compile(core, model, "CPU", kStrings, &compiled, "INFERENCE_NUM_THREADS", all_threads.c_str(),
+                           "NUM_STREAMS", count.c_str(), "PERFORMANCE_HINT", streams == 1 ? "LATENCY" : "THROUGHPUT",
+                           "INFERENCE_PRECISION_HINT", "f32");
+  if (code != 0) return unsupported("OpenVINO: compiling '", path, "' fails: ", reason(l, code));
   result.state_->compiled = owned(l, "ov_compiled_model_free", compiled);
   return result.another();
 }
