@@ -4,7 +4,8 @@
 //   kernel LINE [--schedule "pv2 no12 r2 wr pf256"|"1x14 o32"]... [--sweep] [--isa NAME] [--seconds S]
 //
 // times the node behind the last bar, with the schedule that stands before it, with others, or with every candidate of
-// the model: hot (its data where the run before left them) and cold (all caches swept in between).
+// the model: hot (its data where the run before left them) and cold (all caches swept in between). The columns of dots,
+// instructions, L1 and L2 say how long each is busy with it at least (tools/profile/limits.h).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -13,12 +14,12 @@
 #include <sstream>
 
 #include "graph/text_node.h"
-#include "jit/peak.h"
 #include "ops/table.h"
 #include "tools/cli/listing.h"
 #include "tools/cli/table.h"
 #include "tools/compare/layer_case.h"
 #include "tools/measure/statistics.h"
+#include "tools/profile/limits.h"
 
 namespace quadlane::bench {
 namespace {
@@ -26,7 +27,6 @@ namespace {
 using measure::Spread;
 using tools::fixed;
 using tools::LayerCase;
-using tools::Mix;
 
 struct Args {
   std::string line, isa;
@@ -101,22 +101,21 @@ struct Timing {
   std::string schedule, kernel;
   Spread hot, cold;  // microseconds
   std::optional<double> loads_of_dot;
+  tools::Limits limits;  // of the main step
 };
 
-// Loads for each dot in the hot loop of the step with the most work: above those that a core does in a cycle over its
-// dots, loads are what fills the time.
-std::optional<double> loads_of_dot(const run::Plan& plan) {
-  const auto& steps = plan.steps;
-  const auto work = [](const auto& step) { return step->info.gmac_executed; };
-  const auto most =
-      std::max_element(steps.begin(), steps.end(), [&](const auto& a, const auto& b) { return work(a) < work(b); });
-  if (most == steps.end() || work(*most) == 0) return {};
-  const std::optional<Mix> mix = tools::hot_loop_of(plan, (*most)->info);
-  if (!mix || mix->dots == 0) return {};
-  return static_cast<double>(mix->loads) / mix->dots;
+// The step with the most work, or where none has any with the most bytes.
+const run::StepInfo& main_step(const run::Plan& plan) {
+  auto weight = [](const auto& step) {
+    return std::pair(step->info.gmac_executed, step->info.bytes_read + step->info.bytes_written);
+  };
+  return (*std::max_element(plan.steps.begin(), plan.steps.end(),
+                            [&](const auto& a, const auto& b) { return weight(a) < weight(b); }))
+      ->info;
 }
 
-Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::string schedule, double seconds) {
+Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::string schedule, double seconds,
+                         const tools::Machine& machine) {
   constexpr int kRounds = 9, kColdRuns = 7;
   QL_TRY(LayerCase layer, LayerCase::make(graph, options));
   QL_TRY(double once, layer.run());
@@ -136,15 +135,21 @@ Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::s
     QL_TRY(double t, layer.run_cold([&] { sweeper.sweep(); }));
     cold.push_back(1e6 * t);
   }
-  return Timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold),
-                loads_of_dot(layer.model().plan())};
+  Timing timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold), {}, {}};
+  const run::Plan& plan = layer.model().plan();
+  const run::StepInfo& step = main_step(plan);
+  const std::optional<tools::HotLoop> loops = tools::hot_loop_of(plan, step);
+  if (loops && loops->mix.dots > 0) timing.loads_of_dot = static_cast<double>(loops->mix.loads) / loops->mix.dots;
+  timing.limits = tools::limits_of(step, loops, machine, {}, 0, 1);
+  return timing;
 }
 
 // The fastest first. Columns of a table end at the right: a bar brings the room behind it along.
 void print(std::vector<Timing> all, double gmac, double peak) {
   constexpr size_t kBar = 40;
-  tools::Table table(
-      {"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "loads a dot", "time, hot"});
+  auto us = [](double ms) { return ms > 0 ? fixed(1e3 * ms, 2) : ""; };
+  tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "loads a dot", "dots us",
+                      "instr us", "L1 us", "L2 us", "time, hot"});
   std::stable_sort(all.begin(), all.end(),
                    [](const Timing& a, const Timing& b) { return a.hot.median < b.hot.median; });
   for (const Timing& t : all) {
@@ -153,7 +158,8 @@ void print(std::vector<Timing> all, double gmac, double peak) {
     bar.resize(kBar, ' ');
     table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
                fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
-               t.loads_of_dot ? fixed(*t.loads_of_dot, 2) : "", bar});
+               t.loads_of_dot ? fixed(*t.loads_of_dot, 2) : "", us(t.limits.dots), us(t.limits.instructions),
+               us(t.limits.l1), us(t.limits.l2), bar});
   }
   std::printf("%s%s: %s\n", table.text().c_str(), all.size() > 1 ? "the fastest" : "kernels", all[0].kernel.c_str());
 }
@@ -190,11 +196,11 @@ Status time_kernel(const Args& args) {
   std::vector<Timing> timings;
   double gmac = 0;
   bool int8 = false;
-  Isa isa = detect_cpu().best_isa();
+  QL_TRY(const tools::Machine machine, tools::measure_machine(options.isa.value_or(detect_cpu().best_isa())));
   for (const Tiling& tiling : wanted) {
     options.tune = true;
     options.schedule_filter = tiling.filter();
-    auto timing = time_case(graph, options, tiling.text(), args.seconds);
+    auto timing = time_case(graph, options, tiling.text(), args.seconds, machine);
     if (!timing.ok()) {
       std::printf("%s: %s\n", tiling.text().c_str(), timing.error().text().c_str());
       continue;
@@ -203,15 +209,11 @@ Status time_kernel(const Args& args) {
       QL_TRY(Model model, Model::from_graph(graph, options));
       gmac = model.gmac_executed();
       for (const auto& step : model.plan().steps) int8 |= step->info.int8;
-      isa = model.isa();
     }
     timings.push_back(*timing);
   }
   if (timings.empty()) return unsupported("no schedule of these runs");
-  double peak = 0;
-  if (isa != Isa::reference) {
-    QL_TRY(peak, measure_peak_gmacs(isa, int8 ? DType::u8 : DType::f32));
-  }
+  const double peak = machine.peak(int8);
   std::printf("%s\npeak %s GMAC/s\n", node.c_str(), fixed(peak, 1).c_str());
   print(timings, gmac, peak);
   return {};

@@ -17,7 +17,7 @@ struct RateArgs {
 constexpr int kUnroll = 48;
 constexpr int kBufferBytes = kUnroll * 64;  // a part of any first-level cache
 
-enum class Kind { chain, loads, stores, vector_ops, nothing };
+enum class Kind { chain, loads, stores, vector_ops, shuffles, nothing };
 
 Result<MachineCode> generate_loop(Kind kind, Isa isa) {
   return assemble(cat("rate ", static_cast<int>(kind), " ", to_string(isa)), isa, {}, [&](Assembler& a) {
@@ -36,6 +36,7 @@ Result<MachineCode> generate_loop(Kind kind, Isa isa) {
           case Kind::loads: a.load(r, place); break;
           case Kind::stores: a.store(place, r); break;
           case Kind::vector_ops: a.vpaddd(r, r, r); break;
+          case Kind::shuffles: a.vpshufb(r, r, r); break;
           case Kind::nothing: a.nop(); break;
         }
       }
@@ -72,6 +73,7 @@ Result<MachineRates> measure_rates(Isa isa) {
   QL_TRY(rates.loads, instructions_per_ns(Kind::loads, isa, buffer));
   QL_TRY(rates.stores, instructions_per_ns(Kind::stores, isa, buffer));
   QL_TRY(rates.vector_ops, instructions_per_ns(Kind::vector_ops, isa, buffer));
+  QL_TRY(rates.shuffles, instructions_per_ns(Kind::shuffles, isa, buffer));
   QL_TRY(rates.instructions, instructions_per_ns(Kind::nothing, isa, buffer));
   return rates;
 }

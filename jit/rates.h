@@ -11,6 +11,7 @@ namespace quadlane {
 struct MachineRates {
   double clock = 0;  // by a chain of multiplications of known latency (3 cycles)
   double loads = 0, stores = 0, vector_ops = 0;
+  double shuffles = 0;      // that move bytes between lanes, which fewer units can
   double instructions = 0;  // that do nothing: what fetching, decoding and retiring bear
 };
 

@@ -13,6 +13,7 @@
 #include "tools/cli/nearest.h"
 #include "tools/code/disassembly.h"
 #include "tools/profile/limits.h"
+#include "tools/profile/near_times.h"
 
 namespace quadlane::tools {
 namespace {
@@ -56,7 +57,7 @@ TEST(Profile, LayersExplainARun) {
   double share = 0;
   for (const Json& l : json["layers"]) {
     for (const char* key : {"name", "op", "kernel", "ms", "gmac", "percent_of_peak", "bytes_read", "bytes_written",
-                            "note", "bound", "wasted_lanes"})
+                            "note", "bound", "wasted_lanes", "waiting"})
       EXPECT_TRUE(l.contains(key)) << key;
     share += l["share"].get<double>();
   }
@@ -113,10 +114,53 @@ TEST(Profile, InstructionsBoundStepsWithoutProducts) {
   info.int8 = true;
   info.bytes_written = 64000;  // 1000 vectors, in 500 iterations of 5 cycles
   const Limits limits =
-      limits_of(info, Mix{.dots = 0, .vector = 10, .loads = 2, .stores = 2, .instructions = 8}, machine, 0, 1);
+      limits_of(info, HotLoop{{.vector = 10, .loads = 2, .stores = 2, .instructions = 8}, {}}, machine, {}, 0, 1);
   EXPECT_NEAR(limits.instructions, 500 * 5 / 4e6, 1e-12);
-  info.gmac_executed = 1;  // then dots count
-  EXPECT_EQ(limits_of(info, Mix{.dots = 1, .stores = 1}, machine, 0, 1).instructions, 0);
+  info.gmac_executed = 1;  // then dots say how often the loop runs: 1e9 MAC of 64 a dot
+  const HotLoop loops{{.dots = 2, .vector = 4}, {.vector = 20, .stores = 4}};  // 1000 vectors are 250 tiles
+  const Limits of_dots = limits_of(info, loops, machine, {}, 0, 1);
+  EXPECT_NEAR(of_dots.instructions, (1e9 / 64 / 2 * 3 + 250 * 10) / 4e6, 1e-9);
+}
+
+TEST(Profile, WaitingIsForTheCacheThatARunFits) {
+  Machine machine;
+  machine.isa = Isa::avx512_vnni;
+  machine.cpu.l3_bytes = 32 << 20;
+  machine.copy = {.l1 = 400, .l2 = 200, .l3 = 100, .memory = 50};
+  run::StepInfo info;
+  info.bytes_read = info.bytes_written = 1000000;  // 20 us in L3, 40 in memory
+  auto limits = [&](double ms, double waiting, size_t plan_bytes) {
+    return limits_of(info, {}, machine, {ms, waiting}, plan_bytes, 1);
+  };
+  EXPECT_NEAR(limits(0.1, 0.01, 1 << 20).l3, 0.01, 1e-12);
+  EXPECT_NEAR(limits(0.1, 0.01, 64 << 20).memory, 0.01, 1e-12);
+  EXPECT_NEAR(limits(0.1, 0.03, 64 << 20).memory, 0.04, 1e-12);  // what the bytes take once
+  EXPECT_NEAR(limits(0.1, 0.06, 64 << 20).memory, 0.06, 1e-12);  // more than that: latency
+  EXPECT_NEAR(limits(0.025, 0.01, 64 << 20).l3, 0.02, 1e-12);    // memory would have taken 40
+  EXPECT_EQ(limits(0.025, 0.01, 64 << 20).memory, 0);
+}
+
+// Times differ from machine to machine; what is sure is that every step has both, and that the shares are shares.
+TEST(Profile, TimesWithDataAtHandAreMeasured) {
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,64,96,96]
+%a: f32[1,64,96,96] = Relu(%image)
+%b: f32[1,64,48,48] = MaxPool(%a) kernel_shape=[2,2] strides=[2,2]
+output %b
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  auto model = Model::from_graph(*graph, {});
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  auto times = measure_near_times(model->plan(), 1 << 20, 0);
+  ASSERT_TRUE(times.ok()) << times.error().text();
+  ASSERT_EQ(times->size(), model->plan().steps.size());
+  for (const NearTime& t : *times) {
+    EXPECT_GT(t.in_place, 0);
+    EXPECT_GT(t.near, 0);
+    EXPECT_GE(t.waiting(), 0);
+    EXPECT_LT(t.waiting(), 1);
+  }
 }
 
 TEST(Profile, TraceHasATrackForEachThread) {
@@ -170,6 +214,16 @@ TEST(Listing, ShowsLoopsNotesAndCosts) {
     EXPECT_NE(r.out.find(part), std::string::npos) << part << "\n" << r.out;
 }
 
+TEST(Listing, ShowsKernelsOfAnotherPrecision) {
+  Scratch scratch;
+  CommandResult r = quadlane(scratch, cat("inspect ", pooled_net(scratch), " --precision int8 --no-tune --asm wide"));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("u8"), std::string::npos) << r.out;
+  r = quadlane(scratch, cat("inspect ", pooled_net(scratch), " --precision int8"));
+  EXPECT_EQ(r.code, 1);
+  EXPECT_NE(r.err.find("--asm"), std::string::npos) << r.err;
+}
+
 TEST(Listing, AnUnknownLayerSuggestsTheNearest) {
   Scratch scratch;
   CommandResult r = quadlane(scratch, cat("inspect ", pooled_net(scratch), " --asm wyde"));
@@ -214,6 +268,10 @@ TEST(Listing, PressureNamesWhatIsFullFirst) {
   const Pressure loads = pressure({8, 4, 12, 2, 30}, rates, 8);
   EXPECT_DOUBLE_EQ(loads.cycles(), 6);
   EXPECT_STREQ(loads.bottleneck(), "loads");
+  rates.shuffles = 4;  // one a cycle
+  const Pressure shuffles = pressure({.dots = 8, .vector = 9, .instructions = 30, .shuffles = 8}, rates, 8);
+  EXPECT_DOUBLE_EQ(shuffles.cycles(), 8);
+  EXPECT_STREQ(shuffles.bottleneck(), "shuffles");
   const Pressure dots = pressure({24, 4, 12, 2, 40}, rates, 8);
   EXPECT_DOUBLE_EQ(dots.cycles(), 12);
   EXPECT_STREQ(dots.bottleneck(), "dots");

@@ -27,14 +27,17 @@ std::optional<Rates> rates_for(const Model& model) {
 
 void print_loop(const Loop& loop, const std::optional<Rates>& rates, const char* indent) {
   const Mix& m = loop.mix;
-  std::printf("%s; loop %zx to %zx: %d dots, %d loads, %d stores, %d other vector, %d instructions an iteration",
-              indent, loop.begin, loop.end, m.dots, m.loads, m.stores, m.vector, m.instructions);
+  std::printf(
+      "%s; loop %zx to %zx: %d dots, %d loads, %d stores, %d other vector (%d of them shuffles), %d "
+      "instructions an iteration",
+      indent, loop.begin, loop.end, m.dots, m.loads, m.stores, m.vector, m.shuffles, m.instructions);
   if (rates) {
     const Pressure p = pressure(m, rates->rates, rates->dots);
     std::printf(
-        "\n%s; cycles of each port group: dots %.1f, loads %.1f, stores %.1f, vector %.1f, front end %.1f: at least "
-        "%.1f, bound by %s",
-        indent, p.dots, p.loads, p.stores, p.vector, p.front_end, p.cycles(), p.bottleneck());
+        "\n%s; cycles of each port group: dots %.1f, loads %.1f, stores %.1f, vector %.1f, shuffles %.1f, front end "
+        "%.1f: at "
+        "least %.1f, bound by %s",
+        indent, p.dots, p.loads, p.stores, p.vector, p.shuffles, p.front_end, p.cycles(), p.bottleneck());
   }
   std::printf("\n");
 }
@@ -73,12 +76,17 @@ std::vector<const run::Kernel*> kernels_of(const run::Plan& plan, const run::Ste
   return kernels;
 }
 
-std::optional<Mix> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
-  std::vector<Loop> loops;
-  for (const run::Kernel* kernel : kernels_of(plan, info))
-    for (const Loop& loop : find_loops(disassemble(*kernel))) loops.push_back(loop);
-  if (auto loop = hot_loop(loops)) return loop->mix;
-  return {};
+std::optional<HotLoop> hot_loop_of(const run::Plan& plan, const run::StepInfo& info) {
+  std::optional<HotLoop> hottest;
+  auto weight = [](const Mix& m) { return std::pair(m.dots, m.loads + m.stores); };
+  for (const run::Kernel* kernel : kernels_of(plan, info)) {
+    const std::vector<Loop> loops = find_loops(disassemble(*kernel));
+    const std::optional<Loop> hot = hot_loop(loops);
+    if (!hot || (hottest && weight(hot->mix) <= weight(hottest->mix))) continue;
+    const std::optional<Loop> around = loop_around(loops, *hot);
+    hottest = HotLoop{hot->mix, around ? around->mix : Mix{}};
+  }
+  return hottest;
 }
 
 Status print_listing(const Model& model, const std::string& layer) {

@@ -17,6 +17,13 @@ bool is_dot(ZydisMnemonic m) {
          name.rfind("vpmadd", 0) == 0;
 }
 
+bool is_shuffle(const std::string& name) {
+  for (const char* start : {"vperm", "vpshuf", "vshuf", "vpunpck", "vunpck", "vpack", "vpalign", "valign", "vpmovzx",
+                            "vpmovsx", "vpmovdb", "vpmovdw", "vpmovusdb", "vpmovsdb", "vinsert", "vextract"})
+    if (name.rfind(start, 0) == 0) return true;
+  return false;
+}
+
 bool is_vector(const ZydisDecodedOperand& operand) {
   if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER) return false;
   const ZydisRegisterClass kind = ZydisRegisterGetClass(operand.reg.value);
@@ -40,6 +47,7 @@ void classify(const ZydisDecodedInstruction& decoded, const ZydisDecodedOperand*
       memory && (name.rfind("vmov", 0) == 0 || name.rfind("vpbroadcast", 0) == 0 || name.rfind("vbroadcast", 0) == 0);
   result.dot = is_dot(decoded.mnemonic);
   result.vector = on_vectors && !plain_move;
+  result.shuffle = result.vector && is_shuffle(name);
 }
 
 }  // namespace
@@ -109,6 +117,7 @@ std::vector<Loop> find_loops(const std::vector<Instruction>& code) {
     Mix& mix = owner->mix;
     mix.dots += i.dot;
     mix.vector += i.vector && !i.dot;
+    mix.shuffles += i.shuffle;
     mix.loads += i.loads;
     mix.stores += i.stores;
     ++mix.instructions;
@@ -124,21 +133,36 @@ std::optional<Loop> hot_loop(const std::vector<Loop>& loops) {
   return best;
 }
 
-double Pressure::cycles() const { return std::max({dots, loads, stores, vector, front_end}); }
+std::optional<Loop> loop_around(const std::vector<Loop>& loops, const Loop& hot) {
+  std::optional<Loop> nearest;
+  for (const Loop& loop : loops)
+    if (loop.begin <= hot.begin && loop.end >= hot.end && loop.depth < hot.depth && loop.mix.stores > 0 &&
+        (!nearest || loop.depth > nearest->depth))
+      nearest = loop;
+  return nearest;
+}
+
+double Pressure::instructions() const { return std::max({vector, shuffles, front_end}); }
+double Pressure::cycles() const { return std::max({dots, loads, stores, instructions()}); }
 
 const char* Pressure::bottleneck() const {
   const double most = cycles();
   if (dots == most) return "dots";
   if (loads == most) return "loads";
   if (stores == most) return "stores";
-  return vector == most ? "vector operations" : "instructions";
+  if (vector == most) return "vector operations";
+  return shuffles == most ? "shuffles" : "instructions";
 }
 
 Pressure pressure(const Mix& mix, const MachineRates& rates, double dots) {
   auto cycles = [&](int count, double rate) { return rate > 0 ? count * rates.clock / rate : 0; };
   // Dots take the vector units too.
-  return {cycles(mix.dots, dots), cycles(mix.loads, rates.loads), cycles(mix.stores, rates.stores),
-          cycles(mix.dots + mix.vector, rates.vector_ops), cycles(mix.instructions, rates.instructions)};
+  return {cycles(mix.dots, dots),
+          cycles(mix.loads, rates.loads),
+          cycles(mix.stores, rates.stores),
+          cycles(mix.dots + mix.vector, rates.vector_ops),
+          cycles(mix.shuffles, rates.shuffles),
+          cycles(mix.instructions, rates.instructions)};
 }
 
 }  // namespace quadlane::tools

@@ -20,8 +20,11 @@ Result<Machine> measure_machine(Isa isa) {
   return machine;
 }
 
+namespace {
+constexpr double kRefuted = 1.5, kExplained = 0.4, kWaits = 0.3;
+}
+
 Limits::Bound Limits::bound(double measured_ms) const {
-  constexpr double kRefuted = 1.5, kExplained = 0.4;
   Bound largest{"overhead", 0};
   for (const Bound& one : {Bound{"dots", dots}, Bound{"instructions", instructions}, Bound{"L1", l1}, Bound{"L2", l2},
                            Bound{"L3", l3}, Bound{"memory", memory}})
@@ -30,33 +33,39 @@ Limits::Bound Limits::bound(double measured_ms) const {
   return largest;
 }
 
-Limits limits_of(const run::StepInfo& info, const std::optional<Mix>& hot_loop, const Machine& m, size_t plan_bytes,
-                 int cores) {
+Limits limits_of(const run::StepInfo& info, const std::optional<HotLoop>& loops, const Machine& m, const Taken& taken,
+                 size_t plan_bytes, int cores) {
   Limits t;
   const double share = 1.0 / cores;
   const double gmac = std::max(info.gmac_lanes, info.gmac_executed), peak = m.peak(info.int8);
   if (peak > 0) t.dots = 1e3 * gmac / peak * share;
   const double read = static_cast<double>(info.bytes_read), written = static_cast<double>(info.bytes_written);
-  const double vector_bytes = 4 * vector_lanes(m.isa);
+  const double vector_bytes = 4 * vector_lanes(m.isa), macs_per_dot = m.macs_per_dot(info.int8);
   auto ms = [&](double amount, double per_ns) { return per_ns > 0 ? 1e-6 * amount / per_ns * share : 0; };
-  if (hot_loop && hot_loop->dots > 0 && gmac > 0) {
-    const double rounds = gmac * 1e9 / m.macs_per_dot(info.int8) / hot_loop->dots;
-    t.l1 = std::max(ms(rounds * hot_loop->loads, m.rates.loads), ms(rounds * hot_loop->stores, m.rates.stores));
+  auto add = [&](const Mix& mix, double rounds) {
+    t.instructions += ms(rounds * pressure(mix, m.rates, peak / macs_per_dot).instructions(), m.rates.clock);
+    t.l1 += std::max(ms(rounds * mix.loads, m.rates.loads), ms(rounds * mix.stores, m.rates.stores));
+  };
+  auto add_by_bytes = [&](const Mix& mix) {
+    if (mix.stores > 0)
+      add(mix, written / vector_bytes / mix.stores);
+    else if (mix.loads > 0)
+      add(mix, read / vector_bytes / mix.loads);
+  };
+  if (loops && gmac > 0 && loops->mix.dots > 0) {
+    add(loops->mix, gmac * 1e9 / macs_per_dot / loops->mix.dots);
+    add_by_bytes(loops->around);
   } else {
+    if (loops && gmac == 0) add_by_bytes(loops->mix);
     t.l1 = std::max(ms(read / vector_bytes, m.rates.loads), ms(written / vector_bytes, m.rates.stores));
-  }
-  if (hot_loop && hot_loop->stores > 0 && gmac == 0) {
-    const Pressure p = pressure(*hot_loop, m.rates, m.peak(info.int8) / m.macs_per_dot(info.int8));
-    const double cycles = std::max({p.dots, p.vector, p.front_end});
-    t.instructions = ms(written / vector_bytes / hot_loop->stores * cycles, m.rates.clock);
   }
   const double once = read + written, filled = info.bytes_filled ? static_cast<double>(info.bytes_filled) : once;
   if (once > m.cpu.l1d_bytes) t.l2 = ms(filled, m.copy.l2);
-  if (once > m.cpu.l2_bytes) t.l3 = ms(once, m.copy.l3);
-  // Runs go round in a circle, and others share the last cache: where a run fills more than half of it, little is left
-  // of one for the next.
-  if (once > m.cpu.l2_bytes && 2.0 * static_cast<double>(plan_bytes) > m.cpu.l3_bytes)
-    t.memory = ms(once, m.copy.memory);
+  const double from_memory = ms(once, m.copy.memory);
+  const bool beyond_l3 = 2.0 * static_cast<double>(plan_bytes) > m.cpu.l3_bytes && from_memory <= kRefuted * taken.ms;
+  const double streaming = beyond_l3 ? from_memory : ms(once, m.copy.l3);
+  const bool waits = taken.waiting_ms >= kWaits * taken.ms && streaming <= kRefuted * taken.ms;
+  (beyond_l3 ? t.memory : t.l3) = waits ? std::max(taken.waiting_ms, std::min(streaming, taken.ms)) : taken.waiting_ms;
   return t;
 }
 

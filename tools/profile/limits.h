@@ -3,7 +3,7 @@
 
 #include "engine/api/engine.h"
 #include "jit/rates.h"
-#include "tools/code/disassembly.h"
+#include "tools/cli/listing.h"
 #include "tools/measure/machine.h"
 
 namespace quadlane::tools {
@@ -30,20 +30,25 @@ struct Limits {
     double ms;
   };
   // The largest, and its name, or "overhead" where it is less than two fifths of the measured time. What would take
-  // half as long again as the step did is refuted: its data lay nearer. bench/bounds.py checks the names by experiment.
+  // half as long again as the step did is refuted. bench/bounds.py checks the names by experiment.
   Bound bound(double measured_ms) const;
+};
+
+// What a step was measured to take, of which it waits for data that lie beyond L2 (near_times.h).
+struct Taken {
+  double ms = 0, waiting_ms = 0;
 };
 
 // `plan_bytes`: what one inference keeps in memory, arena and weights; `cores`: threads that share the step.
 //   dots    every multiply-accumulate, wasted lanes too, at the measured peak
-//   instructions   of a step without products: what its hot loop writes says how often it runs, its vector and other
-//           instructions how long at least
-//   L1      loads and stores of the kernel's hot loop, as often as its dots ask for; without dots, of every byte once
+//   instructions   the vector and other instructions of the hot loop, as often as its dots, or without them what it
+//           writes or reads, say that it runs; and what the loop around does for a tile, as often as its stores say
+//   L1      loads and stores of these loops; without them, of every byte once
 //   L2      what is fetched again and again from behind L1
-//   L3, memory   every byte once, where the step's data do not fit in the level before, memory only where a whole run
-//   fills
-//           more than half of L3
-Limits limits_of(const run::StepInfo&, const std::optional<Mix>& hot_loop, const Machine&, size_t plan_bytes,
-                 int cores);
+//   L3, memory   the waiting; where that is three tenths of the time or more, the core's work goes on beside it, and
+//           what every byte takes once is the better estimate. It is memory where a whole run fills more than half of
+//           L3 and the bytes could come from there in the time the step took.
+Limits limits_of(const run::StepInfo&, const std::optional<HotLoop>& loops, const Machine&, const Taken&,
+                 size_t plan_bytes, int cores);
 
 }  // namespace quadlane::tools

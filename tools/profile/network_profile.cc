@@ -5,6 +5,7 @@
 
 #include "tools/cli/listing.h"
 #include "tools/cli/progress.h"
+#include "tools/profile/near_times.h"
 
 namespace quadlane::tools {
 namespace {
@@ -58,9 +59,11 @@ Status count(run::Stream& stream, const Lane& lane, NetworkProfile& profile) {
   return {};
 }
 
-void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<Recording>& recordings) {
+Status fill_layers(NetworkProfile& profile, const Model& model, const std::vector<Recording>& recordings,
+                   double seconds) {
   const run::Plan& plan = model.plan();
   const size_t plan_bytes = plan.arena_bytes + plan.weights.size();
+  QL_TRY(const std::vector<NearTime> near, measure_near_times(plan, profile.machine.cpu.l2_bytes, seconds));
   double sum = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     LayerProfile layer{&plan.steps[s]->info};
@@ -70,8 +73,10 @@ void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<
     const measure::Spread spread = measure::spread(seconds);
     layer.ms = {spread.median * 1e3, spread.min * 1e3, spread.max * 1e3};
     sum += layer.ms.median;
-    layer.hot_loop = hot_loop_of(plan, *layer.info);
-    layer.limits = limits_of(*layer.info, layer.hot_loop, profile.machine, plan_bytes, profile.settings.threads);
+    layer.loops = hot_loop_of(plan, *layer.info);
+    layer.waiting = near[s].waiting();
+    const Taken taken{layer.ms.median, layer.waiting * layer.ms.median};
+    layer.limits = limits_of(*layer.info, layer.loops, profile.machine, taken, plan_bytes, profile.settings.threads);
     layer.bound = layer.limits.bound(layer.ms.median);
     if (layer.info->reference) layer.bound.name = "overhead";
     profile.layers.push_back(layer);
@@ -81,6 +86,7 @@ void fill_layers(NetworkProfile& profile, const Model& model, const std::vector<
     layer.share = layer.ms.median / sum;
     layer.cumulative = cumulative += layer.share;
   }
+  return {};
 }
 
 void fill_totals(NetworkProfile& profile, const std::vector<Recording>& recordings) {
@@ -126,6 +132,7 @@ Result<NetworkProfile> profile_network(const Workload& workload, double seconds)
                           {}});
     recordings.back().plain.reserve(kMostRuns);
   }
+  const measure::CpuTime before = measure::CpuTime::now();
   {
     Progress progress("profiling", static_cast<int64_t>(seconds), "s");
     QL_CHECK_OK(group.run([&](int i, run::Stream& stream) {
@@ -135,8 +142,9 @@ Result<NetworkProfile> profile_network(const Workload& workload, double seconds)
   QL_CHECK_OK(group.run([&](int i, run::Stream& stream) -> Status {
     return i == 0 ? count(stream, recordings[0].lane, profile) : Status();
   }));
-  fill_layers(profile, workload.model, recordings);
+  QL_CHECK_OK(fill_layers(profile, workload.model, recordings, seconds / 2));
   fill_totals(profile, recordings);
+  profile.other_load = measure::other_load(before, measure::CpuTime::now());
   return profile;
 }
 

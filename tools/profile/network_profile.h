@@ -16,7 +16,8 @@ struct LayerProfile {
   const run::StepInfo* info;
   measure::Spread ms;
   double share = 0, cumulative = 0;  // of the sum of all layers, 0 to 1
-  std::optional<Mix> hot_loop;
+  double waiting = 0;                // for data from beyond L2: a share of the layer's time
+  std::optional<HotLoop> loops;
   Limits limits;
   Limits::Bound bound{"overhead", 0};
 
@@ -43,6 +44,7 @@ struct NetworkProfile {
   std::vector<std::vector<StepTimes::Part>> parts;  // of some runs of each stream, back to back
   std::vector<measure::Counters::Value> counters;   // of one request, first stream's calling thread
   std::string counters_remark;
+  double other_load = 0;  // share of the processors that others used meanwhile
 
   double perturbation() const { return instrumented_ms / plain_ms - 1; }
   double percent_of_peak(const LayerProfile& layer) const;

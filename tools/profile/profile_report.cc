@@ -14,12 +14,12 @@ std::string unless_none(double value, int decimals) { return value > 0 ? fixed(v
 
 std::string layer_table(const NetworkProfile& p) {
   Table table({"layer", "operator", "ms", "%", "sum %", "MMAC", "GMAC/s", "% peak", "MB read", "MB written", "GB/s",
-               "MAC/B", "bound", "bound %", "wasted %"});
+               "MAC/B", "waits %", "bound", "bound %", "wasted %"});
   for (const LayerProfile& l : p.layers)
     table.add({l.info->name, l.info->op, fixed(l.ms.median, 4), fixed(100 * l.share, 1), fixed(100 * l.cumulative, 1),
                unless_none(1e3 * l.info->gmac_executed, 2), unless_none(l.gmac_per_s(), 1),
                unless_none(p.percent_of_peak(l), 1), megabytes(l.info->bytes_read), megabytes(l.info->bytes_written),
-               fixed(l.gb_per_s(), 1), unless_none(l.intensity(), 1), l.bound.name,
+               fixed(l.gb_per_s(), 1), unless_none(l.intensity(), 1), unless_none(100 * l.waiting, 0), l.bound.name,
                unless_none(100 * l.bound_share(), 0), unless_none(100 * l.wasted_lanes(), 1)});
   return table.text();
 }
@@ -83,6 +83,11 @@ nlohmann::ordered_json limits_json(const Limits& t) {
           {"memory", t.memory}};
 }
 
+nlohmann::ordered_json mix_json(const Mix& m) {
+  return {{"dots", m.dots},     {"loads", m.loads},       {"stores", m.stores},
+          {"vector", m.vector}, {"shuffles", m.shuffles}, {"instructions", m.instructions}};
+}
+
 nlohmann::ordered_json layer_json(const NetworkProfile& p, const LayerProfile& l) {
   nlohmann::ordered_json json = {{"name", l.info->name},
                                  {"op", l.info->op},
@@ -100,6 +105,7 @@ nlohmann::ordered_json layer_json(const NetworkProfile& p, const LayerProfile& l
                                  {"bytes_written", l.info->bytes_written},
                                  {"gb_per_s", l.gb_per_s()},
                                  {"macs_per_byte", l.intensity()},
+                                 {"waiting", l.waiting},
                                  {"bound", l.bound.name},
                                  {"bound_share", l.bound_share()},
                                  {"limits_ms", limits_json(l.limits)},
@@ -107,12 +113,10 @@ nlohmann::ordered_json layer_json(const NetworkProfile& p, const LayerProfile& l
                                  {"precision", l.info->int8 ? "int8" : "f32"},
                                  {"reference", l.info->reference},
                                  {"note", l.info->note}};
-  if (l.hot_loop)
-    json["hot_loop"] = {{"dots", l.hot_loop->dots},
-                        {"loads", l.hot_loop->loads},
-                        {"stores", l.hot_loop->stores},
-                        {"vector", l.hot_loop->vector},
-                        {"instructions", l.hot_loop->instructions}};
+  if (l.loops) {
+    json["hot_loop"] = mix_json(l.loops->mix);
+    json["around_hot_loop"] = mix_json(l.loops->around);
+  }
   return json;
 }
 
@@ -173,6 +177,7 @@ nlohmann::ordered_json profile_json(const NetworkProfile& p, const Model& model,
           {"instrumented_ms", p.instrumented_ms},
           {"perturbation", p.perturbation()},
           {"explained", p.explained},
+          {"other_load", p.other_load},
           {"gmac", model.gmac()},
           {"gmac_executed", model.gmac_executed()},
           {"compile_ms", model.plan().compile_ms},
