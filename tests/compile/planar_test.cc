@@ -32,7 +32,9 @@ void expect_planar(const Make& make, bool conv_behind = true, bool fuse = true) 
   if (conv_behind) y = b.conv(y, 3, 3);
   b.graph.set_outputs({y});
   ASSERT_TRUE(run_passes(b.graph, op_table(), simplify_passes()).ok());
-  if (fuse) ASSERT_TRUE(run_passes(b.graph, op_table(), fuse_f32_passes()).ok());
+  if (fuse) {
+    ASSERT_TRUE(run_passes(b.graph, op_table(), fuse_f32_passes()).ok());
+  }
   for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni})
     for (int threads : {1, 3}) {
       if (threads > 1 && !detect_cpu().runs(isa)) continue;  // one interpreter

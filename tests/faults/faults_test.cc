@@ -106,7 +106,9 @@ class Faults : public ::testing::Test {
         const std::string wrong = work();
         const bool struck = disarm();
         if (struck && !wrong.empty()) ++errors;
-        if (wrong.empty()) EXPECT_EQ(out_, expected) << "call " << n << " failed unnoticed";
+        if (wrong.empty()) {
+          EXPECT_EQ(out_, expected) << "call " << n << " failed unnoticed";
+        }
         EXPECT_EQ(wrong.find('\n'), std::string::npos) << wrong;
         return struck;
       };

@@ -107,7 +107,7 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*body)(v
   return fails(Fault::thread) ? EAGAIN : next(thread, how, body, user);
 }
 
-#define FAIL(name, error, ...)                       \
+#define FAIL_FILE_CALL(name, error, ...)             \
   static auto* next = REAL(name);                    \
   if (!fails(Fault::file)) return next(__VA_ARGS__); \
   errno = error
@@ -120,7 +120,7 @@ int open(const char* path, int flags, ...) {
   va_start(more, flags);
   const mode_t mode = mode_of(flags, more);
   va_end(more);
-  FAIL(open, EMFILE, path, flags, mode);
+  FAIL_FILE_CALL(open, EMFILE, path, flags, mode);
   return -1;
 }
 int openat(int folder, const char* path, int flags, ...) {
@@ -128,67 +128,67 @@ int openat(int folder, const char* path, int flags, ...) {
   va_start(more, flags);
   const mode_t mode = mode_of(flags, more);
   va_end(more);
-  FAIL(openat, EMFILE, folder, path, flags, mode);
+  FAIL_FILE_CALL(openat, EMFILE, folder, path, flags, mode);
   return -1;
 }
 FILE* fopen(const char* path, const char* mode) {
-  FAIL(fopen, EMFILE, path, mode);
+  FAIL_FILE_CALL(fopen, EMFILE, path, mode);
   return nullptr;
 }
 FILE* fopen64(const char* path, const char* mode) {  // the standard library's streams
-  FAIL(fopen64, EMFILE, path, mode);
+  FAIL_FILE_CALL(fopen64, EMFILE, path, mode);
   return nullptr;
 }
 FILE* fdopen(int file, const char* mode) noexcept {
-  FAIL(fdopen, ENOMEM, file, mode);
+  FAIL_FILE_CALL(fdopen, ENOMEM, file, mode);
   return nullptr;
 }
 size_t fread(void* to, size_t size, size_t count, FILE* file) {
-  FAIL(fread, EIO, to, size, count, file);
+  FAIL_FILE_CALL(fread, EIO, to, size, count, file);
   return 0;
 }
 ssize_t read(int file, void* to, size_t bytes) {
-  FAIL(read, EIO, file, to, bytes);
+  FAIL_FILE_CALL(read, EIO, file, to, bytes);
   return -1;
 }
 ssize_t pread(int file, void* to, size_t bytes, off_t offset) {
-  FAIL(pread, EIO, file, to, bytes, offset);
+  FAIL_FILE_CALL(pread, EIO, file, to, bytes, offset);
   return -1;
 }
 ssize_t write(int file, const void* from, size_t bytes) {
-  FAIL(write, ENOSPC, file, from, bytes);
+  FAIL_FILE_CALL(write, ENOSPC, file, from, bytes);
   return -1;
 }
 int stat(const char* path, struct stat* about) noexcept {
-  FAIL(stat, EIO, path, about);
+  FAIL_FILE_CALL(stat, EIO, path, about);
   return -1;
 }
 int fstat(int file, struct stat* about) noexcept {
-  FAIL(fstat, EIO, file, about);
+  FAIL_FILE_CALL(fstat, EIO, file, about);
   return -1;
 }
 int fsync(int file) {
-  FAIL(fsync, EIO, file);
+  FAIL_FILE_CALL(fsync, EIO, file);
   return -1;
 }
 int ftruncate(int file, off_t bytes) noexcept {
-  FAIL(ftruncate, ENOSPC, file, bytes);
+  FAIL_FILE_CALL(ftruncate, ENOSPC, file, bytes);
   return -1;
 }
 int rename(const char* from, const char* to) noexcept {
-  FAIL(rename, EACCES, from, to);
+  FAIL_FILE_CALL(rename, EACCES, from, to);
   return -1;
 }
 int mkostemp(char* name, int flags) {
-  FAIL(mkostemp, ENOSPC, name, flags);
+  FAIL_FILE_CALL(mkostemp, ENOSPC, name, flags);
   return -1;
 }
 int mkstemp(char* name) {
-  FAIL(mkstemp, ENOSPC, name);
+  FAIL_FILE_CALL(mkstemp, ENOSPC, name);
   return -1;
 }
 int memfd_create(const char* name, unsigned flags) noexcept {
-  FAIL(memfd_create, EMFILE, name, flags);
+  FAIL_FILE_CALL(memfd_create, EMFILE, name, flags);
   return -1;
 }
 

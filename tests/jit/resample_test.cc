@@ -142,7 +142,9 @@ TEST(Resample, WindowsFitWhatDropsNoColumns) {
   for (Isa isa : kGeneratedIsas)
     for (int in = 1; in < 40; ++in) {
       for (int out = in; out < 90; out += 7) EXPECT_NE(windows(isa, in, out), ResampleWindows::none);
-      if (in >= 16) EXPECT_EQ(windows(isa, 3 * in, in), ResampleWindows::none);
+      if (in >= 16) {
+        EXPECT_EQ(windows(isa, 3 * in, in), ResampleWindows::none);
+      }
     }
   EXPECT_EQ(windows(Isa::avx512_vnni, 60, 30), ResampleWindows::wide);
   EXPECT_EQ(windows(Isa::avx512_vnni, 30, 60), ResampleWindows::narrow);

@@ -36,7 +36,9 @@ TEST(Pipeline, EveryPassCanBeSwitchedOff) {
       Graph after = after_passes(before, list, {.disabled = {pass.name}, .report = &report});
       EXPECT_LT(f32_difference(after, before, seed), 1e-4) << pass.name << ' ' << seed;
       for (const PassReport& row : report) {
-        if (std::string_view(row.name) == pass.name) EXPECT_EQ(row.rewrites, 0) << pass.name;
+        if (std::string_view(row.name) == pass.name) {
+          EXPECT_EQ(row.rewrites, 0) << pass.name;
+        }
       }
     }
 }

@@ -155,7 +155,9 @@ TEST(Pictures, DamagedFilesAreErrorsOrPictures) {
       std::string changed = bytes;
       changed[i] = static_cast<char>(changed[i] ^ 0x55);
       auto raster = parse_picture(changed);
-      if (raster.ok()) EXPECT_EQ(raster->values.size(), static_cast<size_t>(raster->channels) * raster->plane());
+      if (raster.ok()) {
+        EXPECT_EQ(raster->values.size(), static_cast<size_t>(raster->channels) * raster->plane());
+      }
     }
   }
 }
