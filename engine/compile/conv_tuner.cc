@@ -157,23 +157,27 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSc
   QL_TRY(OconvTiling tiling, oconv_tiling(problem, schedule, src, dst));
   OconvSpec spec = base;
   spec.residual = ConvResidual::none;
-  spec.outputs = schedule.vectors * kVectorPixels;
-  const int64_t sources = sum(extent.section_planes), blocks = std::max<int64_t>(1, extent.outputs / spec.outputs);
-  const int64_t results = spec.dst == DType::u8 ? spec.outputs / 4 : spec.outputs;
+  const int64_t sources = sum(extent.section_planes), outputs = schedule.vectors * kVectorPixels;
+  const int64_t blocks = (extent.outputs + outputs - 1) / outputs;
+  const int64_t results = spec.dst == DType::u8 ? outputs / 4 : outputs;
   int64_t dwords = 0;
   for (size_t i = 0; i < spec.taps.size(); ++i)
-    dwords += extent.section_planes[i] * static_cast<int64_t>(spec.taps[i].size()) * spec.outputs;
+    dwords += extent.section_planes[i] * static_cast<int64_t>(spec.taps[i].size()) * outputs;
   const auto block_bytes = static_cast<size_t>(4 * dwords), bounds = block_bytes * static_cast<size_t>(blocks);
   QL_CHECK_OK(reserve(arena_, static_cast<size_t>(sources * src.plane_bytes() + results * blocks * dst.plane_bytes())));
   QL_CHECK_OK(reserve_weights(bounds + static_cast<size_t>(std::max<int64_t>(sources, 64)) * 64 + 4096));
 
   Trial trial;
   KernelCache cache;
-  std::vector<size_t> kernels;
-  for (const OconvTiling::Kind& kind : tiling.distinct) {
-    kind.apply(spec);
-    QL_TRY(size_t index, cache.find_or_generate(describe(spec), [&] { return generate(spec); }));
-    kernels.push_back(index);
+  std::vector<std::vector<size_t>> kernels;  // of each block; the last one may have fewer outputs
+  for (int64_t first = 0; first < extent.outputs; first += outputs) {
+    spec.outputs = static_cast<int>(std::min(outputs, extent.outputs - first));
+    kernels.emplace_back();
+    for (const OconvTiling::Kind& kind : tiling.distinct) {
+      kind.apply(spec);
+      QL_TRY(size_t index, cache.find_or_generate(describe(spec), [&] { return generate(spec); }));
+      kernels.back().push_back(index);
+    }
   }
   QL_TRY(auto loaded, cache.load());
   trial.code = std::move(loaded.memory);
@@ -184,17 +188,24 @@ Result<ConvTuner::Trial> ConvTuner::prepare(const OconvSpec& base, const OconvSc
   s.dst_planes = plane_list(dst, sources * src.plane_bytes(), results * blocks);
   s.dst_pads.assign(s.dst_planes.size(), 0);
   s.band_rows = oconv_band_rows(problem, tiling, src, cpu_);
-  for (int64_t b = 0; b < blocks; ++b) {
-    run::OconvStep::Block block{block_bytes * static_cast<size_t>(b), bounds, bounds, bounds, bounds, bounds, {}, 0,
-                                static_cast<uint32_t>(b * results),   {}};
+  for (size_t b = 0; b < kernels.size(); ++b) {
+    run::OconvStep::Block block{block_bytes * b,
+                                bounds,
+                                bounds,
+                                bounds,
+                                bounds,
+                                bounds,
+                                {},
+                                0,
+                                static_cast<uint32_t>(b) * static_cast<uint32_t>(results),
+                                {}};
     std::copy(extent.section_planes.begin(), extent.section_planes.end(), block.section_planes);
-    for (size_t index : kernels) block.kernels.push_back(loaded.entries[index]);
+    for (size_t index : kernels[b]) block.kernels.push_back(loaded.entries[index]);
     s.blocks.push_back(std::move(block));
   }
   trial.step = std::move(step);
   trial.parts = std::clamp(static_cast<int>(schedule.cycles / kTrialCycles), 1,
                            static_cast<int>(tiling.kinds.size() / tiling.first_columns.size()));
-  trial.outputs_share = static_cast<double>(blocks * spec.outputs) / static_cast<double>(extent.outputs);
   return trial;
 }
 

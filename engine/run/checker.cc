@@ -34,6 +34,9 @@ void Checker::planes(const Geometry& g, std::span<const int64_t> planes) {
   const int64_t below = std::max(int64_t{g.h + g.pad_bottom} * g.pitch + g.gap, int64_t{g.vectors()} * kVectorPixels);
   const int64_t last = (g.n - 1) * g.image_pixels + below;
   constexpr int64_t kMost = int64_t{1} << 60;
+  // Also where there is no plane: steps walk images, and a file of a few bytes may not keep them walking for hours.
+  that(last >= 0 && last < kMost && static_cast<size_t>(last * kPixelBytes) <= plan_.arena_bytes,
+       "images larger than the arena");
   for (int64_t plane : planes) {
     that(plane >= 0 && plane < kMost && plane % kPixelBytes == 0, "a plane outside of the arena");
     if (ok()) arena(plane - above * kPixelBytes, plane + last * kPixelBytes);

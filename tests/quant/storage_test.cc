@@ -105,6 +105,28 @@ output %y
   EXPECT_FALSE(stored.needs_f32);
 }
 
+// A convolution applies a LeakyRelu or PRelu to its sums: what lies between is no bytes, and every channel has a scale.
+TEST(Storage, SlopesBelongToTheConvolution) {
+  for (const char* act : {"%r = LeakyRelu(%a) alpha=0.2", "%r = PRelu(%a, %p)"}) {
+    Planned p = planned(cat(R"(graph "g"
+input %x: f32[1,3,8,8]
+const %w: f32[3,3,3,3] = random(1)
+const %p: f32[3,1,1] = {0.1,-0.2,1.5}
+%a = Conv(%x, %w) pads=[1,1,1,1]
+)",
+                            act, R"(
+%y = Conv(%r, %w) pads=[1,1,1,1]
+output %y
+)"));
+    EXPECT_FALSE(p.has_source("a")) << act;
+    EXPECT_TRUE(p.source("r").per_channel) << act;
+    Graph int8 = fused_int8(quantized(p.graph, profile_of(p.graph, 2)));
+    std::string ops;
+    for (NodeId id : int8.order()) ops += int8[id].op + " ";
+    EXPECT_EQ(ops, "ql.Quantize ql.Conv ql.Conv ") << act;
+  }
+}
+
 TEST(Storage, ResidualSumsHaveOneScale) {
   Planned p = planned(R"(graph "g"
 input %x: f32[1,3,8,8]

@@ -5,6 +5,7 @@
 namespace quadlane::run {
 
 void GatherStep::run(const RunContext& ctx, int part, int parts) const noexcept {
+  if (slab_bytes == 0) return;  // nothing moves, however often
   const auto* src = static_cast<const std::byte*>(from.at(ctx));
   auto* dst = static_cast<std::byte*>(to.at(ctx));
   const void* list = index.at(ctx);
