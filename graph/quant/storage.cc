@@ -166,7 +166,7 @@ class Planner {
     const Node* node = g_.producer(before);
     if (node && is_clamp(*node) && g_.single_use(node->input(0))) node = g_.producer(before = node->input(0));
     if (!node) return;
-    if (node->op != "Relu" && applied_by_conv(*node)) return;
+    if (becomes_slopes(*node)) return;
     if (std::optional<Affine> affine = as_affine(g_, *node)) return demand_activation(affine->x);
     if (is_one_of(node->op, {"AveragePool", "GlobalAveragePool"})) return demand_activation(node->input(0));
     if (node->op == "Add" || node->op == "Mul") {
@@ -207,11 +207,10 @@ class Planner {
     return false;
   }
 
-  // Whether the convolution in front applies it to its sums: a Relu, or what becomes slopes. Either keeps signs, so the
-  // channels may have scales of their own.
-  bool applied_by_conv(const Node& node) const {
+  // Whether the convolution in front applies it to its sums, so that there is nothing to be stored between the two.
+  bool becomes_slopes(const Node& node) const {
     const Node* conv = node.inputs.empty() ? nullptr : g_.producer(node.input(0));
-    return conv && g_.single_use(node.input(0)) && (node.op == "Relu" || slopes_behind(g_, *conv, node));
+    return conv && g_.single_use(node.input(0)) && slopes_behind(g_, *conv, node);
   }
 
   void connect_readers() {
@@ -246,7 +245,8 @@ class Planner {
       for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
     const Node* producer = g_.producer(source.value);
     bool conv = producer && has_output_scales(g_[source.value].producer);
-    bool activated = producer && applied_by_conv(*producer) && has_output_scales(g_[producer->input(0)].producer);
+    bool activated = producer && producer->op == "Relu" && g_.producer(producer->input(0)) &&
+                     g_.single_use(producer->input(0)) && has_output_scales(g_[producer->input(0)].producer);
     bool from_f32 = !producer && is_image(g_, source.value);
     source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32);
     source.free = source.per_channel && conv && !zero;
