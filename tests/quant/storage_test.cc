@@ -120,7 +120,7 @@ output %y
 )"));
     EXPECT_FALSE(p.has_source("a")) << act;
     EXPECT_TRUE(p.has_source("r")) << act;
-    Graph int8 = fused_int8(quantized(p.graph, profile_of(p.graph, 2)));
+    Graph int8 = fused_int8(quantized(p.graph, profile_of(p.graph, 16)));
     std::string ops;
     for (NodeId id : int8.order()) ops += int8[id].op + " ";
     EXPECT_EQ(ops, "ql.Quantize ql.Conv ql.Conv ") << act;
