@@ -32,27 +32,29 @@ Ints constant_ints(const Graph& g, ValueId v) {
   return values;
 }
 
-// Takes the Slice that makes v into the block; false where it is none of whole rows or columns at a step.
-bool take_slice(const Graph& g, const Node& slice, ValueId v, Block& block) {
+// The block with the Slice that makes its x taken in; empty where that is none of whole rows or columns at a step.
+std::optional<Block> with_slice(const Graph& g, const Node& slice, Block block) {
   const Ints starts = constant_ints(g, slice.input(1)), axes = constant_ints(g, slice.input(3)),
              steps = constant_ints(g, slice.input(4));
-  const Shape &from = g[slice.input(0)].type.shape, &to = g[v].type.shape;
-  if (from.size() != 4 || starts.empty() || axes.size() != starts.size() || steps.size() != starts.size()) return false;
+  const Shape &from = g[slice.input(0)].type.shape, &to = g[block.x].type.shape;
+  if (from.size() != 4 || starts.empty() || axes.size() != starts.size() || steps.size() != starts.size()) return {};
   for (size_t i = 0; i < axes.size(); ++i) {
     const size_t axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + 4 : axes[i]), a = axis - 2;
-    if (axis < 2 || axis > 3 || block.step[a] != 1 || steps[i] < 1 || starts[i] < 0 || starts[i] >= steps[i])
-      return false;
-    if (from[axis] % steps[i] != 0 || to[axis] != from[axis] / steps[i]) return false;
+    if (axis < 2 || axis > 3 || block.step[a] != 1 || steps[i] < 1 || starts[i] < 0 || starts[i] >= steps[i]) return {};
+    if (from[axis] % steps[i] != 0 || to[axis] != from[axis] / steps[i]) return {};
     block.start[a] = starts[i], block.step[a] = steps[i];
   }
   block.x = slice.input(0);
-  return from[0] == to[0] && from[1] == to[1];
+  return block;
 }
 
 std::optional<Block> block_of(const Graph& g, ValueId v) {
   Block block{v};
-  while (const Node* slice = producer_of(g, block.x, "Slice"))
-    if (!take_slice(g, *slice, block.x, block)) break;
+  while (const Node* slice = producer_of(g, block.x, "Slice")) {
+    const std::optional<Block> more = with_slice(g, *slice, block);
+    if (!more) break;
+    block = *more;
+  }
   return block.x != v ? std::optional(block) : std::nullopt;
 }
 

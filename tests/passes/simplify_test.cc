@@ -426,6 +426,27 @@ TEST(BlocksConv, LeavesWhatDiffers) {
   left("%ee, %oe, %eo, %eo", "", "output %oo\n", slices);
   left("%ee, %oe, %eo, %oo", "dilations=[1,2]", "", slices);
   left("%ee, %oe, %eo, %oo", "", "output %c\n", slices);
+  // The rows' slices take channels as well: of those, only the columns' are whole.
+  expect_rewrite("blocks_conv", R"(graph "g"
+input %x: f32[1,4,8,8]
+const %w: f32[5,6,2,2] = random(1)
+const %starts: s64[2] = {0,1}
+const %ends: s64[2] = {8,4}
+const %axes: s64[2] = {2,1}
+const %steps: s64[2] = {2,1}
+const %zero: s64[1] = {0}
+const %one: s64[1] = {1}
+const %two: s64[1] = {2}
+const %end: s64[1] = {8}
+const %columns: s64[1] = {3}
+%r = Slice(%x, %starts, %ends, %axes, %steps)
+%e = Slice(%r, %zero, %end, %columns, %two)
+%o = Slice(%r, %one, %end, %columns, %two)
+%c = Concat(%e, %o) axis=1
+%y = Conv(%c, %w)
+output %y
+)",
+                 "Slice Conv");
 }
 
 }  // namespace
