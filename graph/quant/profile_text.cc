@@ -44,8 +44,9 @@ Result<ValueProfile> read_channels(std::istream& in, int64_t channels, ValueProf
     if (!(in >> min >> max >> average_min >> average_max >> mean >> positive))
       return invalid_argument("channel ", c, " of ", channels, " is cut off");
     constexpr double kMost = std::numeric_limits<float>::max();
-    if (!(-kMost <= min && max <= kMost) || !(min <= average_min && average_min <= average_max) ||
-        !(average_max <= max))
+    const bool finite = -kMost <= min && max <= kMost;
+    if (finite) min = static_cast<float>(min), max = static_cast<float>(max);  // as they are kept
+    if (!finite || !(min <= average_min && average_min <= average_max) || !(average_max <= max))
       return invalid_argument("channel ", c, " has the range ", min, " to ", max, ", on average ", average_min, " to ",
                               average_max);
     p.min.push_back(static_cast<float>(min));
