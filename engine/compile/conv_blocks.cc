@@ -80,6 +80,7 @@ Status emit_conv(Lowering& l, Emitter& e, run::StepInfo info, const ConvOperands
   spec.clamp_hi = op.hi != nullptr;
   spec.shift = op.shift != nullptr;
   spec.slope = op.slope != nullptr;
+  spec.table = !op.table.empty();
   spec.residual = !residual ? ConvResidual::none : residual->dtype == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   spec.residual_zero = op.attrs.int_or("residual_zero", 0) != 0;
   spec.act = spec.dst == DType::f32 ? activation_of(op.attrs) : Activation::none;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace quadlane::compile {
@@ -26,6 +27,15 @@ Result<std::optional<ConvOperands>> ConvOperands::read(const Graph& graph, const
   op.inputs = graph.at(node.input(0)).type.shape[1];
   op.outputs = graph.at(node.output()).type.shape[1];
   return std::optional(std::move(op));
+}
+
+ValueId ConvOperands::take_table(const Lowering& l, ValueId result) {
+  if (!l.permutes_bytes() || dst != DType::u8 || !l.graph.single_use(result)) return result;
+  const Node& reader = l.graph.at(l.graph.at(result).uses[0].node);
+  const Tensor* t = reader.op == "ql.Lut" ? l.graph.constant(reader.input(1)) : nullptr;
+  if (!t || t->count() != 256) return result;
+  table = {t->as<uint8_t>(), 256};
+  return reader.output();
 }
 
 double ConvOperands::weight(int64_t o, int64_t c, int i, int j) const {
@@ -205,7 +215,15 @@ BlockConstants block_constants(Emitter& e, const ConvOperands& op, const std::ve
   c.bias = op.is_u8() ? e.constant(bias_s32) : e.constant(bias_f32);
   if (op.slope)
     for (int64_t o = first; o < first + padded; ++o) mult.push_back(o < end ? static_cast<float>(op.slope_at(o)) : 0);
-  c.mult = e.constant(mult);
+  if (op.table.empty()) {
+    c.mult = e.constant(mult);
+  } else {
+    std::vector<std::byte> with_table(static_cast<size_t>(table_offset(padded, op.slope != nullptr)));
+    std::memcpy(with_table.data(), mult.data(), mult.size() * sizeof(float));
+    const auto bytes = std::as_bytes(op.table);
+    with_table.insert(with_table.end(), bytes.begin(), bytes.end());
+    c.mult = e.constant(with_table);
+  }
   c.shift = op.shift ? e.constant(shift) : 0;
   c.weight_sums = op.input_scale ? e.constant(weight_sums) : 0;
   c.clamp_lo = op.lo ? e.constant(clamp_vectors(op, op.lo, op.is_u8() ? 0 : -huge, phases, planes)) : 0;

@@ -26,10 +26,11 @@ struct RunTimeScale {
   DenseRef scale, zero;  // f32 and u8 of one element
 };
 
-// The constants of a ql.Conv or ql.ConvTranspose node.
+// The constants of a ql.Conv or ql.ConvTranspose node. They belong to the graph.
 struct ConvOperands {
   const Tensor *w = nullptr, *bias = nullptr, *mult = nullptr, *z = nullptr, *lo = nullptr, *hi = nullptr,
                *shift = nullptr, *slope = nullptr;
+  std::span<const uint8_t> table;  // of a ql.Lut behind it that the convolution's kernels apply; or empty
   std::optional<RunTimeScale> input_scale;
   bool transposed = false;
   int64_t group = 1, inputs = 0, outputs = 0;  // channels
@@ -38,6 +39,9 @@ struct ConvOperands {
 
   // Nullopt when one of them is no constant.
   static Result<std::optional<ConvOperands>> read(const Graph&, const Node&, bool transposed);
+  // The table of the ql.Lut that alone reads `result`, where the kernels can apply one; gives what the convolution's
+  // result is then: the ql.Lut's, or `result` as it is.
+  ValueId take_table(const Lowering&, ValueId result);
   bool is_u8() const { return w->dtype() != DType::f32; }
   double z_at(int64_t c) const { return z ? element_as_double(z->view(), c) : 0; }
   double lo_at(int64_t c) const { return element_as_double(lo->view(), c); }
@@ -81,7 +85,7 @@ double block_weight(const ConvOperands&, const std::vector<PlanarValue>& phases,
                     const BlockPlanes&, int64_t first, int o, int section, int64_t plane, int tap, int channel);
 
 // Constants of the outputs [first, end) in the plan's weights, zeros behind them up to `padded` outputs. 0 where a
-// convolution has none. Slopes lie behind the multipliers.
+// convolution has none. Slopes and the table lie behind the multipliers (engine/base/abi/conv.h).
 struct BlockConstants {
   size_t bias, mult, shift, weight_sums, clamp_lo, clamp_hi;
 };

@@ -130,6 +130,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   spec.clamp_lo = op.lo != nullptr;
   spec.clamp_hi = op.hi != nullptr;
   spec.residual = residual != nullptr;
+  spec.table = !op.table.empty();
   const ConvEpilogue epilogue = epilogue_of(op);
   spec.rounding = rounding_of(op);
 
@@ -139,11 +140,13 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
     if (!source) return make_error(Code::internal, "a depthwise result of several source planes");
     spec.lanes = source->lanes;
     const auto packed = pack_depthwise(
-        spec, channels_of(op, sections, plane, phases[0].planes[source->plane]), [&](int byte, int section, int tap) {
+        spec, channels_of(op, sections, plane, phases[0].planes[source->plane]),
+        [&](int byte, int section, int tap) {
           const int32_t o = plane.channels[static_cast<size_t>(byte)];
           const ConvTap& t = sections[static_cast<size_t>(section)].taps[static_cast<size_t>(tap)];
           return static_cast<int8_t>(o < 0 ? 0 : op.weight(o, o / (op.outputs / op.inputs), t.i, t.j));
-        });
+        },
+        op.table);
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
     blocks.push_back({e.constant(packed), source->plane, kernel});
     info.bytes_read += static_cast<int64_t>(packed.size());

@@ -160,6 +160,15 @@ Result<std::optional<PlanarValue>> residual_of(Lowering& l, const Node& node, co
   return residual;
 }
 
+// `result` is the node's own, or that of the table behind it.
+run::StepInfo conv_info(const Lowering& l, const Node& node, const ConvOperands& op, ValueId result) {
+  run::StepInfo info = make_info(node);
+  info.int8 = op.is_u8();
+  if (result != node.output())
+    info.note = cat("with the table of '", l.graph.at(l.graph.at(result).producer).name, "'");
+  return info;
+}
+
 double macs(const Shape& out, const Shape& w, int64_t pixels_of) {
   return static_cast<double>(out[0]) * static_cast<double>(pixels_of) * static_cast<double>(elements(w));
 }
@@ -172,6 +181,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   if (!operands) return declined("weights, bias or scales are not constants");
   if (elements(in) == 0 || elements(out_shape) == 0) return declined("an input or result without elements");
   ConvOperands op = std::move(*operands);
+  const ValueId result = op.take_table(l, node.output());
   QL_TRY(auto x_planes, l.planar(node.input(0)));
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
   QL_TRY(ConvAttrs attrs, conv_attrs(node, in, op.w->shape()));
@@ -242,10 +252,9 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
                               : l.layouts.fresh(l.dtype(node.output()), out_layout, out_shape[1]);
   QL_TRY(auto residual, residual_of(l, node, out));
   if (added && !residual) return make_error(Code::internal, "the residual has no planes");
-  l.define(node.output(), out);
+  l.define(result, out);
 
-  run::StepInfo info = make_info(node);
-  info.int8 = op.is_u8();
+  run::StepInfo info = conv_info(l, node, op, result);
   info.gmac = info.gmac_executed = macs(out_shape, op.w->shape(), out_shape[2] * out_shape[3]) * 1e-9;
   l.emit([=, &l, tensors = std::move(folded_tensors)](Emitter& e) -> Status {  // op points to them
     const PlanarValue* other = residual ? &*residual : nullptr;
@@ -264,15 +273,11 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
 namespace {
 
 // A transposed convolution whose kernels write all phases of the result.
-Verdict lower_transposed_direct(Lowering& l, const Node& node, const ConvOperands& op, OconvProblem problem,
-                                double macs) {
-  const Shape& shape = l.shape(node.output());
-  const PlanarValue out =
-      l.layouts.fresh(l.dtype(node.output()), l.layouts.add(shape[0], shape[2], shape[3]), shape[1]);
-  l.define(node.output(), out);
-  run::StepInfo info = make_info(node);
-  info.int8 = op.is_u8();
-  info.gmac = info.gmac_executed = macs * 1e-9;  // every input pixel meets every tap
+Verdict lower_transposed_direct(Lowering& l, run::StepInfo info, const ConvOperands& op, OconvProblem problem,
+                                ValueId result) {
+  const Shape& shape = l.shape(result);
+  const PlanarValue out = l.layouts.fresh(l.dtype(result), l.layouts.add(shape[0], shape[2], shape[3]), shape[1]);
+  l.define(result, out);
   l.emit([=, &l](Emitter& e) -> Status {
     QL_TRY(OconvSchedule schedule, oconv_schedule(l, e, op, problem, out, false));
     return emit_oconv(l, e, info, op, problem, schedule, out, nullptr);
@@ -288,6 +293,7 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
   if (!operands) return declined("weights, bias or scales are not constants");
   if (elements(in) == 0 || elements(out_shape) == 0) return declined("an input or result without elements");
   ConvOperands op = std::move(*operands);
+  const ValueId result = op.take_table(l, node.output());
   QL_TRY(auto x_planes, l.planar(node.input(0)));
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
   QL_TRY(ConvAttrs attrs, conv_transpose_attrs(node, in, op.w->shape()));
@@ -303,33 +309,34 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     }
   const std::vector<ConvSection> whole = transposed_section(attrs);
   const bool direct = oconv_refusal(l, op, whole, out_shape[1]).ok();
+  const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
   const PlanarValue x = direct && padding_is_zero(op) ? *x_planes : padded_source(l, node.name, *x_planes, op, reach);
   if (direct) {
     OconvProblem problem{{x}, whole, 1, 1, static_cast<int>(sh), static_cast<int>(sw), padding_is_zero(op)};
     add_weight_parts(op, problem.sections, problem.sources);
-    return lower_transposed_direct(l, node, op, std::move(problem), macs(out_shape, op.w->shape(), in[2] * in[3]));
+    run::StepInfo info = conv_info(l, node, op, result);
+    info.gmac = info.gmac_executed = real;
+    return lower_transposed_direct(l, std::move(info), op, std::move(problem), result);
   }
   LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
   l.layouts.same_pitch(phase_layout, x.layout);
   PlanarValue out =
-      l.layouts.fresh(l.dtype(node.output()), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
-  l.define(node.output(), out);
+      l.layouts.fresh(l.dtype(result), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
+  l.define(result, out);
   std::vector<PlanarValue> results;
   for (size_t i = 0; i < taps.size(); ++i) {
-    results.push_back(l.layouts.fresh(l.dtype(node.output()), phase_layout, out_shape[1]));
-    run::StepInfo info = make_info(node);
+    results.push_back(l.layouts.fresh(l.dtype(result), phase_layout, out_shape[1]));
+    run::StepInfo info = conv_info(l, node, op, result);
     info.name += cat(".phase", i);
-    info.int8 = op.is_u8();
-    const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
     info.gmac = real / static_cast<double>(taps.size());
     info.gmac_executed =
         macs(out_shape, {out_shape[1], op.w->shape()[0] / attrs.group, static_cast<int64_t>(taps[i].size())}, oh * ow) *
         1e-9;
-    PlanarValue result = results.back();
+    PlanarValue phase = results.back();
     std::vector<ConvSection> sections{{0, 0, taps[i]}};
     std::vector<PlanarValue> sources{x};
     add_weight_parts(op, sections, sources);
-    l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, sources, sections, result, nullptr); });
+    l.emit([=, &l](Emitter& e) { return emit_conv(l, e, info, op, sources, sections, phase, nullptr); });
   }
   emit_interleave(l, node, results, out, sh, sw);
   return Verdict{};

@@ -107,6 +107,7 @@ OconvSpec oconv_spec(const Lowering& l, const Emitter& e, const ConvOperands& op
   spec.clamp_hi = op.hi != nullptr;
   spec.shift = op.shift != nullptr;
   spec.slope = op.slope != nullptr;
+  spec.table = !op.table.empty();
   if (residual) spec.residual = spec.dst == DType::u8 ? ConvResidual::u8 : ConvResidual::f32;
   spec.residual_zero = op.attrs.int_or("residual_zero", 0) != 0;
   if (spec.dst == DType::f32) spec.act = activation_of(op.attrs);

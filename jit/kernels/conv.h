@@ -5,6 +5,7 @@
 //   u8 -> f32   y = act(float(acc) * mult[o] [+ shift[o]] [+ r])
 //   f32 -> f32  y = act(acc [+ r])
 //   with a slope, what is rounded or stored is v < 0 ? v * slope[o] : v
+//   with a table, what is stored is table[y]
 //
 // The tile: pixels in the lanes, output channels as a loop count.
 //
@@ -49,6 +50,7 @@ struct ConvSpec {
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
   bool slope = false;  // not with an activation or a residual
+  bool table = false;  // u8 -> u8, with AVX512_VBMI
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;

@@ -6,6 +6,7 @@
 //     vpackuswb  [r0 x4 | r1 x4 | r2 x4 | r3 x4]                          bytes
 //     vpshufb    [r0 r1 r2 r3] x 4                                        pixels
 //     vpmaxub, vpminub with [out_lo, out_hi]
+//     vpermt2b twice                                                     where there is a table
 // Every step is monotonic and saturates outside 0..255, so this equals clamping before rounding, except for v >= 2^31,
 // which conversion would turn into the smallest integer: there vminps comes first. What the facts of the rounding make
 // needless is left out.
@@ -13,6 +14,7 @@
 // Lanes that are no pixels take the plane's padding.
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "jit/kernels/conv_tile.h"
@@ -31,6 +33,7 @@ struct Epilogue {
   Gp mult, planes, pads, residual_planes, at;
   Vec temp, temp2;
   Mask lanes;
+  std::optional<ByteLookup> table;
 
   Address constant(Name name) const { return ConvConstants::at(a, name); }
   bool avx512() const { return a.avx512(); }
@@ -127,6 +130,7 @@ void emit_quad(Epilogue& e, int q, int v) {
     a.vpmaxub(quad, quad, e.constant(Name::out_lo));
     a.vpminub(quad, quad, e.constant(Name::out_hi));
   }
+  if (e.table) e.table->apply(quad, e.temp, e.temp2);
   if (present < 4) a.bit_and(quad, quad, a.constant_lanes((1u << 8 * present) - 1));
   emit_padding(e, quad, q);
   emit_plane_address(e, e.planes, e.t.dst, q);
@@ -224,8 +228,10 @@ void emit_conv_epilogue(ConvTile& t) {
              a.gp("plane"),
              a.vec("temp"),
              a.vec("temp2"),
-             a.mask("lanes")};
+             a.mask("lanes"),
+             {}};
   if (s.src == DType::u8 || s.slope) a.load_arg(e.mult, offsetof(ConvArgs, mult));
+  if (s.table) e.table.emplace(a, e.mult + static_cast<size_t>(table_offset(s.no, s.slope)));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(ConvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(ConvArgs, dst_planes));
   a.load_arg(e.pads, offsetof(ConvArgs, dst_pad));

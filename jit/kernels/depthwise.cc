@@ -70,6 +70,8 @@ void Depthwise::constants() {
       resident_.push_back(a_.vec("resident weights"));
       a_.load(resident_.back(), weights_of(resident_.size() - 1));
     }
+  if (s_.table)
+    table_.emplace(a_, weights_ + static_cast<size_t>(DepthwiseBlock::group(s_.isa, groups_.size())), temporaries);
 }
 #undef QL_ARG
 
@@ -144,6 +146,7 @@ void Depthwise::quads() {
   }
   if (s_.residual) residual();
   round();
+  if (table_) table_->apply(acc_[0], acc_[1], acc_[2]);
 }
 
 std::string describe(const DepthwiseSpec& s) {
@@ -153,6 +156,7 @@ std::string describe(const DepthwiseSpec& s) {
   conv.clamp_lo = s.clamp_lo, conv.clamp_hi = s.clamp_hi;
   conv.residual = s.residual ? ConvResidual::u8 : ConvResidual::none;
   std::string text = cat("depthwise ", describe(conv), describe(s.rounding));
+  if (s.table) text += " table";
   if (s.step) text += cat(" step", s.step, " w", s.w, s.vbmi ? " vbmi" : "");
   if (s.lanes != std::array<int, 4>{0, 1, 2, 3}) text += cat(" lanes", s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]);
   return text;
@@ -170,6 +174,7 @@ Status check(const DepthwiseSpec& s) {
   if (s.step < 0 || s.step > 2) return unsupported("a step of ", s.step, " pixels, a depthwise kernel takes 1 or 2");
   if (s.vbmi && (!has_avx512(s.isa) || s.step != 2))
     return invalid_argument("AVX512_VBMI for ", to_string(s.isa), " at step ", s.step, ", expected AVX-512 at step 2");
+  if (s.table && !has_avx512(s.isa)) return unsupported("a table for ", to_string(s.isa), ", expected AVX-512");
   if (s.step > 0 && (s.w < 1 || s.taps.size() != 1))
     return invalid_argument("rows of ", s.w, " pixels from ", s.taps.size(), " sections, expected pixels of one");
   for (int lane : s.lanes)

@@ -27,6 +27,7 @@
 
 #include <array>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "engine/base/abi/oconv.h"
@@ -48,6 +49,7 @@ struct DepthwiseSpec {
   std::array<int, 4> lanes = {0, 1, 2, 3};  // byte of the source's quad that each byte of the result reads
   bool clamp_lo = false, clamp_hi = false;  // of the source
   bool residual = false;                    // u8
+  bool table = false;                       // of 256 bytes that results are looked up in; AVX512_VBMI
   RoundingFacts rounding{};
   auto operator<=>(const DepthwiseSpec&) const = default;
 };
@@ -63,7 +65,8 @@ struct DepthwiseChannels {
 };
 using DepthwiseWeight = std::function<int8_t(int byte, int section, int tap)>;
 // The block that ConvArgs::weights points to, 64-byte vectors:
-//   flags | bias | mult | clamp_lo | clamp_hi | one for each group of taps (depthwise_groups.h)
-std::vector<std::byte> pack_depthwise(const DepthwiseSpec&, const DepthwiseChannels&, const DepthwiseWeight&);
+//   flags | bias | mult | clamp_lo | clamp_hi | one for each group of taps (depthwise_groups.h) | four of the table
+std::vector<std::byte> pack_depthwise(const DepthwiseSpec&, const DepthwiseChannels&, const DepthwiseWeight&,
+                                      std::span<const uint8_t> table = {});
 
 }  // namespace quadlane

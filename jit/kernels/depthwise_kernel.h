@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "jit/kernels/conv_tile.h"
@@ -69,6 +70,7 @@ class Depthwise {
   // The epilogue's constants: AVX-512 has registers for them (its residual reads them where they are), AVX2 a frame.
   std::vector<QuadRounding> rounding_;
   std::vector<Gp> constants_;
+  std::optional<ByteLookup> table_;
 };
 
 }  // namespace quadlane

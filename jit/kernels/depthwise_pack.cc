@@ -72,7 +72,7 @@ std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64
 }
 
 std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const DepthwiseChannels& channels,
-                                      const DepthwiseWeight& weight) {
+                                      const DepthwiseWeight& weight, std::span<const uint8_t> table) {
   const std::vector<DepthwiseGroup> groups = depthwise_groups(spec.taps, spec.step > 0);
   std::vector<std::byte> block(static_cast<size_t>(DepthwiseBlock::group(spec.isa, groups.size())));
   put(block, DepthwiseBlock::bias, channels.bias.data());
@@ -103,6 +103,8 @@ std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const Depthwise
     put(block, at, even.data());
     put(block, at + DepthwiseBlock::kVector, odd.data());
   }
+  const auto bytes = std::as_bytes(table);
+  block.insert(block.end(), bytes.begin(), bytes.end());
   return block;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "jit/kernels/quads.h"
 
@@ -307,28 +308,22 @@ class Lut final : public ElementwiseBody {
   Vec sixteen_;
 };
 
-// table[x] by two byte permutations of 128 entries; the highest bit of x chooses between them.
 class LutVbmi final : public ElementwiseBody {
  public:
-  explicit LutVbmi(Assembler& a) : a_(a), table_(a.vecs("table", 4)) {}
+  explicit LutVbmi(Assembler& a) : a_(a) {}
   void load_constants() override {
     Gp at = a_.gp("table");
     a_.load_arg(at, offsetof(ElementwiseArgs, params));
-    for (int i = 0; i < 4; ++i) a_.load(table_[static_cast<size_t>(i)], a_.ptr[at + 64 * i]);
+    lookup_.emplace(a_, at + 0);
   }
   void compute(const Vec& value, const Vec&) override {
-    Vec upper = a_.vec("upper half");
-    Mask high = a_.mask("highest bits");
-    a_.vpmovb2m(high.k(), value);
-    a_.copy(upper, value);
-    a_.vpermi2b(value, table_[0], table_[1]);
-    a_.vpermi2b(upper, table_[2], table_[3]);
-    a_.vpblendmb(value | high.k(), value, upper);
+    Vec temp = a_.vec("lower half"), temp2 = a_.vec("upper half");
+    lookup_->apply(value, temp, temp2);
   }
 
  private:
   Assembler& a_;
-  std::vector<Vec> table_;
+  std::optional<ByteLookup> lookup_;
 };
 
 // Largest |v| of an operator.

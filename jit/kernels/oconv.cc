@@ -52,6 +52,7 @@ std::string describe(const OconvSpec& s) {
   if (s.clamp_hi) text += " hi";
   if (s.shift) text += " shift";
   if (s.slope) text += " slope";
+  if (s.table) text += " table";
   if (s.residual != ConvResidual::none) text += s.residual == ConvResidual::u8 ? " +u8" : " +f32";
   if (s.residual == ConvResidual::u8 && s.residual_zero) text += " zero";
   if (s.act != Activation::none) text += cat(" ", to_string(s.act));
@@ -89,6 +90,9 @@ Status check(const OconvSpec& s) {
   if (s.act != Activation::none && s.dst == DType::u8) return unsupported("an activation on a u8 output");
   if (s.slope && (s.act != Activation::none || s.residual != ConvResidual::none))
     return unsupported("a slope together with an activation or a residual");
+  if (s.table && (s.dst != DType::u8 || !has_avx512(s.isa)))
+    return unsupported("a table for ", to_string(s.isa), " behind an output ", to_string(s.dst),
+                       ", expected AVX-512 and u8");
   if (!conv_applies(s.act)) return unsupported("no ", to_string(s.act), " behind a convolution");
   const int needed = s.pixels() * s.vectors() + std::max(oconv_reduction_registers(s), oconv_epilogue_registers(s));
   if (needed > kVectorRegisters)

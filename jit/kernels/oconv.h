@@ -45,6 +45,7 @@ struct OconvSpec {
   bool clamp_lo = false, clamp_hi = false;
   bool shift = false;  // u8 -> f32 only
   bool slope = false;  // not with an activation or a residual
+  bool table = false;  // u8 -> u8, with AVX512_VBMI
   ConvResidual residual = ConvResidual::none;
   bool residual_zero = true;  // a u8 residual has a zero point other than 0
   Activation act = Activation::none;

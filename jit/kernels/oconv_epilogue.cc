@@ -9,6 +9,7 @@
 // The last group of a row may have fewer pixels: its stores are masked.
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 
 #include "jit/kernels/functions.h"
 #include "jit/kernels/oconv_tile.h"
@@ -32,6 +33,7 @@ struct Epilogue {
   Vec temp, temp2;
   std::vector<Vec> missing;
   Mask last;  // pixels of a row's last group
+  std::optional<ByteLookup> table;
 
   Address constant(Name name) const { return ConvConstants::at(a, name); }
 };
@@ -144,6 +146,7 @@ void emit_group_u8(Epilogue& e, const Group& g) {
     a.vpmaxub(packed, packed, e.constant(Name::out_lo));
     a.vpminub(packed, packed, e.constant(Name::out_hi));
   }
+  if (e.table) e.table->apply(packed, e.temp, e.temp2);
   emit_missing_outputs(e, packed, g.v);
   emit_scatter(e, packed, e.temp2, 4 * g.v, 1, quads, g);
 }
@@ -215,12 +218,14 @@ void emit_oconv_epilogue(OconvTile& t) {
              a.vec("temp"),
              a.vec("temp2"),
              a.vecs("missing pixel", missing_pixels(s)),
-             a.mask("last pixels")};
+             a.mask("last pixels"),
+             {}};
   if (s.columns % kGroup != 0) {
     a.mov(e.at.cvt32(), (1 << s.columns % kGroup) - 1);
     a.kmovw(e.last.k(), e.at.cvt32());
   }
   if (s.src == DType::u8 || s.slope) a.load_arg(e.mult, offsetof(OconvArgs, mult));
+  if (s.table) e.table.emplace(a, e.mult + static_cast<size_t>(table_offset(s.vectors() * kVectorPixels, s.slope)));
   if (s.residual != ConvResidual::none) a.load_arg(e.residual_planes, offsetof(OconvArgs, residual_planes));
   a.load_arg(e.planes, offsetof(OconvArgs, dst_planes));
   for (int row = 0; row < s.rows; ++row)

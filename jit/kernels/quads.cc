@@ -103,6 +103,34 @@ void QuadRounding::finish(const std::vector<Vec>& groups) const {
   a_.vpminub(groups[0], groups[0], bounds_[1]);
 }
 
+ByteLookup::ByteLookup(Assembler& a, const Xbyak::RegExp& at, int keep_free) : a_(a) {
+  for (size_t offset : {0, 128, 64, 192}) memory_.push_back(a.ptr[at + offset]);
+  while (held_.size() < memory_.size() && a.free_vecs() > keep_free) {
+    held_.push_back(a.vec("64 entries of the table"));
+    a.load(held_.back(), memory_[held_.size() - 1]);
+  }
+}
+
+void ByteLookup::look_up(size_t half, const Vec& to, const Vec& v) const {
+  const Xbyak::Operand& second =
+      half + 2 < held_.size() ? static_cast<const Xbyak::Operand&>(held_[half + 2]) : memory_[half + 2];
+  if (half < held_.size()) {
+    if (&to != &v) a_.copy(to, v);
+    return a_.vpermi2b(to, held_[half], second);
+  }
+  a_.load(to, memory_[half]);
+  a_.vpermt2b(to, v, second);
+}
+
+void ByteLookup::apply(const Vec& v, const Vec& temp, const Vec& temp2) const {
+  Mask high = a_.mask("highest bits");
+  const Vec& upper = held_.size() > 1 ? v : temp2;
+  a_.vpmovb2m(high.k(), v);
+  look_up(0, temp, v);
+  look_up(1, upper, v);
+  a_.vpblendmb(v | high.k(), temp, upper);
+}
+
 void pack_quads(Assembler& a, const std::vector<Vec>& groups) {
   a.vpackssdw(groups[0], groups[0], groups[1]);
   a.vpackssdw(groups[2], groups[2], groups[3]);

@@ -71,6 +71,24 @@ class QuadRounding {
   std::vector<Vec> largest_;  // f32
 };
 
+// v = table[v] for every byte, by two permutations of 128 entries each, of which the highest bit of v chooses.
+// AVX512_VBMI.
+class ByteLookup {
+ public:
+  // The table's 256 bytes are at `at`. Registers hold as much of them as there are free beside `keep_free`.
+  ByteLookup(Assembler&, const Xbyak::RegExp& at, int keep_free = 0);
+  // Both temporaries are lost.
+  void apply(const Vec& v, const Vec& temp, const Vec& temp2) const;
+
+ private:
+  // One half's entry for every byte of v, in `to`: v itself, or a temporary.
+  void look_up(size_t half, const Vec& to, const Vec& v) const;
+
+  Assembler& a_;
+  std::vector<Xbyak::Address> memory_;  // 64 entries each: the first of either half, then the second
+  std::vector<Vec> held_;               // the first few of them
+};
+
 // groups[0..3] of s32 between 0 and 255 into the quads in groups[0].
 void pack_quads(Assembler&, const std::vector<Vec>& groups);
 

@@ -12,17 +12,20 @@ namespace {
 struct Problem {
   int n = 1, c = 4, h = 8, w = 8, o = 4, kh = 3, kw = 3, sh = 1, sw = 1, dh = 1, dw = 1, group = 1;
   int pt = 1, pl = 1, pb = 1, pr = 1, oph = 0, opw = 0;
-  bool u8 = true, u8_out = true, lo = false, hi = false, residual = false, transposed = false, slope = false;
+  bool u8 = true, u8_out = true, lo = false, hi = false, residual = false, transposed = false, slope = false,
+       table = false;
   std::string act;
   unsigned seed = 1;
 
+  bool has_table() const { return table && u8_out; }
   bool slopes() const { return slope && !transposed && !residual && (u8_out || act.empty()); }
 
   std::string text() const {
     return cat(transposed ? "transposed " : "", "n", n, " c", c, " ", h, "x", w, " o", o, " k", kh, "x", kw, " s", sh,
                ",", sw, " d", dh, ",", dw, " g", group, " p", pt, ",", pl, ",", pb, ",", pr, " op", oph, ",", opw,
                u8 ? " u8" : " f32", u8_out ? ">u8" : ">f32", lo ? " lo" : "", hi ? " hi" : "",
-               residual ? " residual" : "", slopes() ? " slope" : "", " ", act, " seed", seed);
+               residual ? " residual" : "", slopes() ? " slope" : "", has_table() ? " table" : "", " ", act, " seed",
+               seed);
   }
 };
 
@@ -104,6 +107,10 @@ Result<Graph> build(const Problem& p) {
     node.inputs[11] = constant("slope", make<float>({p.o}, normal(0.5f)));
   }
   QL_TRY(ValueId y, add_op(g, op_table(), node, "y"));
+  if (p.has_table()) {
+    Node lut{"lut", "ql.Lut", {}, {y, constant("table", make<uint8_t>({256}, uniform(0, 255)))}};
+    QL_TRY(y, add_op(g, op_table(), lut, "z"));
+  }
   g.set_outputs({y});
   return g;
 }
@@ -147,6 +154,7 @@ Problem random_problem(unsigned seed) {
   const char* acts[] = {"", "clip", "leaky"};
   p.act = acts[pick(0, 2)];
   p.slope = pick(0, 2) == 0;
+  p.table = pick(0, 2) == 0;
   return p;
 }
 

@@ -76,6 +76,7 @@ ConvSpec random_conv_spec(Isa isa, Rng& rng) {
     s.shift = s.src == DType::u8 && s.dst == DType::f32 && pick(rng, 0, 1) == 0;
     s.slope = s.residual == ConvResidual::none && s.act == Activation::none && pick(rng, 0, 1);
     s.rounding.bounded = s.dst == DType::u8 && pick(rng, 0, 1);
+    s.table = s.dst == DType::u8 && may_permute_bytes(isa) && pick(rng, 0, 2) == 0;
     s.prefetch = pick(rng, 0, 1) * 256;
     s.weight_registers = has_avx512(isa) && pick(rng, 0, 1);
     const int all = s.pv * (has_avx512(isa) ? 1 : 2);
@@ -176,6 +177,7 @@ void ConvProblem::make_epilogue(Rng& rng) {
   }
   if (spec.slope)
     for (int o = 0; o < spec.no; ++o) mult.push_back(std::uniform_real_distribution<float>(-0.5f, 1.5f)(rng));
+  if (spec.table) append_table(mult, table_offset(spec.no, spec.slope), table = random_table(rng));
   epilogue.out_zero = pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
   const bool whole = pick(rng, 0, 2) == 0;
   int lo = whole || pick(rng, 0, 1) ? 0 : epilogue.out_zero, hi = whole || pick(rng, 0, 1) ? 255 : pick(rng, lo, 255);
@@ -216,7 +218,7 @@ void ConvProblem::make_epilogue(Rng& rng) {
     QL_TRY(MachineCode code, generate(with_vectors(spec, pv), poisoned()));
     CodeMemory memory;
     size_t entry = memory.place(code);
-    Emulator emulator(code, spec.isa);
+    Emulator emulator(code, spec.isa, spec.table);
     if (native) {
       QL_CHECK_OK(memory.seal());
     } else {
@@ -315,7 +317,8 @@ uint32_t ConvProblem::pixel(int image, int64_t p, int o) const {
     v += other;
   }
   v = std::min(std::max(v, epilogue.v_lo), epilogue.v_hi);
-  return static_cast<uint32_t>(epilogue.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+  const auto y = static_cast<uint32_t>(epilogue.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+  return spec.table ? table[y] : y;
 }
 
 GuardedBytes ConvProblem::expected() const {

@@ -23,6 +23,7 @@ struct ConvProblem {
   std::vector<float> weights_f32;  // [section][plane][tap][o]
   std::vector<int32_t> bias_s32;
   std::vector<float> bias_f32, mult, shift;
+  ByteTable table{};
   GuardedBytes clamp_lo, clamp_hi;  // 64 bytes a plane
   std::vector<uint16_t> lanes;
   ConvEpilogue epilogue;

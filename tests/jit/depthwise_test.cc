@@ -16,6 +16,9 @@ struct Problem {
   std::vector<std::vector<int8_t>> weights;  // [section][tap * 4 + byte]
   DepthwiseChannels channels;
   ConvEpilogue epilogue;
+  ByteTable table{};
+
+  std::span<const uint8_t> packed_table() const { return spec.table ? std::span(table) : std::span<const uint8_t>(); }
 };
 
 // kh x kw taps of one plane, or the phases of a stride of 2.
@@ -37,6 +40,7 @@ DepthwiseSpec random_spec(Isa isa, Rng& rng, int pitch, int reach) {
   s.clamp_lo = pick(rng, 0, 2) == 0;
   s.clamp_hi = pick(rng, 0, 3) == 0;
   s.residual = pick(rng, 0, 2) == 0;
+  s.table = has_vnni(isa) && pick(rng, 0, 2) == 0;
   s.rounding.bounded = pick(rng, 0, 1) != 0;
   return s;
 }
@@ -76,6 +80,7 @@ void fill(Problem& p, Rng& rng) {
   }
   p.epilogue.residual_mult = std::uniform_real_distribution<float>(0.1f, 1.2f)(rng);
   p.epilogue.residual_zero = pick(rng, 0, 255);
+  p.table = random_table(rng);
 }
 
 Problem random_problem(Isa isa, Rng& rng) {
@@ -106,15 +111,19 @@ uint8_t expected_byte(const Problem& p, const Planes& src, int64_t pixel, const 
     v += other;
   }
   v = std::min(std::max(v, p.epilogue.v_lo), p.epilogue.v_hi);
-  return static_cast<uint8_t>(p.epilogue.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+  const auto y = static_cast<uint8_t>(p.epilogue.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+  return p.spec.table ? p.table[y] : y;
 }
 
 void check_problem(const Problem& p, Rng& rng) {
   Planes src(p.geometry, static_cast<int>(p.spec.taps.size()), rng), dst(p.geometry, 1, rng), r(p.geometry, 1, rng);
   const std::vector<uint16_t> lanes = valid_lanes(p.geometry);
-  const auto packed = pack_depthwise(p.spec, p.channels, [&](int byte, int section, int tap) {
-    return p.weights[static_cast<size_t>(section)][static_cast<size_t>(4 * tap + byte)];
-  });
+  const auto packed = pack_depthwise(
+      p.spec, p.channels,
+      [&](int byte, int section, int tap) {
+        return p.weights[static_cast<size_t>(section)][static_cast<size_t>(4 * tap + byte)];
+      },
+      p.packed_table());
   GuardedBytes expected = dst.bytes;
   for (size_t v = 0; v < lanes.size(); ++v)
     for (int64_t i = 0; i < kVectorPixels; ++i) {
@@ -137,7 +146,8 @@ void check_problem(const Problem& p, Rng& rng) {
   ASSERT_TRUE(run_kernel(
       *code, p.spec.isa, &args,
       {block(args), block(p.epilogue), readable(packed), readable(lanes), readable(src.offsets), readable(dst.offsets),
-       readable(r.offsets), readable(dst.pads), readable(src.bytes), readable(r.bytes), writable(dst.bytes)}));
+       readable(r.offsets), readable(dst.pads), readable(src.bytes), readable(r.bytes), writable(dst.bytes)},
+      p.spec.table));
   ASSERT_TRUE(same_bytes(dst, expected)) << describe(p.spec);
 }
 
@@ -164,14 +174,17 @@ void check_rows(Isa isa, Rng& rng) {
     p.spec.taps = {random.taps[0]};
     p.spec.lanes = random.lanes;
     p.spec.clamp_lo = random.clamp_lo, p.spec.clamp_hi = random.clamp_hi;
-    p.spec.residual = random.residual, p.spec.rounding = random.rounding;
+    p.spec.residual = random.residual, p.spec.table = random.table, p.spec.rounding = random.rounding;
   } while (!check(p.spec).ok());
   fill(p, rng);
   const Geometry to = make_geometry(1, h, p.spec.w, pick(rng, 0, 2), 0, pick(rng, 0, 1)).value();
   Planes src(p.geometry, 1, rng), dst(to, 1, rng), r(to, 1, rng);
-  const auto packed = pack_depthwise(p.spec, p.channels, [&](int byte, int section, int tap) {
-    return p.weights[static_cast<size_t>(section)][static_cast<size_t>(4 * tap + byte)];
-  });
+  const auto packed = pack_depthwise(
+      p.spec, p.channels,
+      [&](int byte, int section, int tap) {
+        return p.weights[static_cast<size_t>(section)][static_cast<size_t>(4 * tap + byte)];
+      },
+      p.packed_table());
   GuardedBytes expected = dst.bytes;
   for (int y = 0; y < h; ++y)
     for (int x = 0; x < p.spec.w; ++x) {
@@ -194,7 +207,7 @@ void check_rows(Isa isa, Rng& rng) {
       run_kernel(*code, isa, &args,
                  {block(args), block(p.epilogue), readable(packed), readable(src.offsets), readable(dst.offsets),
                   readable(r.offsets), readable(src.bytes), readable(r.bytes), writable(dst.bytes)},
-                 p.spec.vbmi));
+                 p.spec.vbmi || p.spec.table));
   ASSERT_TRUE(same_bytes(dst, expected)) << describe(p.spec);
 }
 

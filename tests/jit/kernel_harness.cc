@@ -54,6 +54,17 @@ Geometry random_geometry(Rng& rng, int h, int w) {
   return make_geometry(1, h, w, pick(rng, 0, 3), pick(rng, 0, 2), pick(rng, 0, 2)).value();
 }
 
+ByteTable random_table(Rng& rng) {
+  ByteTable table;
+  for (uint8_t& y : table) y = static_cast<uint8_t>(pick(rng, 0, 255));
+  return table;
+}
+
+void append_table(std::vector<float>& mult, int64_t offset, const ByteTable& table) {
+  mult.resize((static_cast<size_t>(offset) + table.size()) / sizeof(float));
+  std::memcpy(mult.data() + static_cast<size_t>(offset) / sizeof(float), table.data(), table.size());
+}
+
 ::testing::AssertionResult run_kernel(const MachineCode& code, Isa isa, const void* args,
                                       const std::vector<Region>& regions, bool vbmi) {
   static int calls = 0;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <random>
 #include <string>
@@ -84,6 +85,16 @@ inline GenerateOptions poisoned() {
 }
 // Kernel trials of a family: fewer where they are interpreted.
 inline int trials(Isa isa, int native) { return detect_cpu().runs(isa) ? native : std::max(1, native / 4); }
+
+// A table of bytes behind a convolution: any, and where its kernels find it (engine/base/abi/conv.h).
+using ByteTable = std::array<uint8_t, 256>;
+ByteTable random_table(Rng&);
+void append_table(std::vector<float>& mult, int64_t offset, const ByteTable&);
+// Whether code with byte permutations can run here: natively, or because all of `isa` is interpreted anyway.
+inline bool may_permute_bytes(Isa isa) {
+  const CpuInfo cpu = detect_cpu();
+  return has_vnni(isa) && (cpu.avx512_vbmi || !cpu.runs(isa));
+}
 
 // "plane 1 pixel (2, -1): ours 0x.., expected 0x.." for the first difference.
 ::testing::AssertionResult same_bytes(const Planes& ours, const GuardedBytes& expected);

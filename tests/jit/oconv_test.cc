@@ -33,6 +33,7 @@ struct Problem {
     if (spec.dst == DType::f32) spec.act = static_cast<Activation>(pick(rng, 0, 6));
     spec.slope = spec.residual == ConvResidual::none && spec.act == Activation::none && pick(rng, 0, 1);
     spec.rounding.bounded = spec.dst == DType::u8 && pick(rng, 0, 1);
+    spec.table = spec.dst == DType::u8 && pick(rng, 0, 2) == 0;
     if (pick(rng, 0, 4) == 0) spec.up_y = pick(rng, 1, 2), spec.up_x = pick(rng, 1, 2);
     do {
       spec.columns = pick(rng, 1, pick(rng, 1, 30));
@@ -129,6 +130,8 @@ void check_problem(Problem& p) {
     for (float& m : mult) m = std::min(m, 1e-3f);
   if (s.slope)
     for (size_t o = 0; o < lanes; ++o) mult.push_back(static_cast<float>(pick(rng, -50, 150)) / 100);
+  const testing::ByteTable table = testing::random_table(rng);
+  if (s.table) testing::append_table(mult, table_offset(static_cast<int64_t>(lanes), s.slope), table);
   ConvEpilogue e;
   const bool whole = pick(rng, 0, 2) == 0;
   e.out_zero = s.dst == DType::u8 && pick(rng, 0, 2) ? pick(rng, 0, 255) : 0;
@@ -211,7 +214,8 @@ void check_problem(Problem& p) {
           if (s.residual == ConvResidual::u8)
             v += static_cast<float>(at<uint8_t>(r + o % 4) - e.residual_zero) * e.residual_mult;
           v = std::min(std::max(v, e.v_lo), e.v_hi);
-          expected.data()[to + o % 4] = static_cast<std::byte>(e.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+          const auto y = static_cast<uint8_t>(e.out_zero + static_cast<int32_t>(std::nearbyint(v)));
+          expected.data()[to + o % 4] = std::byte{s.table ? table[y] : y};
         } else {
           if (s.residual == ConvResidual::f32) v += at<float>(r);
           v = apply(s, e, v);
@@ -246,7 +250,8 @@ void check_problem(Problem& p) {
       *code, s.isa, &args,
       {block(args), block(e), readable(src.bytes), readable(src.offsets), readable(weights), readable(bias_s32),
        readable(bias_f32), readable(mult), readable(shift), readable(clamp_lo), readable(clamp_hi),
-       testing::writable(dst.bytes), readable(dst.offsets), readable(residual.bytes), readable(residual.offsets)}));
+       testing::writable(dst.bytes), readable(dst.offsets), readable(residual.bytes), readable(residual.offsets)},
+      s.table));
   if (u8 && s.act <= Activation::leaky) {  // other functions are exact to a few units only
     ASSERT_TRUE(testing::same_bytes(dst, expected));
     return;

@@ -21,6 +21,10 @@ using KernelFn = void (*)(const void* args);  // System V calling convention, on
 
 inline constexpr int kMaxConvSections = 16;
 
+// A kernel that looks its results up finds the 256 bytes of the table this far behind `mult`, which has numbers for
+// `outputs`.
+constexpr int64_t table_offset(int64_t outputs, bool slope) { return (4 * outputs * (slope ? 2 : 1) + 63) / 64 * 64; }
+
 // Scalars of the epilogue; see ops/QL_OPS.md, ql.Conv.
 struct ConvEpilogue {
   float v_lo = 0, v_hi = 0;   // u8: out_lo - out_zero and out_hi - out_zero; f32: act_lo, act_hi
@@ -41,7 +45,8 @@ struct ConvArgs {
   const int64_t* src_planes;  // plane offsets, sections one after the other
   const void* weights;        // as pack_conv_weights() packs them for the kernel's instruction set
   const void* bias;           // s32 or f32 [no]
-  const float* mult;          // [no]; u8 sources only. Slopes, where the kernel has some: [no] more behind these
+  const float* mult;          // [no]; u8 sources only. Slopes, where the kernel has some: [no] more behind these;
+                              // then its table, at table_offset()
   const float* shift;         // [no]; u8 -> f32 with a shift only
   const std::byte* clamp_lo;  // one 64-byte vector for each plane (the quad's 4 bytes, or the f32, repeated)
   const std::byte* clamp_hi;

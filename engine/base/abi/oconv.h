@@ -20,7 +20,7 @@ struct OconvArgs {
   const void* weights;        // as pack_oconv_weights() packs them
   const void* bias;           // s32 or f32; this and the next two for whole vectors of 16 outputs. A transposed
                      // convolution has one for each phase of the result (OconvSpec::phase), each has other taps
-  const float* mult;          // u8 sources only; slopes lie behind as many
+  const float* mult;          // u8 sources only; slopes lie behind as many, a table at table_offset()
   const float* shift;         // u8 -> f32 with a shift only
   const std::byte* clamp_lo;  // one 64-byte vector for each plane
   const std::byte* clamp_hi;
