@@ -4,16 +4,33 @@
 #include <cmath>
 
 namespace quadlane {
+namespace {
+
+constexpr double kWellKnown = 1000;  // active elements, from which on a channel is no rare one
+
+// The share of the way to the tensor's end that the ends of channel c move.
+double lean_of(const Headroom& headroom, const ValueProfile& seen, size_t c, bool positive) {
+  const double inputs = static_cast<double>(std::max<int64_t>(1, seen.observations));
+  double unknown = 1 / std::sqrt(inputs);
+  if (positive) {
+    const double active = seen.positive[c] * static_cast<double>(seen.count);
+    unknown = std::max(unknown, kWellKnown / std::max(1.0, active));
+  }
+  return std::min(1.0, headroom.lean * unknown);
+}
+
+}  // namespace
 
 void add_headroom(const Headroom& headroom, const ValueProfile& seen, std::vector<Range>& ranges) {
-  const double inputs = static_cast<double>(std::max<int64_t>(1, seen.observations));
-  const double elements = static_cast<double>(std::max<int64_t>(2, seen.count));
-  const double lean = std::min(1.0, headroom.lean / std::sqrt(inputs)), share = headroom.share + 2 / (elements - 1);
+  const double few = 2 / (static_cast<double>(std::max<int64_t>(2, seen.count)) - 1);
   Range all = ranges[0];
   for (const Range& r : ranges) all = {std::min(all.low, r.low), std::max(all.high, r.high)};
   const bool positive = seen.lowest() == 0;
-  for (Range& r : ranges) {
-    const double extra = share * (r.high - r.low) / (positive ? 1 : 2);
+  for (size_t c = 0; c < ranges.size(); ++c) {
+    Range& r = ranges[c];
+    const double with_zero = std::max(r.high, 0.0) - std::min(r.low, 0.0);
+    const double extra = (headroom.share * (r.high - r.low) + few * with_zero) / (positive ? 1 : 2);
+    const double lean = lean_of(headroom, seen, c, positive);
     if (!positive) r.low -= std::max(extra, lean * (r.low - all.low));
     r.high += std::max(extra, lean * (all.high - r.high));
   }

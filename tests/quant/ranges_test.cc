@@ -182,6 +182,35 @@ TEST(Headroom, DoesNotCrossTheZeroOfPositiveValues) {
   EXPECT_GT(r[1].high, 4);
 }
 
+// Two inputs of three channels without negative values: one loud, one of `active` elements in each, one silent.
+TEST(Headroom, LeansMoreWhereAChannelWasRarelyActive) {
+  auto high_of_quiet = [](size_t active) {
+    std::vector<float> x(3 * 2000, 0);
+    x[0] = 8;
+    for (size_t i = 0; i < active; ++i) x[2000 + i] = 1;
+    Profile p;
+    for (int input = 0; input < 2; ++input) EXPECT_TRUE(p.observe("x", Tensor::from<float>({1, 3, 2000}, x)).ok());
+    std::vector<Range> r = *choose_ranges(*p.find("x"), RangeMethod::minmax, false);
+    add_headroom({}, *p.find("x"), r);
+    EXPECT_NEAR(r[2].high, 8, 1e-12);  // never active
+    return r[1].high;
+  };
+  EXPECT_NEAR(high_of_quiet(2000), 1 + 7 / std::sqrt(2), 1e-12);
+  EXPECT_NEAR(high_of_quiet(600), 1 + 7.0 * 1000 / 1200, 1e-12);
+  EXPECT_NEAR(high_of_quiet(5), 8, 1e-12);
+}
+
+// As behind a global pool: one number for each input, which happen to be alike.
+TEST(Headroom, OfFewAlikeNumbersIsByTheirSize) {
+  Profile p;
+  for (float v : {1.90f, 1.91f, 1.92f})
+    ASSERT_TRUE(p.observe("x", Tensor::from<float>({1, 2, 1, 1}, std::vector<float>{v, -v})).ok());
+  std::vector<Range> r = *choose_ranges(*p.find("x"), RangeMethod::minmax, false);
+  add_headroom({.lean = 0}, *p.find("x"), r);
+  EXPECT_GT(r[0].high, 1.92 * 1.5);
+  EXPECT_LT(r[1].low, -1.92 * 1.5);
+}
+
 TEST(RangeMemory, AnswersLikeTheSearch) {
   const ValueProfile p = profile_of(normal(4000, 1, 3));
   RangeMemory memory;
