@@ -83,12 +83,15 @@ Status eval_prelu(const OpContext& ctx, std::span<const MutView> out) {
 
 Result<std::vector<TensorType>> infer_lut(const OpContext& ctx) {
   for (size_t i = 0; i < 2; ++i) QL_CHECK_OK(expect_dtype(ctx, i, DType::u8));
-  QL_CHECK_OK(expect_shape(ctx, 1, {256}));
+  const bool one = ctx.shape(1) == Shape{256};
+  QL_CHECK_OK(expect_shape(ctx, 1, one ? Shape{256} : Shape{channels_of(ctx.shape(0)), 256}));
   return std::vector<TensorType>{ctx.type(0)};
 }
 Status eval_lut(const OpContext& ctx, std::span<const MutView> out) {
   const uint8_t *x = ctx.inputs[0].as<uint8_t>(), *table = ctx.inputs[1].as<uint8_t>();
-  for (uint8_t& y : out[0].span<uint8_t>()) y = table[*x++];
+  uint8_t* y = out[0].as<uint8_t>();
+  const int64_t step = ctx.shape(1).size() == 2 ? 256 : 0;  // from a channel's table to the next
+  for_channels(ctx.shape(0), [&](int64_t i, int64_t c) { y[i] = table[c * step + x[i]]; });
   return {};
 }
 

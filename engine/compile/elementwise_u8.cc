@@ -14,14 +14,23 @@ void read_u8_range(ElementwiseScalars& s, const Attrs& attrs) {
 
 std::optional<Elementwise> lut(Lowering& l, const Node& node) {
   const Tensor* table = l.graph.constant(node.input(1));
-  if (!table || table->count() != 256) return std::nullopt;
+  if (!table) return std::nullopt;
   Elementwise e;
-  const bool permutes = l.permutes_bytes();
-  e.op = permutes ? ElementwiseOp::lut_vbmi : ElementwiseOp::lut;
-  e.params = [table = *table, permutes](const PlanarValue&) {
-    if (permutes) return as_bytes(std::vector<uint8_t>(table.as<uint8_t>(), table.as<uint8_t>() + 256));
-    auto packed = pack_lut(std::span<const uint8_t, 256>(table.as<uint8_t>(), 256));
-    return as_bytes(std::vector<uint8_t>(packed.begin(), packed.end()));
+  const bool permutes = l.permutes_bytes(), one = table->count() == 256;
+  e.op = one ? (permutes ? ElementwiseOp::lut_vbmi : ElementwiseOp::lut)
+             : (permutes ? ElementwiseOp::lut_channels_vbmi : ElementwiseOp::lut_channels);
+  e.params = [table = *table, permutes, one](const PlanarValue& planes) {
+    std::vector<std::byte> bytes;
+    auto append = [&](int64_t channel) {
+      const std::span<const uint8_t, 256> entries(table.as<uint8_t>() + 256 * channel, 256);
+      const std::array<uint8_t, 256> packed = pack_lut(entries);
+      const auto added = std::as_bytes(permutes ? entries : std::span<const uint8_t, 256>(packed));
+      bytes.insert(bytes.end(), added.begin(), added.end());
+    };
+    if (one) append(0);
+    for (size_t p = 0; p < planes.planes.size() && !one; ++p)
+      for (int32_t channel : planes.planes[p].channels) append(std::max(channel, 0));  // of a hole any
+    return bytes;
   };
   return e;
 }

@@ -2,7 +2,8 @@
 //
 // f is any function of one value: a chain, or a small graph such as x * sigmoid(x), of elementwise operators over the
 // dequantized value and scalar constants. Its 256 results are computed by the operators' own references, so the table
-// is exactly what the graph computes.
+// is exactly what the graph computes. With parameters for each channel, in front of f or behind it, every channel has a
+// table of its own.
 #include <algorithm>
 #include <map>
 
@@ -29,7 +30,7 @@ struct Function {
 // Walks up from v. False when something else than the source and scalars comes in.
 bool collect(const Graph& g, ValueId v, Function& f) {
   if (v == kNoValue || scalar_constant(g, v)) return true;
-  if (std::optional<Dequantized> d = dequantized_per_tensor(g, v)) {
+  if (dequantized(g, v)) {
     if (f.source != kNoValue && f.source != v) return false;
     f.source = v;
     return true;
@@ -43,12 +44,13 @@ bool collect(const Graph& g, ValueId v, Function& f) {
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) { return collect(g, in, f); });
 }
 
-// Runs QuantizeLinear(f(DequantizeLinear(0..255))) in a graph of its own.
-Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, const Node& quantize) {
+// Runs QuantizeLinear(f(DequantizeLinear(0..255))) in a graph of its own, for `channels` channels side by side, or once
+// for all (0).
+Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, const Node& quantize, int64_t channels) {
   Graph scratch;
-  std::vector<uint8_t> levels(256);
-  for (size_t i = 0; i < 256; ++i) levels[i] = static_cast<uint8_t>(i);
-  Tensor input = Tensor::from<uint8_t>({256}, levels);
+  std::vector<uint8_t> levels(static_cast<size_t>(256 * std::max<int64_t>(1, channels)));
+  for (size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<uint8_t>(i);
+  Tensor input = Tensor::from<uint8_t>(channels ? Shape{1, channels, 256} : Shape{256}, levels);
   std::map<ValueId, ValueId> copies;
   const Node& dequantize = g[g[f.source].producer];
   copies[dequantize.input(0)] = scratch.add_input("levels", input.type());
@@ -66,25 +68,34 @@ Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, c
         copies[in] = scratch.add_constant("", t->count() == 1 ? t->reshaped({}) : *t);
       in = copies[in];
     }
-    if (is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"})) node.attrs.erase("axis");
+    if (is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"})) node.attrs.set("axis", int64_t{channels ? 1 : 0});
     QL_TRY(last, add_op(scratch, ops, std::move(node)));
     copies[result] = last;
   }
   scratch.set_outputs({last});
   QL_TRY(std::vector<Tensor> results, interpret(scratch, ops, std::span<const Tensor>(&input, 1)));
-  return results[0];
+  return channels ? results[0].reshaped({channels, 256}) : results[0];
+}
+
+// The channels whose parameters differ in front of the function or behind it; 0 where none do.
+int64_t distinct_channels(const Graph& g, const Function& f, const QuantParams& out) {
+  const QuantParams in = dequantized(g, f.source)->params;
+  return in.per_tensor() && out.per_tensor() ? 0 : g[f.source].type.shape[1];
 }
 
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
-    if (!g.is_live(id) || !as_quantizer(g, g[id])) continue;
+    if (!g.is_live(id) || g[id].op != "QuantizeLinear" || g[g[id].output()].type.dtype != DType::u8) continue;
     Node quantize = g[id];
+    const std::optional<QuantParams> out = constant_params(g, quantize, 1);
+    if (!out) continue;
     Function f;
     if (!collect(g, quantize.input(0), f) || f.source == kNoValue || f.nodes.empty()) continue;
     if (g[f.source].type.shape != g[quantize.output()].type.shape) continue;
-    QL_TRY(Tensor table, table_of(g, ops, f, quantize));
-    if (table.type() != TensorType{DType::u8, {256}}) continue;
+    const int64_t channels = distinct_channels(g, f, *out);
+    QL_TRY(Tensor table, table_of(g, ops, f, quantize, channels));
+    if (table.type() != TensorType{DType::u8, channels ? Shape{channels, 256} : Shape{256}}) continue;
     ValueId q = dequantized(g, f.source)->q;
     Node node{quantize.name, "ql.Lut", {}, {q, g.add_constant(quantize.name + ".table", std::move(table))}};
     QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, quantize.output(), std::move(node)));

@@ -31,8 +31,14 @@ void add_headroom(const Headroom& headroom, const ValueProfile& seen, std::vecto
     const double with_zero = std::max(r.high, 0.0) - std::min(r.low, 0.0);
     const double extra = (headroom.share * (r.high - r.low) + few * with_zero) / (positive ? 1 : 2);
     const double lean = lean_of(headroom, seen, c, positive);
-    if (!positive) r.low -= std::max(extra, lean * (r.low - all.low));
-    r.high += std::max(extra, lean * (all.high - r.high));
+    double below = lean * (r.low - all.low), above = lean * (all.high - r.high);
+    if (!positive && seen.observations > 1 && seen.min[c] < seen.max[c]) {
+      const double times = headroom.spread / std::sqrt(static_cast<double>(seen.observations));
+      below = std::min(below, times * (seen.average_min[c] - seen.min[c]));
+      above = std::min(above, times * (seen.max[c] - seen.average_max[c]));
+    }
+    if (!positive) r.low -= std::max(extra, below);
+    r.high += std::max(extra, above);
   }
 }
 

@@ -60,8 +60,9 @@ class Writer {
 
   // What a convolution with channel scales writes is in levels already.
   ValueId quantize(ValueId v, const Source& source) {
-    if (in_levels(source)) return emit_.quantize(now(v), {1}, {source.zero}, name(v) + "_quantized");
-    return emit_.quantize(now(v), to_floats(source.scale), {source.zero}, name(v) + "_quantized");
+    if (source.shifted) return emit_.quantize(now(v), {1}, {0}, name(v) + "_quantized");
+    return emit_.quantize(now(v), source.in_levels ? std::vector<float>{1} : to_floats(source.scale), source.zero,
+                          name(v) + "_quantized");
   }
 
   // The node that computes v, on the bytes of its inputs.
@@ -87,12 +88,10 @@ class Writer {
     std::vector<int32_t> zero;
     for (const ChannelRef& ref : stored.channels) {
       scale.push_back(static_cast<float>(plan_.sources[ref.source].scale[ref.channel]));
-      zero.push_back(plan_.sources[ref.source].zero);
+      zero.push_back(plan_.sources[ref.source].zero[ref.channel]);
     }
     return emit_.dequantize(bytes_[v], scale, zero, name(v) + "_dequantized");
   }
-
-  bool in_levels(const Source& source) const { return source.per_channel && fp32_.producer(source.value); }
 
   // The source whose values the convolution computes, itself or through a Relu.
   const Source* source_of(const Node& conv) const {
@@ -111,7 +110,8 @@ class Writer {
     channel = refs[0].channel;
     for (const ChannelRef& ref : refs) {
       const Source& s = plan_.sources[ref.source];
-      if (s.free || s.scale[ref.channel] != first.scale[channel] || s.zero != first.zero) return nullptr;
+      if (s.free || s.scale[ref.channel] != first.scale[channel] || s.zero[ref.channel] != first.zero[channel])
+        return nullptr;
     }
     return &first;
   }
@@ -150,12 +150,11 @@ class Writer {
   Status write_conv(const QuantConv& conv) {
     Node node = fp32_[conv.node];
     const Source* source = source_of(node);
-    // A free source's range begins anywhere: minus its low.
     std::vector<double> shift;
-    if (source && source->free)
+    if (source && source->shifted)
       for (double low : source->low) shift.push_back(-low);
     FoldedConv folded = fold_conv(fp32_, plan_, conv, shift, profile_.find(name(node.input(0))), policy_);
-    if (source && in_levels(*source))
+    if (source && source->in_levels)
       for (size_t o = 0; o < folded.scale.size(); ++o) folded.scale[o] /= static_cast<float>(source->scale[o]);
     float unit = 1;
     node.inputs.resize(3, kNoValue);
@@ -176,7 +175,7 @@ class Writer {
   Status write_float_conv(NodeId id) {
     Node node = fp32_[id];
     const Source* source = source_of(node);
-    const bool levels = source && in_levels(*source), free = levels && source->free;
+    const bool levels = source && source->in_levels, moved = levels && source->shifted;
     const auto extra = policy_.bias_shift.find(node.name);
     if (!levels && (extra == policy_.bias_shift.end() || !fp32_.constant(node.input(1)))) return {};
     std::vector<double> bias = floats_of(fp32_, node.input(2));
@@ -184,7 +183,7 @@ class Writer {
     std::vector<float> shifted, factor;
     for (size_t o = 0; o < bias.size(); ++o) {
       if (extra != policy_.bias_shift.end() && o < extra->second.size()) bias[o] += extra->second[o];
-      shifted.push_back(static_cast<float>(bias[o] - (free ? source->low[o] : 0)));
+      shifted.push_back(static_cast<float>(bias[o] - (moved ? source->low[o] : 0)));
       factor.push_back(levels ? static_cast<float>(1 / source->scale[o]) : 1.0f);
     }
     node.inputs.resize(3, kNoValue);

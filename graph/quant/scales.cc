@@ -169,6 +169,12 @@ double fitting_scale(const ChannelDemand& d, int zero) {
   return scale;
 }
 
+// The byte that comes nearest to 0 where the range gets all levels; either side of 0 keeps one if there is something.
+int32_t nearest_zero(const ChannelDemand& d) {
+  const double level = std::nearbyint(kLevels * -d.low / (d.high - d.low));
+  return static_cast<int32_t>(std::clamp(level, d.low < 0 ? 1.0 : 0.0, d.high > 0 ? kLevels - 1 : kLevels));
+}
+
 // One zero point for all channels of a source, a scale for each: the zero point of the least noise.
 int common_zero(const std::vector<ChannelDemand>& channels) {
   int best = 0;
@@ -226,6 +232,7 @@ class ScaleChooser {
     }
     source.scale.resize(channels);
     source.low.resize(channels);
+    source.zero.assign(channels, 0);
     if (source.free) {
       for (size_t c = 0; c < channels; ++c)
         place_free(demands[c], policy_.threshold_on_grid, source.scale[c], source.low[c]);
@@ -240,15 +247,17 @@ class ScaleChooser {
       ChannelDemand all = demands[0];
       for (const ChannelDemand& d : demands) all.low = std::min(all.low, d.low), all.high = std::max(all.high, d.high);
       for (ChannelDemand& d : demands) d.low = all.low, d.high = all.high;
-      source.zero = static_cast<int>(std::lround(255 * -all.low / (all.high - all.low)));
+      std::fill(source.zero.begin(), source.zero.end(), nearest_zero(all));
+    } else if (source.shifted || (!source.in_levels && g_.producer(source.value))) {
+      std::transform(demands.begin(), demands.end(), source.zero.begin(), nearest_zero);
     } else {
-      source.zero = common_zero(demands);
+      std::fill(source.zero.begin(), source.zero.end(), common_zero(demands));
     }
     for (size_t c = 0; c < demands.size(); ++c) {
-      double scale = fitting_scale(demands[c], source.zero);
+      double scale = fitting_scale(demands[c], source.zero[c]);
       if (source.per_channel && policy_.threshold_on_grid) scale = stretched(demands[c], scale);
       source.scale[c] = static_cast<float>(scale);
-      source.low[c] = -source.zero * source.scale[c];
+      source.low[c] = -source.zero[c] * source.scale[c];
     }
   }
 

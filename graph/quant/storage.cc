@@ -73,6 +73,7 @@ class Planner {
     for (const QuantConv& conv : plan_.convs) demand(conv.x);
     for (QuantConv& conv : kept_) add_kept(std::move(conv));
     for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
+    for (auto& [value, stored] : plan_.stored) stored.only_tables = stored.needs_f32 && read_by_tables(value);
     connect_readers();
     for (size_t s = 0; s < plan_.sources.size(); ++s) classify(s);
     return std::move(plan_);
@@ -171,7 +172,8 @@ class Planner {
     if (is_one_of(node->op, {"AveragePool", "GlobalAveragePool"})) return demand_activation(node->input(0));
     if (node->op == "Add" || node->op == "Mul") {
       ValueId a = node->input(0), b = node->input(1), root = kNoValue;
-      if (function_root(g_, before, before, root) && root != kNoValue && root != before) return demand_activation(root);
+      if (function_root(g_, before, before, root) && root != kNoValue && root != before)
+        return demand_function(v, root);
       if (g_.constant(a) || g_.constant(b)) return;
       const Node *ca = residual_conv(*node, a), *cb = residual_conv(*node, b);
       if (!ca || cb) demand_activation(a);  // of two convolutions the second takes the first one's result
@@ -180,7 +182,12 @@ class Planner {
     }
     ValueId root = kNoValue;
     if (is_elementwise(*node) && function_root(g_, before, before, root) && root != kNoValue && root != before)
-      demand_activation(root);
+      demand_function(v, root);
+  }
+  void demand_function(ValueId v, ValueId root) {
+    if (g_[root].type.dtype != DType::f32 || g_.constant(root)) return;
+    if (g_[root].type.shape == g_[v].type.shape) plan_.sources[plan_.stored[v].channels[0].source].function_of = root;
+    demand(root);
   }
   void demand_activation(ValueId v) {
     if (g_[v].type.dtype == DType::f32 && !g_.constant(v)) demand(v);
@@ -205,6 +212,31 @@ class Planner {
       if (needs_f32(node.outputs[0])) return true;
     }
     return false;
+  }
+
+  // Whether all that reads v as a number ends in a function of it that becomes a table.
+  bool read_by_tables(ValueId v) const {
+    if (g_.is_output(v)) return false;
+    return std::all_of(g_[v].uses.begin(), g_[v].uses.end(), [&](const Use& use) {
+      if (use.input == 0 && plan_.conv(use.node)) return true;
+      const ValueId out = g_[use.node].outputs[0];
+      auto stored = plan_.stored.find(out);
+      if (stored == plan_.stored.end())
+        return is_elementwise(g_[use.node]) && g_[use.node].outputs.size() == 1 && inside_tables_of(v, out);
+      return stored->second.how != Storing::quantize || is_table_of(v, out);
+    });
+  }
+  bool is_table_of(ValueId root, ValueId v) const {
+    return plan_.sources[plan_.stored.at(v).channels[0].source].function_of == root;
+  }
+  // Whether everything behind `inner` leads to a table of the root.
+  bool inside_tables_of(ValueId root, ValueId inner) const {
+    if (g_.is_output(inner) || g_[inner].uses.empty()) return false;
+    return std::all_of(g_[inner].uses.begin(), g_[inner].uses.end(), [&](const Use& use) {
+      const ValueId out = g_[use.node].outputs[0];
+      if (plan_.stored.count(out)) return is_table_of(root, out);
+      return is_elementwise(g_[use.node]) && inside_tables_of(root, out);
+    });
   }
 
   // Whether the convolution in front applies it to its sums, so that there is nothing to be stored between the two.
@@ -235,12 +267,16 @@ class Planner {
     return constant && (plan_.conv(id) || is_kept(node)) && (node.op == "Conv" || node.attrs.int_or("group", 1) == 1);
   }
 
-  // Free and per_channel, from the producer and all readers of any value that has channels of the source.
+  // How a source's levels may lie, from the producer and all readers of any value that has channels of the source.
   void classify(size_t s) {
     Source& source = plan_.sources[s];
-    bool bytes_only = true, zero = false;
+    bool bytes_only = true, tables = false, zero = false;
     for (const auto& [value, stored] : plan_.stored)
-      for (const ChannelRef& ref : stored.channels) bytes_only &= ref.source != s || !stored.needs_f32;
+      for (const ChannelRef& ref : stored.channels) {
+        if (ref.source != s) continue;
+        bytes_only &= !stored.needs_f32 || stored.only_tables;
+        tables |= stored.only_tables;
+      }
     for (const auto& channel : plan_.readers[s])
       for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
     const Node* producer = g_.producer(source.value);
@@ -248,8 +284,11 @@ class Planner {
     bool activated = producer && producer->op == "Relu" && g_.producer(producer->input(0)) &&
                      g_.single_use(producer->input(0)) && has_output_scales(g_[producer->input(0)].producer);
     bool from_f32 = !producer && is_image(g_, source.value);
-    source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32);
-    source.free = source.per_channel && conv && !zero;
+    bool function = source.function_of != kNoValue && g_[source.value].type.shape.size() > 1;
+    source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32 || function);
+    source.in_levels = source.per_channel && (conv || activated);
+    source.shifted = source.per_channel && conv && (!zero || tables);
+    source.free = source.shifted && !zero && !tables;
   }
 
   const Graph& g_;

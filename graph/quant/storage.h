@@ -29,10 +29,13 @@ struct ChannelRef {
 // A value that is quantized where it is computed. Byte q of channel c means low[c] + q * scale[c].
 struct Source {
   ValueId value = kNoValue;
-  bool free = false;         // the producer's bias may be shifted: low is arbitrary; else a byte means exactly 0
   bool per_channel = false;  // a scale for each channel
+  bool in_levels = false;    // per_channel, and the convolution that computes it has the scales in its weights
+  bool shifted = false;      // in_levels, and its bias carries -low: the range may begin anywhere
+  bool free = false;         // shifted, and no byte needs to mean exactly 0
+  ValueId function_of = kNoValue;  // a function of this one stored value: on bytes a table
   std::vector<double> scale, low;
-  int zero = 0;  // the byte that means 0; unless free
+  std::vector<int32_t> zero;  // of each channel the byte that means 0; unless free
 };
 
 // How a stored value's bytes come about.
@@ -45,6 +48,7 @@ struct Stored {
   Storing how = Storing::quantize;
   std::vector<ChannelRef> channels;
   bool needs_f32 = false;  // somebody reads the value, not its bytes
+  bool only_tables = false;  // and they are functions of it that become tables
 };
 
 // A reader of a source's channel.

@@ -132,6 +132,8 @@ const char* to_string(ElementwiseOp op) {
     case ElementwiseOp::prelu_u8: return "prelu_u8";
     case ElementwiseOp::lut: return "lut";
     case ElementwiseOp::lut_vbmi: return "lut_vbmi";
+    case ElementwiseOp::lut_channels: return "lut_channels";
+    case ElementwiseOp::lut_channels_vbmi: return "lut_channels_vbmi";
     case ElementwiseOp::add_u8: return "add_u8";
     case ElementwiseOp::mul_u8: return "mul_u8";
     case ElementwiseOp::unary_f32: return "unary_f32";
@@ -161,7 +163,8 @@ Result<MachineCode> generate(const ElementwiseSpec& spec, const GenerateOptions&
   if (spec.row.w < 0 || spec.row.gap < 0) return invalid_argument(describe(spec), ": negative extent");
   if (!is_f32(spec.op) && (spec.act != Activation::none || spec.second == Second::channel || spec.reversed))
     return invalid_argument(describe(spec), ": only f32 operators take activations, constants and reversed operands");
-  if (spec.op == ElementwiseOp::lut_vbmi && spec.isa != Isa::avx512_vnni)
+  const bool permutes = spec.op == ElementwiseOp::lut_vbmi || spec.op == ElementwiseOp::lut_channels_vbmi;
+  if (permutes && spec.isa != Isa::avx512_vnni)
     return unsupported(describe(spec), ": permutations of bytes are AVX-512");
   return assemble(describe(spec), spec.isa, options, [&](Assembler& a) { Elementwise(a, spec).generate(); });
 }

@@ -21,6 +21,8 @@ enum class ElementwiseOp : uint8_t {
   prelu_u8,           // u8: ql.PRelu
   lut,                // u8, pack_lut()
   lut_vbmi,           // u8, the 256 bytes as they are: AVX-512 with VBMI
+  lut_channels,       // u8, for each plane the tables of its four channels, pack_lut()
+  lut_channels_vbmi,  // the same, as they are
   add_u8,
   mul_u8,
   unary_f32,  // f32: activation(a)

@@ -278,32 +278,52 @@ class MulU8 final : public ElementwiseBody {
   Vec mult_, none_, a_zero_, b_zero_;
 };
 
+// The tables of a plane's four channels.
+void load_tables(Assembler& a, const Gp& to, const Gp& index) {
+  a.imul(to, index, 4 * 256);
+  a.add(to, a.ptr[a.args() + offsetof(ElementwiseArgs, params)]);
+}
+
 // table[x] by sixteen byte shuffles of 16 entries each. A shuffle gives 0 where its index is negative and uses the low
 // four bits otherwise; with the index lowered by 16 from chunk to chunk, all chunks up to the right one answer, and
 // since chunk c holds t[c] ^ t[c - 1], their exclusive or is the right entry. The two halves of the table run alone:
 // the other half's bytes are negative throughout because the subtraction saturates.
+//
+// With a table for each channel the bytes of the other channels are made negative, which makes them 0.
 class Lut final : public ElementwiseBody {
  public:
-  explicit Lut(Assembler& a) : a_(a), table_(a.gp("table")), sixteen_(a.vec("sixteen")) {}
+  Lut(Assembler& a, int tables) : a_(a), tables_(tables), table_(a.gp("table")), sixteen_(a.vec("sixteen")) {}
   void load_constants() override {
     a_.load_arg(table_, offsetof(ElementwiseArgs, params));
     a_.vpbroadcastd(sixteen_, a_.constant_dword(0x10101010));
   }
+  void load_plane(const Gp& index, const Gp&) override {
+    if (tables_ > 1) load_tables(a_, table_, index);
+  }
   void compute(const Vec& value, const Vec&) override {
-    Vec upper = a_.vec("upper index"), result = a_.vec("result"), entry = a_.vec("entry");
-    a_.bit_xor(upper, value, a_.constant_lanes(0x80808080));
-    for (int c = 0; c < 16; ++c) {
-      const Vec& index = c < 8 ? value : upper;
-      if (c % 8 != 0) a_.vpsubsb(index, index, sixteen_);
-      broadcast_channels(a_, entry, a_.ptr[table_ + 16 * c]);
-      a_.vpshufb(c == 0 ? result : entry, entry, index);
-      if (c > 0) a_.bit_xor(result, result, entry);
+    Vec result = a_.vec("result"), lower = a_.vec("lower index"), upper = a_.vec("upper index"),
+        entry = a_.vec("entry");
+    for (int t = 0; t < tables_; ++t) {
+      a_.bit_xor(upper, value, a_.constant_lanes(0x80808080));
+      a_.copy(lower, value);
+      if (tables_ > 1)
+        for (const Vec* index : {&lower, &upper})
+          a_.bit_or(*index, *index, a_.constant_lanes(0x80808080 ^ 0x80u << 8 * t));
+      for (int c = 0; c < 16; ++c) {
+        const Vec& index = c < 8 ? lower : upper;
+        if (c % 8 != 0) a_.vpsubsb(index, index, sixteen_);
+        broadcast_channels(a_, entry, a_.ptr[table_ + 256 * t + 16 * c]);
+        const bool first = t == 0 && c == 0;
+        a_.vpshufb(first ? result : entry, entry, index);
+        if (!first) a_.bit_xor(result, result, entry);
+      }
     }
     a_.copy(value, result);
   }
 
  private:
   Assembler& a_;
+  int tables_;
   Gp table_;
   Vec sixteen_;
 };
@@ -324,6 +344,42 @@ class LutVbmi final : public ElementwiseBody {
  private:
   Assembler& a_;
   std::optional<ByteLookup> lookup_;
+};
+
+// A table for each channel: each permutation changes its channel's bytes alone, the others stay what they are.
+class LutChannelsVbmi final : public ElementwiseBody {
+ public:
+  explicit LutChannelsVbmi(Assembler& a) : a_(a) {}
+  void load_constants() override {
+    table_ = a_.vecs("table", 16);  // not before: pixels want one of the first 16 registers where few are stored
+    Gp bytes = a_.gp("bytes of a channel");
+    for (int j = 0; j < 4; ++j) {
+      channel_.push_back(a_.mask("bytes of a channel"));
+      a_.mov(bytes, uint64_t{0x1111111111111111} << j);
+      a_.kmovq(channel_.back().k(), bytes);
+    }
+  }
+  void load_plane(const Gp& index, const Gp&) override {
+    Gp at = a_.gp("tables");
+    load_tables(a_, at, index);
+    for (size_t i = 0; i < table_.size(); ++i) a_.load(table_[i], a_.ptr[at + 64 * i]);
+  }
+  void compute(const Vec& value, const Vec&) override {
+    Vec lower = a_.vec("lower half");
+    Mask high = a_.mask("highest bits");
+    a_.vpmovb2m(high.k(), value);
+    a_.copy(lower, value);
+    for (size_t j = 0; j < 4; ++j) {
+      a_.vpermi2b(lower | channel_[j].k(), table_[4 * j], table_[4 * j + 1]);
+      a_.vpermi2b(value | channel_[j].k(), table_[4 * j + 2], table_[4 * j + 3]);
+    }
+    a_.vpblendmb(value | high.k(), lower, value);
+  }
+
+ private:
+  Assembler& a_;
+  std::vector<Vec> table_;
+  std::vector<Mask> channel_;
 };
 
 // Largest |v| of an operator.
@@ -361,7 +417,9 @@ std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler& a, const Eleme
     case ElementwiseOp::requantize: return std::make_unique<Requantize>(a, spec.facts);
     case ElementwiseOp::requantize_folded: return std::make_unique<RequantizeFolded>(a, spec.facts.rounding);
     case ElementwiseOp::prelu_u8: return std::make_unique<PReluU8>(a, spec.facts);
-    case ElementwiseOp::lut: return std::make_unique<Lut>(a);
+    case ElementwiseOp::lut: return std::make_unique<Lut>(a, 1);
+    case ElementwiseOp::lut_channels: return std::make_unique<Lut>(a, 4);
+    case ElementwiseOp::lut_channels_vbmi: return std::make_unique<LutChannelsVbmi>(a);
     case ElementwiseOp::lut_vbmi: return std::make_unique<LutVbmi>(a);
     case ElementwiseOp::add_u8: return std::make_unique<AddU8>(a, spec.facts, spec.second == Second::pixel);
     case ElementwiseOp::mul_u8: return std::make_unique<MulU8>(a, spec.facts, spec.second == Second::pixel);

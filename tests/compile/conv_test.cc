@@ -108,7 +108,10 @@ Result<Graph> build(const Problem& p) {
   }
   QL_TRY(ValueId y, add_op(g, op_table(), node, "y"));
   if (p.has_table()) {
-    Node lut{"lut", "ql.Lut", {}, {y, constant("table", make<uint8_t>({256}, uniform(0, 255)))}};
+    Node lut{"lut",
+             "ql.Lut",
+             {},
+             {y, constant("table", make<uint8_t>(p.seed % 4 ? Shape{256} : Shape{p.o, 256}, uniform(0, 255)))}};
     QL_TRY(y, add_op(g, op_table(), lut, "z"));
   }
   g.set_outputs({y});

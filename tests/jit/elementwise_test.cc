@@ -10,10 +10,12 @@ namespace quadlane::testing {
 namespace {
 
 using Op = ElementwiseOp;
-constexpr Op kU8Ops[] = {Op::copy,   Op::requantize, Op::requantize_folded, Op::prelu_u8, Op::lut, Op::lut_vbmi,
-                         Op::add_u8, Op::mul_u8};
+constexpr Op kU8Ops[] = {Op::copy,     Op::requantize,   Op::requantize_folded, Op::prelu_u8, Op::lut,
+                         Op::lut_vbmi, Op::lut_channels, Op::lut_channels_vbmi, Op::add_u8,   Op::mul_u8};
 constexpr Op kF32Ops[] = {Op::unary_f32, Op::add_f32, Op::sub_f32,   Op::mul_f32,   Op::div_f32,
                           Op::min_f32,   Op::max_f32, Op::prelu_f32, Op::affine_f32};
+
+bool permutes(Op op) { return op == Op::lut_vbmi || op == Op::lut_channels_vbmi; }
 
 struct Pixel {
   uint32_t bits = 0;
@@ -35,6 +37,7 @@ struct Operands {
   std::vector<RequantizeChannels> requantize;
   std::vector<AffineChannel> affine;
   std::array<uint8_t, 256> lut, packed;
+  std::vector<std::array<uint8_t, 256>> luts, packed_luts;  // of each channel
   ElementwiseScalars scalars;
   int out_lo = 0, out_hi = 255;
 };
@@ -45,6 +48,8 @@ uint8_t reference_u8(Op op, const Operands& o, size_t plane, int j, int a, int b
   switch (op) {
     case Op::lut:
     case Op::lut_vbmi: return o.lut[static_cast<size_t>(a)];
+    case Op::lut_channels:
+    case Op::lut_channels_vbmi: return o.luts[4 * plane + static_cast<size_t>(j)][static_cast<size_t>(a)];
     case Op::requantize:
     case Op::requantize_folded: {
       const RequantizeChannels& c = o.requantize[plane];
@@ -122,6 +127,10 @@ Operands random_operands(Rng& rng, int planes) {
   }
   for (uint8_t& t : o.lut) t = static_cast<uint8_t>(rng());
   o.packed = pack_lut(o.lut);
+  for (int i = 0; i < 4 * planes; ++i) {
+    o.luts.push_back(random_table(rng));
+    o.packed_luts.push_back(pack_lut(o.luts.back()));
+  }
   ElementwiseScalars& s = o.scalars;
   s.a_mult = mult(), s.b_mult = mult();
   s.a_zero = static_cast<float>(pick(rng, 0, 255)), s.b_zero = static_cast<float>(pick(rng, 0, 255));
@@ -163,10 +172,12 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
   if (!f32 && rng() % 2) spec.facts = facts_of(op, o.scalars, o.requantize);
   auto code = generate(spec, poisoned());
   ASSERT_TRUE(code.ok()) << code.error().text();
-  const void* params = op == Op::lut        ? static_cast<const void*>(o.packed.data())
-                       : op == Op::lut_vbmi ? static_cast<const void*>(o.lut.data())
-                       : f32                ? static_cast<const void*>(o.affine.data())
-                                            : folded.data();
+  const void* params = op == Op::lut                 ? static_cast<const void*>(o.packed.data())
+                       : op == Op::lut_vbmi          ? static_cast<const void*>(o.lut.data())
+                       : op == Op::lut_channels      ? static_cast<const void*>(o.packed_luts.data())
+                       : op == Op::lut_channels_vbmi ? static_cast<const void*>(o.luts.data())
+                       : f32                         ? static_cast<const void*>(o.affine.data())
+                                                     : folded.data();
   std::vector<uint16_t> lanes = valid_lanes(dst_geometry);
   ElementwiseArgs args{
       a.base(),      a.offsets.data(), a.row_bytes(),      b.base(),        b.offsets.data(),
@@ -185,19 +196,19 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
       }
       std::memcpy(expected.data() + dst.offsets[i] + p * 4, &bits, 4);
     }
-  ASSERT_TRUE(
-      run_kernel(*code, isa, &args,
-                 {block(args), block(o.scalars), block(o.packed), block(o.lut), readable(o.affine), readable(folded),
-                  readable(a.bytes), readable(b.bytes), readable(a.offsets), readable(b.offsets), readable(dst.offsets),
-                  readable(dst.pads), readable(lanes), writable(dst.bytes)},
-                 /*vbmi=*/op == Op::lut_vbmi));
+  ASSERT_TRUE(run_kernel(
+      *code, isa, &args,
+      {block(args), block(o.scalars), block(o.packed), block(o.lut), readable(o.luts), readable(o.packed_luts),
+       readable(o.affine), readable(folded), readable(a.bytes), readable(b.bytes), readable(a.offsets),
+       readable(b.offsets), readable(dst.offsets), readable(dst.pads), readable(lanes), writable(dst.bytes)},
+      permutes(op)));
   ASSERT_TRUE(same_bytes(dst, expected)) << describe(spec) << " h" << h << " w" << w;
 }
 
 TEST(Elementwise, U8EqualsTheFormulas) {
   for (Isa isa : kGeneratedIsas)
     for (Op op : kU8Ops) {
-      if (op == Op::lut_vbmi && isa != Isa::avx512_vnni) continue;
+      if (permutes(op) && isa != Isa::avx512_vnni) continue;
       Rng rng(3);
       for (int t = 0; t < trials(isa, 40); ++t) {
         trial(isa, op, Activation::none, t % 2 == 0, rng);

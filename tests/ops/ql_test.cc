@@ -183,6 +183,10 @@ TEST(QlPixel, RequantizeLutAddMul) {
   std::vector<uint8_t> table(256);
   for (size_t i = 0; i < 256; ++i) table[i] = static_cast<uint8_t>(255 - i);
   EXPECT_EQ(values<uint8_t>(must("ql.Lut", {a, bytes({256}, table)})), (std::vector<uint8_t>{255, 155, 55, 0}));
+  table.insert(table.end(), 256, 7);  // the second channel's
+  EXPECT_EQ(values<uint8_t>(must("ql.Lut", {a, bytes({2, 256}, table)})), (std::vector<uint8_t>{255, 155, 7, 7}));
+  EXPECT_NE(error_of("ql.Lut", {a, bytes({1, 256}, std::vector<uint8_t>(256))}).find("expected [2,256]"),
+            std::string::npos);
   AttrList add = {{"a_mult", 0.25f}, {"a_zero", int64_t{100}}, {"b_mult", 0.5f}, {"b_zero", int64_t{10}}};
   EXPECT_EQ(values<uint8_t>(must("ql.Add", {a, b}, add + range(30, 6, 70))),
             (std::vector<uint8_t>{6, 35, 65, 70}));  // -25, 5, 35, 53.75

@@ -305,6 +305,29 @@ output %v
                  "ql.Quantize ql.Lut ql.Lut");
 }
 
+// Scales and zero points of each channel, in front of the function and behind it: a table for each channel.
+TEST(IntegerLut, TablesOfChannels) {
+  expect_integer(R"(graph "g"
+input %x: f32[1,3,4,5]
+const %s: f32[] = {0.05}
+const %z: u8[] = {128}
+const %a: f32[3] = {0.01, 0.05, 0.2}
+const %az: u8[3] = {128, 7, 200}
+const %b: f32[3] = {0.02, 0.04, 0.1}
+const %bz: u8[3] = {90, 10, 128}
+%q = QuantizeLinear(%x, %s, %z)
+%d = DequantizeLinear(%q, %a, %az) axis=1
+%sig = Sigmoid(%d)
+%f = Mul(%sig, %d)
+%y = QuantizeLinear(%f, %b, %bz) axis=1
+%e = DequantizeLinear(%y, %s, %z)
+%l = Tanh(%e)
+%v = QuantizeLinear(%l, %b, %bz) axis=1
+output %v
+)",
+                 "ql.Quantize ql.Lut ql.Lut");
+}
+
 // Operators that have no integer form stay in floats between their neighbours.
 TEST(IntegerEdges, SoftmaxStaysFloat) {
   expect_integer(cat(kInput, R"(

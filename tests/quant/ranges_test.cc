@@ -154,10 +154,12 @@ TEST(Headroom, LeansOnTheTensorAndOnWhatIsKnown) {
     x[0] = 8 * sign, x[101] = 1;
     ASSERT_TRUE(p.observe("x", Tensor::from<float>({1, 2, 101}, x)).ok());
   }
-  const ValueProfile& seen = *p.find("x");
+  ValueProfile seen = *p.find("x");
+  seen.average_min[1] = 0.25, seen.average_max[1] = 0.5;  // its ends lie apart
   const std::vector<Range> shown = *choose_ranges(seen, RangeMethod::minmax, false);
   std::vector<Range> r = shown;
-  add_headroom({.share = 0.04, .lean = 1}, seen, r);
+  const Headroom wide{.share = 0.04, .lean = 1, .spread = 1e9};
+  add_headroom(wide, seen, r);
   const double lean = 1 / std::sqrt(2), extra = (0.04 + 2.0 / 201) / 2;
   EXPECT_NEAR(r[0].high, 8 + 16 * extra, 1e-12);
   EXPECT_NEAR(r[0].low, -8 - 16 * extra, 1e-12);
@@ -167,8 +169,11 @@ TEST(Headroom, LeansOnTheTensorAndOnWhatIsKnown) {
   add_headroom({.share = 0.04, .lean = 0}, seen, r);
   EXPECT_NEAR(r[1].high, 1 + extra, 1e-12);
   r = shown;
-  add_headroom({.share = 0, .lean = 9}, seen, r);  // all of the way, no farther
+  add_headroom({.share = 0, .lean = 9, .spread = 1e9}, seen, r);  // all of the way, no farther
   EXPECT_NEAR(r[1].high, 8, 0.1);
+  r = shown;
+  add_headroom({.share = 0, .lean = 1, .spread = 2}, seen, r);
+  EXPECT_NEAR(r[1].high, 1 + 2 / std::sqrt(2) * 0.5, 1e-12);
 }
 
 TEST(Headroom, DoesNotCrossTheZeroOfPositiveValues) {

@@ -97,7 +97,7 @@ output %y
   EXPECT_EQ(p.plan.sources.size(), 2u);
   EXPECT_FALSE(p.source("r").free);  // the reader's padding is a real 0
   EXPECT_TRUE(p.source("r").per_channel);
-  EXPECT_EQ(p.source("r").zero, 0);
+  EXPECT_EQ(p.source("r").zero, std::vector<int32_t>(p.source("r").zero.size(), 0));
   const Stored& stored = p.plan.stored.at(p.plan.convs[1].x);
   EXPECT_EQ(stored.how, Storing::resample);
   ASSERT_EQ(stored.channels.size(), 7u);

@@ -46,7 +46,7 @@ struct ElementwiseArgs {
   const int64_t* dst_planes;
   int64_t dst_row_bytes;
   const uint32_t* dst_pad;  // [planes]
-  const void* params;       // RequantizeChannels[planes], AffineChannel[planes] or the 256 bytes of pack_lut()
+  const void* params;  // RequantizeChannels[planes], AffineChannel[planes], a table of 256 bytes or four for each plane
   const ElementwiseScalars* scalars;
   const uint16_t* lanes;  // flat form: valid_lanes() from the first vector on
   int64_t planes;
