@@ -1,35 +1,50 @@
-// Choosing the range method by measurement: every method for all tensors alike, then how much a channel's range leans
-// on its tensor's, then the method tensor by tensor.
+// Choosing the range method by measurement on held-out inputs.
+//
+// With few inputs the best of several figures is mostly the luckiest one. So everything is compared input by input with
+// minmax, which cuts nothing, and that stays unless the difference is more than chance: the share of noise falls, and
+// the mean gain in dB exceeds its standard error. What is compared: every method for all values alike, and for each
+// value the method with the least squared error on held-out inputs (held_out_methods.h). Where many inputs are held
+// out, the runners-up are then tried value by value, and stay where they gain on every input.
 #pragma once
 
 #include <functional>
+#include <span>
 
+#include "graph/quant/paired.h"
 #include "graph/quant/quantize.h"
 
 namespace quadlane {
 
-// How good a policy is: the signal-to-quantization-noise ratio at the network's outputs in dB, on samples whose
-// statistics the profile does not hold. Measured where it will run.
-using MeasurePolicy = std::function<Result<double>(const QuantPolicy&)>;
-
-inline constexpr double kLeans[] = {0, 3};  // besides the policy's own
-inline constexpr int kAutoWhole = static_cast<int>(std::size(kRangeMethods) + std::size(kLeans));  // trials of all
+// How good a policy is: the signal-to-quantization-noise ratio at the network's outputs in dB, of each of some inputs
+// whose statistics the profile does not hold. Measured where it will run.
+using MeasurePolicy = std::function<Result<std::vector<double>>(const QuantPolicy&)>;
 
 struct AutoOptions {
-  int max_trials = 120;         // of single tensors
+  int max_trials = 120;         // of single values
   double least_gain_db = 0.02;  // a smaller one is noise
 };
 
-struct AutoReport {
-  std::vector<std::pair<RangeMethod, double>> single;  // SQNR of every method used for all tensors
-  RangeMethod base = RangeMethod::minmax;              // the best of them
-  double sqnr_db = 0;                                  // of the policy returned; at least the best single one's
-  int trials = 0;
+struct AutoCandidate {
+  std::string name;    // of the method; "mixed"
+  QuantPolicy policy;  // all values alike, or each by its own
+  double sqnr_db = 0;  // level_db()
+  PairedGain gain;     // over minmax
 };
 
-// Fills `method`, `headroom.lean` and `value_methods` of the policy. `values`: names of the values that have a range of
-// their own.
-Result<QuantPolicy> choose_methods(QuantPolicy, const std::vector<std::string>& values, const MeasurePolicy&,
-                                   const AutoOptions& = {}, AutoReport* report = nullptr);
+struct AutoReport {
+  std::vector<AutoCandidate> candidates;  // minmax first
+  std::string base;                       // the name of the chosen one
+  double sqnr_db = 0;                     // of the policy returned; at least that of minmax
+  PairedGain gain;                        // over minmax
+  int trials = 0;                         // of single values
+};
+
+inline constexpr int kAutoCandidates = static_cast<int>(std::size(kRangeMethods)) + 1;
+
+// Fills `method` and `value_methods` of the policy. `values`: names of those that are tried on their own. `mixed`: the
+// method of each value that another than minmax suits better.
+Result<QuantPolicy> choose_methods(QuantPolicy, const std::map<std::string, RangeMethod>& mixed,
+                                   std::span<const std::string> values, const MeasurePolicy&, const AutoOptions& = {},
+                                   AutoReport* report = nullptr);
 
 }  // namespace quadlane

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "graph/quant/auto_method.h"
+#include "graph/quant/headroom.h"
 
 namespace quadlane {
 namespace {
@@ -222,35 +222,6 @@ TEST(RangeMemory, AnswersLikeTheSearch) {
   for (int round = 0; round < 2; ++round)
     for (RangeMethod method : kRangeMethods)
       EXPECT_EQ(*memory.choose("x", p, method, false), *choose_ranges(p, method, false)) << to_string(method);
-}
-
-TEST(AutoMethod, TriesHowMuchChannelsLeanOnTheirTensor) {
-  auto measure = [](const QuantPolicy& policy) -> Result<double> { return policy.headroom.lean; };
-  AutoReport report;
-  auto policy = choose_methods({}, {}, measure, {}, &report);
-  ASSERT_TRUE(policy.ok());
-  EXPECT_EQ(policy->headroom.lean, 3);
-  EXPECT_EQ(report.sqnr_db, 3);
-}
-
-TEST(AutoMethod, IsAtLeastAsGoodAsTheBestSingleMethodAndKeepsWhatPays) {
-  // Measures 30 dB plus what the methods of "a" and "b" add: percentile suits a, mse suits b.
-  auto measure = [](const QuantPolicy& policy) -> Result<double> {
-    double db = 30;
-    if (policy.method_of("a") == RangeMethod::percentile) db += 2;
-    if (policy.method_of("b") == RangeMethod::mse) db += 3;
-    if (policy.method_of("a") == RangeMethod::mse) db += 1;
-    return db;
-  };
-  AutoReport report;
-  auto policy = choose_methods({}, {"a", "b", "c"}, measure, {}, &report);
-  ASSERT_TRUE(policy.ok());
-  EXPECT_EQ(report.base, RangeMethod::mse);
-  EXPECT_EQ(report.single.size(), 5u);
-  EXPECT_EQ(policy->method_of("a"), RangeMethod::percentile);
-  EXPECT_EQ(policy->method_of("b"), RangeMethod::mse);
-  EXPECT_EQ(policy->value_methods.size(), 1u);
-  EXPECT_DOUBLE_EQ(report.sqnr_db, 35);
 }
 
 }  // namespace

@@ -27,6 +27,17 @@ Status run_all(const Graph& graph, std::span<const std::vector<Tensor>> samples,
   return {};
 }
 
+double sqnr_of(const Tensor& got, const Tensor& want) {
+  double signal = 0, noise = 0;
+  for (int64_t e = 0; e < want.count(); ++e) {
+    const double w = want.as<float>()[e], d = got.as<float>()[e] - w;
+    signal += w * w;
+    noise += d * d;
+  }
+  if (noise == 0) return kNoErrorDb;
+  return signal > noise ? std::min(kNoErrorDb, 10 * std::log10(signal / noise)) : 0;  // as much noise as signal is lost
+}
+
 }  // namespace
 
 Result<OutputError> OutputError::against(const Graph& fp32, std::vector<std::vector<Tensor>> samples) {
@@ -44,26 +55,19 @@ Result<OutputError> OutputError::against(const Graph& fp32, std::vector<std::vec
   return error;
 }
 
-Result<double> OutputError::sqnr_db(const Graph& quantized) const {
-  std::vector<double> signal, noise;
+Result<std::vector<double>> OutputError::sqnr_db(const Graph& quantized) const {
+  std::vector<double> db;
   QL_CHECK_OK(run_all(quantized, samples_, [&](size_t i, const Outputs& outputs) -> Status {
-    signal.resize(outputs.size());
-    noise.resize(outputs.size());
+    double sum = 0, floats = 0;
     for (size_t k = 0; k < outputs.size(); ++k) {
-      const Tensor& want = wanted_[i][k];
-      if (want.dtype() != DType::f32) continue;
-      for (int64_t e = 0; e < want.count(); ++e) {
-        const double w = want.as<float>()[e], d = outputs[k].as<float>()[e] - w;
-        signal[k] += w * w;
-        noise[k] += d * d;
-      }
+      if (wanted_[i][k].dtype() != DType::f32) continue;
+      sum += sqnr_of(outputs[k], wanted_[i][k]);
+      ++floats;
     }
+    db.push_back(floats > 0 ? sum / floats : kNoErrorDb);
     return {};
   }));
-  double sum = 0;
-  for (size_t k = 0; k < signal.size(); ++k)
-    sum += noise[k] > 0 ? std::min(kNoErrorDb, 10 * std::log10(signal[k] / noise[k])) : kNoErrorDb;
-  return signal.empty() ? kNoErrorDb : sum / static_cast<double>(signal.size());
+  return db;
 }
 
 }  // namespace quadlane::tools

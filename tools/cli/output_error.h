@@ -14,9 +14,9 @@ class OutputError {
   // Runs the fp32 graph on the samples and keeps its float outputs.
   static Result<OutputError> against(const Graph& fp32, std::vector<std::vector<Tensor>> samples);
 
-  // 10 log10(signal / noise) of each float output over all samples together, averaged over the outputs; an output
-  // without any error counts 200 dB.
-  Result<double> sqnr_db(const Graph& quantized) const;
+  // Of each sample 10 log10(signal / noise), averaged over the float outputs; an output without any error counts 200
+  // dB.
+  Result<std::vector<double>> sqnr_db(const Graph& quantized) const;
 
  private:
   std::vector<std::vector<Tensor>> samples_;

@@ -1,6 +1,6 @@
 #include "tools/cli/range_choice.h"
 
-#include "graph/quant/quantize.h"
+#include "graph/quant/held_out_methods.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
 #include "tools/cli/output_error.h"
@@ -11,13 +11,13 @@ namespace {
 
 constexpr size_t kMeasured = 12;
 // Of fewer samples some cannot be held out for good: what is left says too little, and so do they. Then each of so many
-// folds is held out in turn, and a method has to be good on all of them.
+// folds is held out in turn, and a method has to be good on all of them; single values are not tried one by one then.
 constexpr size_t kEnough = 32, kFolds = 4;
-constexpr double kFewSamplesGain = 0.2;  // dB that a single value must gain then
+constexpr double kFewSamplesGain = 0.2;  // dB that a method must gain then
 
 // Samples to take statistics from, and others to measure on.
 struct Fold {
-  Profile profile;
+  Profile profile, held_out;
   OutputError error;
   std::shared_ptr<RangeMemory> memory = std::make_shared<RangeMemory>();
 };
@@ -70,18 +70,24 @@ Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, st
       if (j != k || parts.size() == 1) QL_CHECK_OK(others.merge(profiles[j]));
     QL_TRY(OutputError error, error_on(graph, source, parts[k].samples));
     made.measured += std::min(parts[k].samples.size(), kMeasured);
-    made.folds.push_back({std::move(others), std::move(error)});
+    made.folds.push_back({std::move(others), profiles[k], std::move(error)});
   }
   return made;
 }
 
-// The names of the values that get a range of their own, in the graph's order.
-Result<std::vector<std::string>> ranged_values(const Graph& graph, const Profile& profile, const QuantPolicy& policy) {
+// The values that get a range of their own, in the graph's order.
+Result<std::vector<QuantValue>> ranged_values(const Graph& graph, const Profile& profile, const QuantPolicy& policy) {
   QuantReport report;
   QL_TRY(Graph unused, quantize(graph, op_table(), profile, policy, &report));
-  std::vector<std::string> names;
-  for (const QuantValue& value : report.values) names.push_back(value.name);
-  return names;
+  return std::move(report.values);
+}
+
+Result<std::map<std::string, RangeMethod>> mixed_methods(const std::vector<QuantValue>& values, QuantPolicy policy,
+                                                         const std::vector<Fold>& folds) {
+  std::vector<HeldOutStatistics> statistics;
+  for (const Fold& fold : folds) statistics.push_back({&fold.profile, &fold.held_out, fold.memory});
+  policy.method = RangeMethod::minmax;
+  return methods_by_held_out_error(values, policy, statistics);
 }
 
 Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base) {
@@ -91,22 +97,27 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   QL_TRY(Folds made, make_folds(graph, source, parts_of(source), choice.notes));
   choice.measured_on = made.measured;
   choice.profile = std::move(made.all);
-  QL_TRY(std::vector<std::string> values, ranged_values(graph, choice.profile, base));
+  QL_TRY(std::vector<QuantValue> ranged, ranged_values(graph, choice.profile, base));
+  QL_TRY(auto mixed, mixed_methods(ranged, base, made.folds));
   AutoOptions options;
-  if (made.folds.size() > 1) options = {options.max_trials / 2, kFewSamplesGain};
-  Progress progress("choosing ranges", kAutoWhole + options.max_trials, "trials");
-  auto measure = [&](QuantPolicy policy) -> Result<double> {
-    double sum = 0;
+  std::vector<std::string> values;
+  if (made.folds.size() > 1 || made.measured == 1)
+    options = {0, kFewSamplesGain};
+  else
+    for (const QuantValue& value : ranged) values.push_back(value.name);
+  Progress progress("choosing ranges", kAutoCandidates + options.max_trials, "trials");
+  auto measure = [&](QuantPolicy policy) -> Result<std::vector<double>> {
+    std::vector<double> all;
     for (const Fold& fold : made.folds) {
       policy.memory = fold.memory;
       QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
-      QL_TRY(double db, fold.error.sqnr_db(int8));
-      sum += db;
+      QL_TRY(std::vector<double> db, fold.error.sqnr_db(int8));
+      all.insert(all.end(), db.begin(), db.end());
     }
     progress.advance();
-    return sum / static_cast<double>(made.folds.size());
+    return all;
   };
-  QL_TRY(choice.policy, choose_methods(std::move(base), values, measure, options, &choice.report));
+  QL_TRY(choice.policy, choose_methods(std::move(base), mixed, values, measure, options, &choice.report));
   return choice;
 }
 

@@ -15,8 +15,8 @@ struct RangeChoice {
 };
 
 // `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
-// auto. auto keeps every fourth sample (at most kMeasured) out of the statistics while it compares methods on the int8
-// network itself, and adds them at the end.
+// auto. auto keeps every fourth sample (at most kMeasured), or of few samples each in turn, out of the statistics while
+// it compares methods on the int8 network itself, and adds them at the end.
 Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
                                   QuantPolicy base, bool histograms = false);
 

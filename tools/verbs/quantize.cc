@@ -72,15 +72,21 @@ Status write_model(const Graph& graph, const OpenDims& dims, const Profile& prof
   return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+nlohmann::ordered_json describe(const PairedGain& gain) {
+  nlohmann::ordered_json json = {{"mean_db", gain.mean}, {"better", gain.better}, {"worse", gain.worse}};
+  if (gain.inputs > 1) json["standard_error_db"] = gain.error;
+  return json;
+}
+
 nlohmann::ordered_json describe(const RangeChoice& choice) {
-  nlohmann::ordered_json single, values = nlohmann::ordered_json::object();
-  for (const auto& [method, db] : choice.report.single) single[std::string(to_string(method))] = db;
+  nlohmann::ordered_json single, over_minmax, values = nlohmann::ordered_json::object();
+  for (const AutoCandidate& one : choice.report.candidates) {
+    single[one.name] = one.sqnr_db;
+    over_minmax[one.name] = describe(one.gain);
+  }
   for (const auto& [name, method] : choice.policy.value_methods) values[name] = to_string(method);
-  return {{"measured_on", choice.measured_on},
-          {"sqnr_db", choice.report.sqnr_db},
-          {"single_sqnr_db", single},
-          {"base", to_string(choice.report.base)},
-          {"values", values},
+  return {{"measured_on", choice.measured_on}, {"sqnr_db", choice.report.sqnr_db}, {"single_sqnr_db", single},
+          {"over_minmax", over_minmax},        {"base", choice.report.base},       {"values", values},
           {"trials", choice.report.trials}};
 }
 
@@ -115,12 +121,22 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
   return result;
 }
 
+void print(const PairedGain& gain) {
+  std::printf("%+.2f", gain.mean);
+  if (gain.inputs > 1) std::printf(" +- %.2f", gain.error);
+  std::printf(" dB, better on %zu, worse on %zu", gain.better, gain.worse);
+}
+
 void print(const RangeChoice& choice) {
-  std::printf("SQNR at the outputs, %zu held-out inputs:", choice.measured_on);
-  for (const auto& [method, db] : choice.report.single)
-    std::printf(" %s %.2f dB,", std::string(to_string(method)).c_str(), db);
-  std::printf(" auto %.2f dB (%s, %zu values otherwise)\n", choice.report.sqnr_db,
-              std::string(to_string(choice.report.base)).c_str(), choice.policy.value_methods.size());
+  std::printf("SQNR at the outputs, %zu held-out inputs; over minmax: mean of the inputs and its standard error\n",
+              choice.measured_on);
+  for (const AutoCandidate& one : choice.report.candidates) {
+    std::printf("  %-10s %6.2f dB", one.name.c_str(), one.sqnr_db);
+    if (one.name != "minmax") std::printf("  "), print(one.gain);
+    std::printf("\n");
+  }
+  std::printf("  auto       %6.2f dB: %s, %zu values by a method of their own\n", choice.report.sqnr_db,
+              choice.report.base.c_str(), choice.policy.value_methods.size());
 }
 
 Status quantize_model(const QuantizeArgs& args) {

@@ -1,0 +1,98 @@
+#include "graph/quant/auto_method.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "graph/quant/held_out_methods.h"
+
+namespace quadlane {
+namespace {
+
+using Db = std::vector<double>;
+
+TEST(Paired, GainIsOfTheSameInputs) {
+  const Db before{20, 30, 40}, after{21, 31, 44};
+  const PairedGain gain = paired_gain(after, before);
+  EXPECT_NEAR(gain.mean, 2, 1e-12);
+  EXPECT_NEAR(gain.error, 1, 1e-12);  // deviations -1, -1, 2
+  EXPECT_TRUE(gain.beyond_noise() && gain.on_every_input());
+  EXPECT_EQ(gain.worse, 0u);
+  EXPECT_FALSE(paired_gain(Db{25}, Db{20}).beyond_noise()) << "one input says nothing about chance";
+  EXPECT_FALSE(paired_gain(Db{20, 60, 39}, before).beyond_noise()) << "one lucky input";
+}
+
+TEST(Paired, LevelIsThatOfTheWorstInputs) {
+  EXPECT_NEAR(level_db(Db{30, 30}), 30, 1e-12);
+  EXPECT_NEAR(level_db(Db{10, 60}), 13, 0.02);
+}
+
+// What `by_method` adds to four inputs by the method of all values.
+Result<QuantPolicy> chosen(const std::map<RangeMethod, Db>& by_method, AutoReport& report) {
+  auto measure = [&](const QuantPolicy& policy) -> Result<Db> {
+    Db db{20, 25, 30, 35};
+    if (auto found = by_method.find(policy.method); found != by_method.end())
+      for (size_t i = 0; i < db.size(); ++i) db[i] += found->second[i];
+    return db;
+  };
+  return choose_methods({}, {}, {}, measure, {}, &report);
+}
+
+TEST(AutoMethod, KeepsMinmaxWhereAnothersLeadIsChance) {
+  AutoReport report;
+  auto policy = chosen({{RangeMethod::mse, {-1, -1, 0, 9}}, {RangeMethod::entropy, {-9, 9, 9, 9}}}, report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(policy->method, RangeMethod::minmax);
+  EXPECT_EQ(report.base, "minmax");
+  EXPECT_EQ(report.candidates.size(), std::size(kRangeMethods));
+}
+
+TEST(AutoMethod, TakesTheBestOfThoseThatAreClearlyBetter) {
+  AutoReport report;
+  auto policy = chosen({{RangeMethod::mse, {1, 1, 1, 2}}, {RangeMethod::percentile, {2, 1.5, 3, 2}}}, report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(policy->method, RangeMethod::percentile);
+  EXPECT_GT(report.gain.mean, 2);
+}
+
+TEST(AutoMethod, SingleValuesChangeWhereEveryInputGains) {
+  // Percentile suits a on every input, mse suits b on most.
+  auto measure = [](const QuantPolicy& policy) -> Result<Db> {
+    Db db{30, 31, 32};
+    if (policy.method_of("a") == RangeMethod::percentile) db = {db[0] + 1, db[1] + 1, db[2] + 2};
+    if (policy.method_of("b") == RangeMethod::mse) db = {db[0] + 5, db[1] + 5, db[2] - 0.5};
+    if (policy.method == RangeMethod::average) db = {10, 10, 10};
+    return db;
+  };
+  const std::vector<std::string> values{"a", "b", "c"};
+  AutoReport report;
+  auto policy = choose_methods({}, {{"a", RangeMethod::entropy}}, values, measure, {}, &report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(report.candidates.size(), std::size(kRangeMethods) + 1);
+  EXPECT_EQ(policy->method_of("a"), RangeMethod::percentile);
+  const double minmax = report.candidates[0].sqnr_db;
+  EXPECT_GE(report.sqnr_db, minmax);
+}
+
+// Two values of 40000 elements, the first with one element far out that no other input has.
+TEST(HeldOutMethods, CutWhatOtherInputsDoNotHave) {
+  auto profile = [](float far) {
+    std::vector<float> x;
+    for (int i = 0; i < 40000; ++i) x.push_back(std::sin(static_cast<float>(i)));
+    Profile p(true);
+    EXPECT_TRUE(p.observe("plain", Tensor::from<float>({1, 1, 40000}, x)).ok());
+    x[17] = far;
+    EXPECT_TRUE(p.observe("outlier", Tensor::from<float>({1, 1, 40000}, x)).ok());
+    return p;
+  };
+  const Profile seen = profile(50), others = profile(1);
+  const HeldOutStatistics fold{&seen, &others, nullptr};
+  auto methods = methods_by_held_out_error({{"plain", {1}, {0}}, {"outlier", {1}, {0}}}, {}, {&fold, 1});
+  ASSERT_TRUE(methods.ok());
+  EXPECT_EQ(methods->count("plain"), 0u);
+  ASSERT_EQ(methods->count("outlier"), 1u);
+  EXPECT_NE(methods->at("outlier"), RangeMethod::average) << "of one input that is minmax";
+}
+
+}  // namespace
+}  // namespace quadlane
