@@ -53,6 +53,7 @@ DepthwiseChannels channels_of(const ConvOperands& op, const std::vector<ConvSect
     if (const int32_t o = result.channels[j]; o >= 0) {
       c.bias[j] = static_cast<int32_t>(folded_bias(op, o, sections));
       c.mult[j] = static_cast<float>(element_as_double(op.mult->view(), o));
+      c.slope[j] = static_cast<float>(op.slope_at(o));
     }
     if (const int32_t i = source.channels[j]; i >= 0) {
       if (op.lo) c.clamp_lo[j] = static_cast<uint8_t>(op.lo_at(i));
@@ -92,8 +93,7 @@ DepthwiseWalk depthwise_walk(const ConvAttrs& a) {
 
 bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases,
                   const std::vector<ConvSection>& sections, DepthwiseWalk walk, bool residual) {
-  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift || op.slope)
-    return false;
+  if (op.transposed || op.w->dtype() != DType::s8 || op.dst != DType::u8 || op.input_scale || op.shift) return false;
   if (op.group != op.inputs || op.group == 1) return false;
   DepthwiseSpec spec;
   spec.isa = Isa::avx2;
@@ -130,6 +130,7 @@ Status emit_depthwise(Lowering& l, Emitter& e, run::StepInfo info, const ConvOpe
   spec.clamp_lo = op.lo != nullptr;
   spec.clamp_hi = op.hi != nullptr;
   spec.residual = residual != nullptr;
+  spec.slope = op.slope != nullptr;
   spec.table = !op.table.empty();
   const ConvEpilogue epilogue = epilogue_of(op);
   spec.rounding = rounding_of(op);

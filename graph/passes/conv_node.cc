@@ -37,8 +37,7 @@ std::optional<Window2d> conv_window(const Graph& g, const Node& node) {
 
 std::optional<std::vector<double>> slopes_behind(const Graph& g, const Node& conv, const Node& node) {
   const Shape& image = g[conv.output()].type.shape;
-  const bool depthwise = conv.attrs.int_or("group", 1) > 1 && g[conv.input(1)].type.shape[1] == 1;
-  if (!is_one_of(conv.op, {"Conv", "ql.Conv"}) || depthwise || node.input(0) != conv.output()) return {};
+  if (!is_one_of(conv.op, {"Conv", "ql.Conv"}) || node.input(0) != conv.output()) return {};
   std::optional<std::vector<double>> slopes;
   if (node.op == "PRelu") slopes = channel_constant(g, node.input(1), image);
   if (node.op == "LeakyRelu") slopes.emplace(static_cast<size_t>(image[1]), node.attrs.float_or("alpha", 0.01f));

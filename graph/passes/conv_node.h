@@ -26,7 +26,7 @@ std::optional<Window2d> conv_window(const Graph&, const Node&);
 Node make_ql_conv(const Node& conv, const Window2d&);
 
 // The factors of values below zero, one for each output, where `node` is a PRelu with a slope for each channel, or a
-// LeakyRelu, behind a convolution that takes them: one that is not depthwise (its kernels have no slopes).
+// LeakyRelu, behind a convolution.
 std::optional<std::vector<double>> slopes_behind(const Graph&, const Node& conv, const Node& node);
 
 // y = scale * x + shift, then a clamp to [lo, hi]: what stands in front of a convolution. The affine part, the clamp or

@@ -52,9 +52,10 @@ bool read_activation(const Graph& g, const Node& node, Attrs& attrs) {
   return true;
 }
 
-// PRelu behind a convolution without a residual.
+// PRelu behind a convolution without a residual; not behind a depthwise one, whose fp32 kernels have no slopes.
 bool read_slopes(Graph& g, const Node& act, Node& conv) {
   if (conv.input(kConvResidual) != kNoValue || conv.input(kConvXScale) != kNoValue) return false;
+  if (conv.attrs.int_or("group", 1) > 1 && g[conv.input(kConvW)].type.shape[1] == 1) return false;
   std::optional<std::vector<double>> slopes = slopes_behind(g, conv, act);
   if (!slopes) return false;
   conv.inputs.resize(kConvSlope + 1, kNoValue);

@@ -61,7 +61,10 @@ class Writer {
   // What a convolution with channel scales writes is in levels already.
   ValueId quantize(ValueId v, const Source& source) {
     if (source.shifted) return emit_.quantize(now(v), {1}, {0}, name(v) + "_quantized");
-    return emit_.quantize(now(v), source.in_levels ? std::vector<float>{1} : to_floats(source.scale), source.zero,
+    ValueId x = now(v);
+    // In levels a Clip's bound is another number for each channel, none less than 255: saturation does the same.
+    if (source.most < HUGE_VAL) x = emit_.op({name(v) + "_live", "Relu", {}, {now(fp32_.producer(v)->input(0))}});
+    return emit_.quantize(x, source.in_levels ? std::vector<float>{1} : to_floats(source.scale), source.zero,
                           name(v) + "_quantized");
   }
 
@@ -93,12 +96,12 @@ class Writer {
     return emit_.dequantize(bytes_[v], scale, zero, name(v) + "_dequantized");
   }
 
-  // The source whose values the convolution computes, itself or through a Relu.
+  // The source whose values the convolution computes, itself or through a Relu or slopes.
   const Source* source_of(const Node& conv) const {
     for (const Source& source : plan_.sources) {
       const Node* producer = fp32_.producer(source.value);
-      bool relu = producer && producer->op == "Relu" && producer->input(0) == conv.output();
-      if (source.value == conv.output() || (relu && source.per_channel)) return &source;
+      const bool activated = producer && !producer->inputs.empty() && producer->input(0) == conv.output();
+      if (source.value == conv.output() || (activated && source.in_levels)) return &source;
     }
     return nullptr;
   }

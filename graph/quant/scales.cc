@@ -226,6 +226,7 @@ class ScaleChooser {
     for (size_t c = 0; c < channels; ++c) {
       demands.push_back(demand_of(g_, profile_, plan_, s, c, ranges[c].low, ranges[c].high));
       ChannelDemand& d = demands.back();
+      d.high = std::min(d.high, source.most);
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
       if (source.per_channel) reach_thresholds(d);
@@ -255,7 +256,8 @@ class ScaleChooser {
     }
     for (size_t c = 0; c < demands.size(); ++c) {
       double scale = fitting_scale(demands[c], source.zero[c]);
-      if (source.per_channel && policy_.threshold_on_grid) scale = stretched(demands[c], scale);
+      if (source.per_channel && policy_.threshold_on_grid && source.most == HUGE_VAL)
+        scale = stretched(demands[c], scale);
       source.scale[c] = static_cast<float>(scale);
       source.low[c] = -source.zero[c] * source.scale[c];
     }

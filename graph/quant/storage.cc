@@ -267,6 +267,20 @@ class Planner {
     return constant && (plan_.conv(id) || is_kept(node)) && (node.op == "Conv" || node.attrs.int_or("group", 1) == 1);
   }
 
+  // The upper bound of a Clip from 0.
+  std::optional<double> upper_bound(const Node& clip) const {
+    if (clip.op != "Clip" || clip.input(1) == kNoValue || clip.input(2) == kNoValue) return {};
+    const std::optional<double> low = scalar_constant(g_, clip.input(1)), high = scalar_constant(g_, clip.input(2));
+    return low && high && *low == 0 && *high > 0 ? high : std::nullopt;
+  }
+  // Whether an operator behind a convolution whose outputs may each have a scale works on levels as on numbers: a Relu,
+  // slopes, or a Clip from 0 to what the largest byte means at most.
+  bool follows_channels(const Node& node) const {
+    if (node.op != "Relu" && !becomes_slopes(node) && !upper_bound(node)) return false;
+    const ValueId x = node.input(0);
+    return g_.producer(x) && g_.single_use(x) && has_output_scales(g_[x].producer);
+  }
+
   // How a source's levels may lie, from the producer and all readers of any value that has channels of the source.
   void classify(size_t s) {
     Source& source = plan_.sources[s];
@@ -281,12 +295,12 @@ class Planner {
       for (const Reader& r : channel) zero |= plan_.convs[r.conv].exact_zero;
     const Node* producer = g_.producer(source.value);
     bool conv = producer && has_output_scales(g_[source.value].producer);
-    bool activated = producer && producer->op == "Relu" && g_.producer(producer->input(0)) &&
-                     g_.single_use(producer->input(0)) && has_output_scales(g_[producer->input(0)].producer);
+    bool activated = producer && follows_channels(*producer);
     bool from_f32 = !producer && is_image(g_, source.value);
     bool function = source.function_of != kNoValue && g_[source.value].type.shape.size() > 1;
     source.per_channel = policy_.channel_scales && bytes_only && (conv || activated || from_f32 || function);
     source.in_levels = source.per_channel && (conv || activated);
+    if (source.in_levels && producer->op == "Clip") source.most = *upper_bound(*producer);
     source.shifted = source.per_channel && conv && (!zero || tables);
     source.free = source.shifted && !zero && !tables;
   }

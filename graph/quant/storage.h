@@ -1,6 +1,7 @@
 // Which values of a graph are stored as bytes, where their channels come from, and who reads them.
 #pragma once
 
+#include <cmath>
 #include <map>
 
 #include "graph/passes/conv_node.h"
@@ -34,6 +35,7 @@ struct Source {
   bool shifted = false;      // in_levels, and its bias carries -low: the range may begin anywhere
   bool free = false;         // shifted, and no byte needs to mean exactly 0
   ValueId function_of = kNoValue;  // a function of this one stored value: on bytes a table
+  double most = HUGE_VAL;          // in_levels: the bound of a Clip from 0, which the largest byte keeps in its place
   std::vector<double> scale, low;
   std::vector<int32_t> zero;  // of each channel the byte that means 0; unless free
 };

@@ -138,11 +138,23 @@ void Depthwise::round() {
   a_.vpminub(acc_[0], acc_[0], ConvConstants::at(a_, Name::out_hi));
 }
 
+// v = v < 0 ? v * slope : v; by the sign, as -0 times a slope is a zero again.
+void Depthwise::slope(const Vec& v) {
+  if (a_.avx512()) {
+    Mask negative = a_.mask("negative");
+    a_.vpmovd2m(negative.k(), v);
+    return a_.vmulps(v | negative.k(), v, block(DepthwiseBlock::slope));
+  }
+  a_.vmulps(work_[0], v, block(DepthwiseBlock::slope));
+  a_.vblendvps(v, v, work_[0], v);
+}
+
 void Depthwise::quads() {
   a_.note("epilogue");
   for (const Vec& v : acc_) {
     a_.vcvtdq2ps(v, v);
     mult_.empty() ? a_.vmulps(v, v, block(DepthwiseBlock::mult)) : a_.vmulps(v, v, mult_[0]);
+    if (s_.slope) slope(v);
   }
   if (s_.residual) residual();
   round();
@@ -156,6 +168,7 @@ std::string describe(const DepthwiseSpec& s) {
   conv.clamp_lo = s.clamp_lo, conv.clamp_hi = s.clamp_hi;
   conv.residual = s.residual ? ConvResidual::u8 : ConvResidual::none;
   std::string text = cat("depthwise ", describe(conv), describe(s.rounding));
+  if (s.slope) text += " slope";
   if (s.table) text += " table";
   if (s.step) text += cat(" step", s.step, " w", s.w, s.vbmi ? " vbmi" : "");
   if (s.lanes != std::array<int, 4>{0, 1, 2, 3}) text += cat(" lanes", s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]);
@@ -174,6 +187,7 @@ Status check(const DepthwiseSpec& s) {
   if (s.step < 0 || s.step > 2) return unsupported("a step of ", s.step, " pixels, a depthwise kernel takes 1 or 2");
   if (s.vbmi && (!has_avx512(s.isa) || s.step != 2))
     return invalid_argument("AVX512_VBMI for ", to_string(s.isa), " at step ", s.step, ", expected AVX-512 at step 2");
+  if (s.slope && s.residual) return unsupported("a slope together with a residual");
   if (s.table && !has_avx512(s.isa)) return unsupported("a table for ", to_string(s.isa), ", expected AVX-512");
   if (s.step > 0 && (s.w < 1 || s.taps.size() != 1))
     return invalid_argument("rows of ", s.w, " pixels from ", s.taps.size(), " sections, expected pixels of one");

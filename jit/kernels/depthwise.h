@@ -2,6 +2,7 @@
 //
 //   acc[j][p] = bias[j] + sum over sections s, taps t of s of w[s][t][j] * clamp(src_s[p + t] byte lanes(j))
 //   y         = out_zero + round_half_even(clamp(float(acc) * mult[j] [+ float(r - r_zero) * r_mult], v_lo, v_hi))
+//   with a slope, what is clamped is v < 0 ? v * slope[j] : v; with a table, the result is table[y]
 //
 // A dot over four channels is of no use here, so four taps of one channel go into the dword. The tile is one register
 // of quads; its pixels p + i of every 128-bit lane make accumulator i:
@@ -49,6 +50,7 @@ struct DepthwiseSpec {
   std::array<int, 4> lanes = {0, 1, 2, 3};  // byte of the source's quad that each byte of the result reads
   bool clamp_lo = false, clamp_hi = false;  // of the source
   bool residual = false;                    // u8
+  bool slope = false;                       // not with a residual
   bool table = false;                       // of 256 bytes that results are looked up in; AVX512_VBMI
   RoundingFacts rounding{};
   auto operator<=>(const DepthwiseSpec&) const = default;
@@ -60,12 +62,13 @@ Result<MachineCode> generate(const DepthwiseSpec&, const GenerateOptions& = {});
 // What belongs to the four bytes of a result quad; a byte that is no channel has all zeros.
 struct DepthwiseChannels {
   std::array<int32_t, 4> bias{};
-  std::array<float, 4> mult{};
+  std::array<float, 4> mult{}, slope{};
   std::array<uint8_t, 4> clamp_lo{}, clamp_hi{255, 255, 255, 255};  // of the source's bytes
 };
 using DepthwiseWeight = std::function<int8_t(int byte, int section, int tap)>;
 // The block that ConvArgs::weights points to, 64-byte vectors:
-//   flags | bias | mult | clamp_lo | clamp_hi | one for each group of taps (depthwise_groups.h) | four of the table
+//   flags | bias | mult | clamp_lo | clamp_hi | slope | one for each group of taps (depthwise_groups.h) | four of the
+//   table
 std::vector<std::byte> pack_depthwise(const DepthwiseSpec&, const DepthwiseChannels&, const DepthwiseWeight&,
                                       std::span<const uint8_t> table = {});
 

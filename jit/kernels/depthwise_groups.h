@@ -31,8 +31,8 @@ std::vector<DepthwiseGroup> depthwise_groups(const std::vector<std::vector<int64
 // products must be of 16 bits (conv_pack.h, wide): then the first holds the even bytes' weights, the second the odd
 // bytes'.
 struct DepthwiseBlock {
-  static constexpr int kVector = 64, flags = 0, bias = 64, mult = 128, clamp_lo = 192, clamp_hi = 256;
-  static int group(Isa isa, size_t g) { return 320 + (has_vnni(isa) ? 1 : 2) * kVector * static_cast<int>(g); }
+  static constexpr int kVector = 64, flags = 0, bias = 64, mult = 128, clamp_lo = 192, clamp_hi = 256, slope = 320;
+  static int group(Isa isa, size_t g) { return 384 + (has_vnni(isa) ? 1 : 2) * kVector * static_cast<int>(g); }
 };
 
 }  // namespace quadlane

@@ -40,6 +40,7 @@ class Depthwise {
   Xbyak::RegExp second_at(const DepthwiseTap&, int pixels) const;
   std::vector<uint32_t> row_order(const DepthwiseGroup&, int pixels) const;
   void quads();
+  void slope(const Vec&);
   void round();
   void residual();
 

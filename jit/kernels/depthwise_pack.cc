@@ -77,6 +77,7 @@ std::vector<std::byte> pack_depthwise(const DepthwiseSpec& spec, const Depthwise
   std::vector<std::byte> block(static_cast<size_t>(DepthwiseBlock::group(spec.isa, groups.size())));
   put(block, DepthwiseBlock::bias, channels.bias.data());
   put(block, DepthwiseBlock::mult, channels.mult.data());
+  put(block, DepthwiseBlock::slope, channels.slope.data());
   for (int i = 0; i < DepthwiseBlock::kVector; i += 4) {
     std::memcpy(block.data() + DepthwiseBlock::clamp_lo + i, channels.clamp_lo.data(), 4);
     std::memcpy(block.data() + DepthwiseBlock::clamp_hi + i, channels.clamp_hi.data(), 4);

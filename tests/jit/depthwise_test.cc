@@ -40,6 +40,7 @@ DepthwiseSpec random_spec(Isa isa, Rng& rng, int pitch, int reach) {
   s.clamp_lo = pick(rng, 0, 2) == 0;
   s.clamp_hi = pick(rng, 0, 3) == 0;
   s.residual = pick(rng, 0, 2) == 0;
+  s.slope = !s.residual && pick(rng, 0, 2) == 0;
   s.table = has_vnni(isa) && pick(rng, 0, 2) == 0;
   s.rounding.bounded = pick(rng, 0, 1) != 0;
   return s;
@@ -65,6 +66,7 @@ void fill(Problem& p, Rng& rng) {
     p.channels.bias[j] = pick(rng, -100000, 100000);
     p.channels.mult[j] = scale * std::uniform_real_distribution<float>(0.3f, 2.0f)(rng);
     if (!p.spec.rounding.bounded && pick(rng, 0, 9) == 0) p.channels.mult[j] = 1e9f;
+    p.channels.slope[j] = std::uniform_real_distribution<float>(-0.5f, 1.5f)(rng);
     p.channels.clamp_lo[j] = static_cast<uint8_t>(pick(rng, 0, 200));
     p.channels.clamp_hi[j] = static_cast<uint8_t>(pick(rng, p.channels.clamp_lo[j], 255));
   }
@@ -106,6 +108,7 @@ uint8_t expected_byte(const Problem& p, const Planes& src, int64_t pixel, const 
       acc += x * p.weights[s][4 * t + j];
     }
   float v = static_cast<float>(acc) * p.channels.mult[j];
+  if (p.spec.slope && v < 0) v *= p.channels.slope[j];
   if (p.spec.residual) {
     float other = static_cast<float>(byte(residual + j) - p.epilogue.residual_zero) * p.epilogue.residual_mult;
     v += other;
@@ -174,7 +177,8 @@ void check_rows(Isa isa, Rng& rng) {
     p.spec.taps = {random.taps[0]};
     p.spec.lanes = random.lanes;
     p.spec.clamp_lo = random.clamp_lo, p.spec.clamp_hi = random.clamp_hi;
-    p.spec.residual = random.residual, p.spec.table = random.table, p.spec.rounding = random.rounding;
+    p.spec.residual = random.residual, p.spec.slope = random.slope, p.spec.table = random.table,
+    p.spec.rounding = random.rounding;
   } while (!check(p.spec).ok());
   fill(p, rng);
   const Geometry to = make_geometry(1, h, p.spec.w, pick(rng, 0, 2), 0, pick(rng, 0, 1)).value();
