@@ -101,6 +101,8 @@ Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes
   auto scalars = std::make_shared<ElementwiseScalars>();
   scalars->a_mult = 0.5f, scalars->b_mult = 0.25f, scalars->v_hi = 255;
   auto requantize = list<RequantizeChannels>(static_cast<size_t>(planes), {{1, 1, 1, 1}, {2, 2, 2, 2}, {3, 3, 3, 3}});
+  auto tables = list<std::array<uint8_t, 1024>>(static_cast<size_t>(planes), {});
+  const bool channels = op == ElementwiseOp::lut_channels || op == ElementwiseOp::lut_channels_vbmi;
   auto lanes = std::make_shared<std::vector<uint16_t>>(valid_lanes(dst->geometry));
   ElementwiseArgs args{a->bytes.get(),
                        a->offsets.data(),
@@ -112,7 +114,7 @@ Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes
                        dst->offsets.data(),
                        dst->row_bytes(),
                        dst->pads.data(),
-                       requantize->data(),
+                       channels ? static_cast<const void*>(tables->data()) : requantize->data(),
                        scalars.get(),
                        lanes->data(),
                        planes,
@@ -123,7 +125,7 @@ Case elementwise_case(Isa isa, ElementwiseOp op, bool flat, int size, int planes
   return make_case(
       cat(name, flat ? "_flat" : "_rows"), (two ? 3 : 2) * dst->pixel_bytes(),
       generate(ElementwiseSpec{isa, op, act, flat ? RowShape{} : RowShape{size, 1}, Second::planes, false, facts}),
-      args, {a, b, dst, scalars, requantize, lanes});
+      args, {a, b, dst, scalars, requantize, tables, lanes});
 }
 
 Case channels_case(Isa isa, ChannelsOp op, bool f32, int size, int planes) {
@@ -243,11 +245,13 @@ std::vector<std::function<Case()>> all_cases(Isa isa, int size, int planes) {
   std::vector<std::function<Case()>> cases;
   cases.push_back([=] { return quantize_case(isa, size, planes); });
   cases.push_back([=] { return dequantize_case(isa, size, planes); });
-  for (ElementwiseOp op : {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded,
-                           ElementwiseOp::lut, ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::add_f32})
+  for (ElementwiseOp op :
+       {ElementwiseOp::copy, ElementwiseOp::requantize, ElementwiseOp::requantize_folded, ElementwiseOp::lut,
+        ElementwiseOp::lut_channels, ElementwiseOp::add_u8, ElementwiseOp::mul_u8, ElementwiseOp::add_f32})
     cases.push_back([=] { return elementwise_case(isa, op, true, size, planes); });
   if (isa == Isa::avx512_vnni && detect_cpu().avx512_vbmi)
-    cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::lut_vbmi, true, size, planes); });
+    for (ElementwiseOp op : {ElementwiseOp::lut_vbmi, ElementwiseOp::lut_channels_vbmi})
+      cases.push_back([=] { return elementwise_case(isa, op, true, size, planes); });
   for (int f = 1; f <= static_cast<int>(Activation::round); ++f)
     cases.push_back([=] { return elementwise_case(isa, ElementwiseOp::unary_f32, true, size, planes, Activation(f)); });
   for (ChannelsOp op : {ChannelsOp::softmax, ChannelsOp::sum, ChannelsOp::argmax})

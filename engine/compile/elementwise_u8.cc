@@ -19,17 +19,21 @@ std::optional<Elementwise> lut(Lowering& l, const Node& node) {
   const bool permutes = l.permutes_bytes(), one = table->count() == 256;
   e.op = one ? (permutes ? ElementwiseOp::lut_vbmi : ElementwiseOp::lut)
              : (permutes ? ElementwiseOp::lut_channels_vbmi : ElementwiseOp::lut_channels);
-  e.params = [table = *table, permutes, one](const PlanarValue& planes) {
+  e.params = [table = *table, permutes, one, isa = l.isa](const PlanarValue& planes) {
+    auto entries = [&](int32_t channel) {  // of a hole any
+      return std::span<const uint8_t, 256>(table.as<uint8_t>() + 256 * std::max(channel, 0), 256);
+    };
     std::vector<std::byte> bytes;
-    auto append = [&](int64_t channel) {
-      const std::span<const uint8_t, 256> entries(table.as<uint8_t>() + 256 * channel, 256);
-      const std::array<uint8_t, 256> packed = pack_lut(entries);
-      const auto added = std::as_bytes(permutes ? entries : std::span<const uint8_t, 256>(packed));
+    auto append = [&](std::span<const uint8_t> more) {
+      const auto added = std::as_bytes(more);
       bytes.insert(bytes.end(), added.begin(), added.end());
     };
-    if (one) append(0);
-    for (size_t p = 0; p < planes.planes.size() && !one; ++p)
-      for (int32_t channel : planes.planes[p].channels) append(std::max(channel, 0));  // of a hole any
+    if (one) permutes ? append(entries(0)) : append(pack_lut(entries(0)));
+    for (size_t p = 0; p < planes.planes.size() && !one; ++p) {
+      const auto& c = planes.planes[p].channels;
+      if (!permutes) append(pack_luts({entries(c[0]), entries(c[1]), entries(c[2]), entries(c[3])}, isa));
+      for (size_t k = 0; k < 4 && permutes; ++k) append(entries(c[k]));
+    }
     return bytes;
   };
   return e;

@@ -21,7 +21,7 @@ enum class ElementwiseOp : uint8_t {
   prelu_u8,           // u8: ql.PRelu
   lut,                // u8, pack_lut()
   lut_vbmi,           // u8, the 256 bytes as they are: AVX-512 with VBMI
-  lut_channels,       // u8, for each plane the tables of its four channels, pack_lut()
+  lut_channels,       // u8, for each plane the tables of its four channels, pack_luts()
   lut_channels_vbmi,  // the same, as they are
   add_u8,
   mul_u8,
@@ -69,6 +69,8 @@ Result<MachineCode> generate(const ElementwiseSpec&, const GenerateOptions& = {}
 
 // The table of ql.Lut as the kernel reads it.
 std::array<uint8_t, 256> pack_lut(std::span<const uint8_t, 256> table);
+// The tables of a plane's channels, for the instruction set whose kernel reads them.
+std::array<uint8_t, 1024> pack_luts(const std::array<std::span<const uint8_t, 256>, 4>& tables, Isa);
 
 // Requantization in half the instructions: y = clamp(round_half_even(fma(x, mult, bias)), lo, hi), the zero points
 // folded into the bias. That rounds differently, so it is taken only where all 256 values of all channels are proved,

@@ -37,7 +37,8 @@ struct Operands {
   std::vector<RequantizeChannels> requantize;
   std::vector<AffineChannel> affine;
   std::array<uint8_t, 256> lut, packed;
-  std::vector<std::array<uint8_t, 256>> luts, packed_luts;  // of each channel
+  std::vector<std::array<uint8_t, 256>> luts;  // of each channel
+  std::vector<std::array<uint8_t, 1024>> packed_luts;
   ElementwiseScalars scalars;
   int out_lo = 0, out_hi = 255;
 };
@@ -112,7 +113,7 @@ uint32_t reference_pixel(const ElementwiseSpec& spec, const Operands& o, size_t 
 
 int folded_trials = 0;  // in which the folding was proved and run
 
-Operands random_operands(Rng& rng, int planes) {
+Operands random_operands(Isa isa, Rng& rng, int planes) {
   Operands o;
   auto mult = [&] { return std::ldexp(static_cast<float>(pick(rng, -300, 300)), -pick(rng, 2, 9)); };
   for (int i = 0; i < planes; ++i) {
@@ -129,8 +130,9 @@ Operands random_operands(Rng& rng, int planes) {
   o.packed = pack_lut(o.lut);
   for (int i = 0; i < 4 * planes; ++i) {
     o.luts.push_back(random_table(rng));
-    o.packed_luts.push_back(pack_lut(o.luts.back()));
   }
+  for (size_t i = 0; i < o.luts.size(); i += 4)
+    o.packed_luts.push_back(pack_luts({o.luts[i], o.luts[i + 1], o.luts[i + 2], o.luts[i + 3]}, isa));
   ElementwiseScalars& s = o.scalars;
   s.a_mult = mult(), s.b_mult = mult();
   s.a_zero = static_cast<float>(pick(rng, 0, 255)), s.b_zero = static_cast<float>(pick(rng, 0, 255));
@@ -158,7 +160,7 @@ void trial(Isa isa, Op op, Activation act, bool flat, Rng& rng) {
   if (f32) fill_floats(a.bytes, rng, -9, 9), fill_floats(b.bytes, rng, -9, 9);
 
   ElementwiseSpec spec{isa, op, act, flat ? RowShape{} : RowShape{w, dst_geometry.gap}, second, reversed};
-  Operands o = random_operands(rng, planes);
+  Operands o = random_operands(isa, rng, planes);
   o.scalars.v_lo = f32 ? -1.5f : static_cast<float>(o.out_lo - o.scalars.out_zero);
   o.scalars.v_hi = f32 ? 6.0f : static_cast<float>(o.out_hi - o.scalars.out_zero);
   // The folded kernel gets folded parameters and must still compute the formula of the plain ones.
