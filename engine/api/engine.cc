@@ -121,6 +121,7 @@ Result<Model> Model::compiled(Graph graph, const ModelOptions& options) {
   compile_options.tune = options.tune;
   compile_options.code_listeners = options.code_listeners;
   compile_options.schedule_filter = options.schedule_filter;
+  compile_options.code_filter = options.code_filter;
   compile_options.schedules = options.schedules;
   compile_options.max_arena_bytes = options.max_arena_bytes;
   compile_options.siblings = options.siblings;

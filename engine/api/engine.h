@@ -31,6 +31,7 @@ struct ModelOptions {
   std::set<std::string> disabled_passes;
   std::vector<std::shared_ptr<CodeListener>> code_listeners;  // profilers, told where each kernel lies
   compile::ScheduleFilter schedule_filter;                    // for experiments with the tiling of convolutions
+  std::function<void(MachineCode&)> code_filter;              // for experiments with generated code
   // Schedules that earlier compilations chose by timing; this one takes them and adds its own. One compilation at a
   // time.
   std::shared_ptr<compile::ScheduleBook> schedules;

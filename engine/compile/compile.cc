@@ -70,6 +70,7 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   QL_CHECK_OK(lowering.run());
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
+  emitter.set_code_filter(options.code_filter);
   for (Emit& emit : lowering.emits()) {
     if (options.deadline && std::chrono::steady_clock::now() > *options.deadline)
       return make_error(Code::timed_out, "compiling took longer than it may");

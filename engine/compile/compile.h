@@ -18,6 +18,7 @@ struct CompileOptions {
   bool tune = true;            // false: schedules by the model alone
   std::vector<std::shared_ptr<CodeListener>> code_listeners;
   ScheduleFilter schedule_filter;
+  std::function<void(MachineCode&)> code_filter;  // sees each kernel before anything calls it, and may change it
   std::shared_ptr<ScheduleBook> schedules;    // choices by timing of earlier compilations, and of this one
   int64_t max_channels = 1 << 16;             // of a tensor of rank 4
   int64_t max_pixels = int64_t{1} << 28;      // of one channel of it

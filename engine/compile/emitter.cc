@@ -32,7 +32,12 @@ DenseAddress Addresses::dense(const DenseRef& ref) const {
 }
 
 Result<KernelId> Emitter::kernel(const std::string& key, const std::function<Result<MachineCode>()>& generate) {
-  QL_TRY(size_t index, kernels_.find_or_generate(key, generate));
+  auto filtered = [&]() -> Result<MachineCode> {
+    QL_TRY(MachineCode code, generate());
+    if (code_filter_) code_filter_(code);
+    return code;
+  };
+  QL_TRY(size_t index, kernels_.find_or_generate(key, filtered));
   const uint32_t number = static_cast<uint32_t>(index);
   if (std::find(asked_for_.begin(), asked_for_.end(), number) == asked_for_.end()) asked_for_.push_back(number);
   return KernelId{index};

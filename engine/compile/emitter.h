@@ -93,6 +93,9 @@ class Emitter {
   };
   Result<Output> finish(const CodeMemoryOptions&);
 
+  // May change each kernel before anything calls it.
+  void set_code_filter(std::function<void(MachineCode&)> filter) { code_filter_ = std::move(filter); }
+
  private:
   struct Pending {
     run::StepInfo info;
@@ -108,6 +111,7 @@ class Emitter {
   std::map<std::string, size_t> constants_;   // contents -> offset
   std::map<size_t, size_t> dense_constants_;  // DenseRef::index -> offset
   KernelCache kernels_;
+  std::function<void(MachineCode&)> code_filter_;
   std::vector<uint32_t> asked_for_;  // kernels since the last step: those of the next one
 };
 

@@ -31,16 +31,21 @@ bool is_vector(const ZydisDecodedOperand& operand) {
 }
 
 void classify(const ZydisDecodedInstruction& decoded, const ZydisDecodedOperand* operands, Instruction& result) {
-  bool on_vectors = false, memory = false;
+  bool memory = false;
+  const bool on_vectors = std::any_of(operands, operands + decoded.operand_count, is_vector);
   for (size_t i = 0; i < decoded.operand_count; ++i) {
     const ZydisDecodedOperand& operand = operands[i];
-    on_vectors |= is_vector(operand);
     // Prefetches and address computations name memory without an access that counts.
     if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type != ZYDIS_MEMOP_TYPE_MEM) continue;
     if (decoded.meta.category == ZYDIS_CATEGORY_PREFETCH) continue;
     memory = true;
-    if (operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) ++result.loads;
-    if (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ++result.stores;
+    const bool reads = operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ;
+    const bool writes = operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    result.loads += reads;
+    result.stores += writes;
+    if (!on_vectors || operand.mem.base == ZYDIS_REGISTER_RSP || operand.mem.base == ZYDIS_REGISTER_RIP) continue;
+    if (reads) result.loaded_bytes += operand.size / 8;
+    if (writes) result.stored_bytes += operand.size / 8;
   }
   const std::string name = ZydisMnemonicGetString(decoded.mnemonic);
   const bool plain_move =
@@ -120,6 +125,8 @@ std::vector<Loop> find_loops(const std::vector<Instruction>& code) {
     mix.shuffles += i.shuffle;
     mix.loads += i.loads;
     mix.stores += i.stores;
+    mix.loaded_bytes += i.loaded_bytes;
+    mix.stored_bytes += i.stored_bytes;
     ++mix.instructions;
   }
   return loops;

@@ -17,6 +17,7 @@ struct Instruction {
   bool vector = false;   // anything on vector registers that is no plain load or store
   bool shuffle = false;  // of these: moves bytes between lanes
   int loads = 0, stores = 0;
+  int loaded_bytes = 0, stored_bytes = 0;  // by vector registers, from and to elsewhere than the stack and constants
   std::optional<size_t> jump;  // the offset it may go to
 };
 
@@ -27,6 +28,7 @@ std::vector<Instruction> disassemble(const run::Kernel&);
 struct Mix {
   int dots = 0, vector = 0, loads = 0, stores = 0, instructions = 0;
   int shuffles = 0;  // among the vector ones
+  int loaded_bytes = 0, stored_bytes = 0;
 };
 
 struct Loop {

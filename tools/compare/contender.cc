@@ -11,6 +11,7 @@
 #include "tools/cli/calibrate.h"
 #include "tools/cli/model_prep.h"
 #include "tools/compare/crew.h"
+#include "tools/io/file.h"
 #include "tools/measure/machine.h"
 #include "tools/peers/openvino.h"
 
@@ -38,6 +39,7 @@ Status run_first(Contender& c, const Outputs& outputs) {
 }  // namespace
 
 Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w, const std::string& file) {
+  if (!file.empty() && !exists(file)) return invalid_argument("--peer-model '", file, "' does not exist");
   if (!file.empty()) return PeerModel{file, std::filesystem::path(file).filename(), nullptr};
   const std::string& path = args.model.path;
   if (is_plan_file(path))

@@ -147,7 +147,8 @@ std::vector<std::string> doubts(const LoadFigures& f, const Workload& w) {
     lines.push_back(cat("requests arrive at ", fixed(f.served.rate, 1), " a second and are done at ",
                         fixed(f.requests_per_s, 1), ": the longer this goes on, the longer they wait"));
   if (f.scenario == Scenario::server && f.requests < kRequests)
-    lines.push_back(cat("99 of 100 by ", f.requests, " requests: measure longer for ", kRequests, " at least"));
+    lines.push_back(
+        cat(f.requests, " requests say little of the slowest in 100: measure longer, for ", kRequests, " at least"));
   return lines;
 }
 

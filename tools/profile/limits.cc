@@ -21,16 +21,30 @@ Result<Machine> measure_machine(Isa isa) {
 }
 
 namespace {
-constexpr double kRefuted = 1.5, kExplained = 0.4, kWaits = 0.3;
-}
+constexpr double kTooSlow = 1.5, kWaits = 0.25;
+// What takes longer than the step did was counted wrong.
+constexpr double kRefuted = 1.2;
+// What an estimate must explain of the time to be the bound. Waiting is measured; the others are times of a unit at its
+// best, and instructions and fetches from L2 find room beside other work. Settled with bench/bounds.
+constexpr double kWaited = 0.3, kExplained = 0.45, kExplainedBeside = 0.65;
+}  // namespace
 
 Limits::Bound Limits::bound(double measured_ms) const {
-  Bound largest{"overhead", 0};
-  for (const Bound& one : {Bound{"dots", dots}, Bound{"instructions", instructions}, Bound{"L1", l1}, Bound{"L2", l2},
-                           Bound{"L3", l3}, Bound{"memory", memory}})
-    if (one.ms > largest.ms && one.ms <= kRefuted * measured_ms) largest = one;
-  if (largest.ms < kExplained * measured_ms) largest.name = "overhead";
-  return largest;
+  Bound bound{"mixed", 0}, largest{"mixed", 0};
+  auto look_at = [&](const char* name, double ms, double least) {
+    if (ms > kRefuted * measured_ms) return;
+    if (ms > largest.ms) largest.ms = ms;
+    if (ms > bound.ms && ms >= least * measured_ms) bound = {name, ms};
+  };
+  look_at("dots", dots, kExplained);
+  if (std::max(instructions, l1) <= kRefuted * measured_ms) {  // they count the same loops
+    look_at("instructions", instructions, kExplainedBeside);
+    look_at("L1", l1, kExplained);
+  }
+  look_at("L2", l2, kExplainedBeside);
+  look_at("L3", l3, kWaited);
+  look_at("memory", memory, kWaited);
+  return bound.ms > 0 ? bound : largest;
 }
 
 Limits limits_of(const run::StepInfo& info, const std::optional<HotLoop>& loops, const Machine& m, const Taken& taken,
@@ -47,10 +61,10 @@ Limits limits_of(const run::StepInfo& info, const std::optional<HotLoop>& loops,
     t.l1 += std::max(ms(rounds * mix.loads, m.rates.loads), ms(rounds * mix.stores, m.rates.stores));
   };
   auto add_by_bytes = [&](const Mix& mix) {
-    if (mix.stores > 0)
-      add(mix, written / vector_bytes / mix.stores);
-    else if (mix.loads > 0)
-      add(mix, read / vector_bytes / mix.loads);
+    if (mix.stored_bytes > 0)
+      add(mix, written / mix.stored_bytes);
+    else if (mix.loaded_bytes > 0)
+      add(mix, read / mix.loaded_bytes);
   };
   if (loops && gmac > 0 && loops->mix.dots > 0) {
     add(loops->mix, gmac * 1e9 / macs_per_dot / loops->mix.dots);
@@ -62,9 +76,9 @@ Limits limits_of(const run::StepInfo& info, const std::optional<HotLoop>& loops,
   const double once = read + written, filled = info.bytes_filled ? static_cast<double>(info.bytes_filled) : once;
   if (once > m.cpu.l1d_bytes) t.l2 = ms(filled, m.copy.l2);
   const double from_memory = ms(once, m.copy.memory);
-  const bool beyond_l3 = 2.0 * static_cast<double>(plan_bytes) > m.cpu.l3_bytes && from_memory <= kRefuted * taken.ms;
+  const bool beyond_l3 = 2.0 * static_cast<double>(plan_bytes) > m.cpu.l3_bytes && from_memory <= kTooSlow * taken.ms;
   const double streaming = beyond_l3 ? from_memory : ms(once, m.copy.l3);
-  const bool waits = taken.waiting_ms >= kWaits * taken.ms && streaming <= kRefuted * taken.ms;
+  const bool waits = taken.waiting_ms >= kWaits * taken.ms && streaming <= kTooSlow * taken.ms;
   (beyond_l3 ? t.memory : t.l3) = waits ? std::max(taken.waiting_ms, std::min(streaming, taken.ms)) : taken.waiting_ms;
   return t;
 }

@@ -29,8 +29,9 @@ struct Limits {
     const char* name;
     double ms;
   };
-  // The largest, and its name, or "overhead" where it is less than two fifths of the measured time. What would take
-  // half as long again as the step did is refuted. bench/bounds.py checks the names by experiment.
+  // The largest that explains enough of the measured time, or "mixed" and the largest of all: the core's own work, of
+  // which no part alone explains it. What would take a fifth longer than the step did is refuted. bench/bounds checks
+  // the names by experiment.
   Bound bound(double measured_ms) const;
 };
 
@@ -45,7 +46,7 @@ struct Taken {
 //           writes or reads, say that it runs; and what the loop around does for a tile, as often as its stores say
 //   L1      loads and stores of these loops; without them, of every byte once
 //   L2      what is fetched again and again from behind L1
-//   L3, memory   the waiting; where that is three tenths of the time or more, the core's work goes on beside it, and
+//   L3, memory   the waiting; where that is a quarter of the time or more, the core's work goes on beside it, and
 //           what every byte takes once is the better estimate. It is memory where a whole run fills more than half of
 //           L3 and the bytes could come from there in the time the step took.
 Limits limits_of(const run::StepInfo&, const std::optional<HotLoop>& loops, const Machine&, const Taken&,

@@ -78,7 +78,7 @@ Status fill_layers(NetworkProfile& profile, const Model& model, const std::vecto
     const Taken taken{layer.ms.median, layer.waiting * layer.ms.median};
     layer.limits = limits_of(*layer.info, layer.loops, profile.machine, taken, plan_bytes, profile.settings.threads);
     layer.bound = layer.limits.bound(layer.ms.median);
-    if (layer.info->reference) layer.bound.name = "overhead";
+    if (layer.info->reference) layer.bound.name = "reference";
     profile.layers.push_back(layer);
   }
   double cumulative = 0;

@@ -19,7 +19,7 @@ struct LayerProfile {
   double waiting = 0;                // for data from beyond L2: a share of the layer's time
   std::optional<HotLoop> loops;
   Limits limits;
-  Limits::Bound bound{"overhead", 0};
+  Limits::Bound bound{"mixed", 0};
 
   // The share of the time that the bound alone would take: how far its name can be believed.
   double bound_share() const { return bound.ms / ms.median; }
