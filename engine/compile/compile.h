@@ -19,10 +19,10 @@ struct CompileOptions {
   std::vector<std::shared_ptr<CodeListener>> code_listeners;
   ScheduleFilter schedule_filter;
   std::function<void(MachineCode&)> code_filter;  // sees each kernel before anything calls it, and may change it
-  std::shared_ptr<ScheduleBook> schedules;    // choices by timing of earlier compilations, and of this one
-  int64_t max_channels = 1 << 16;             // of a tensor of rank 4
-  int64_t max_pixels = int64_t{1} << 28;      // of one channel of it
-  size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a plan that needs more is refused
+  std::shared_ptr<ScheduleBook> schedules;        // choices by timing of earlier compilations, and of this one
+  int64_t max_channels = 1 << 16;                 // of a tensor of rank 4
+  int64_t max_pixels = int64_t{1} << 28;          // of one channel of it
+  size_t max_arena_bytes = size_t{16} << 30;      // activations of one stream; a plan that needs more is refused
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  // looked at in front of each node
   std::vector<std::shared_ptr<const run::Plan>> siblings;  // equal packed weights are shared with one of them
 };

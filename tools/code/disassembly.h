@@ -18,7 +18,7 @@ struct Instruction {
   bool shuffle = false;  // of these: moves bytes between lanes
   int loads = 0, stores = 0;
   int loaded_bytes = 0, stored_bytes = 0;  // by vector registers, from and to elsewhere than the stack and constants
-  std::optional<size_t> jump;  // the offset it may go to
+  std::optional<size_t> jump;              // the offset it may go to
 };
 
 // Empty in a build without a disassembler.

@@ -51,7 +51,7 @@ Limits limits_of(const run::StepInfo& info, const std::optional<HotLoop>& loops,
                  size_t plan_bytes, int cores) {
   Limits t;
   const double share = 1.0 / cores;
-  const double gmac = std::max(info.gmac_lanes, info.gmac_executed), peak = m.peak(info.int8);
+  const double gmac = info.gmac_lanes > 0 ? info.gmac_lanes : info.gmac_executed, peak = m.peak(info.int8);
   if (peak > 0) t.dots = 1e3 * gmac / peak * share;
   const double read = static_cast<double>(info.bytes_read), written = static_cast<double>(info.bytes_written);
   const double vector_bytes = 4 * vector_lanes(m.isa), macs_per_dot = m.macs_per_dot(info.int8);
