@@ -14,7 +14,7 @@ double lean_of(const Headroom& headroom, const ValueProfile& seen, size_t c, boo
   double unknown = 1 / std::sqrt(inputs);
   if (positive) {
     const double active = seen.positive[c] * static_cast<double>(seen.count);
-    unknown = std::max(unknown, kWellKnown / std::max(1.0, active));
+    if (active > 0) unknown = std::max(unknown, kWellKnown / std::max(1.0, active));
   }
   return std::min(1.0, headroom.lean * unknown);
 }
