@@ -6,7 +6,8 @@
 namespace quadlane {
 namespace {
 
-constexpr double kWellKnown = 1000;  // active elements, from which on a channel is no rare one
+constexpr double kRare = 0.02;       // share of active elements below which a channel was hardly seen,
+constexpr double kWellKnown = 1000;  // unless they are as many
 
 // The share of the way to the tensor's end that the ends of channel c move.
 double lean_of(const Headroom& headroom, const ValueProfile& seen, size_t c, bool positive) {
@@ -14,7 +15,7 @@ double lean_of(const Headroom& headroom, const ValueProfile& seen, size_t c, boo
   double unknown = 1 / std::sqrt(inputs);
   if (positive) {
     const double active = seen.positive[c] * static_cast<double>(seen.count);
-    if (active > 0) unknown = std::max(unknown, kWellKnown / std::max(1.0, active));
+    if (active > 0 && seen.positive[c] < kRare) unknown = std::max(unknown, kWellKnown / active);
   }
   return std::min(1.0, headroom.lean * unknown);
 }

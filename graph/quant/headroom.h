@@ -4,13 +4,13 @@
 // on: of a face detector calibrated on four pictures, a fifth leaves the ranges of half of all channels by a tenth and
 // more, and those of silent channels altogether. The tensor as a whole shows more than any of its channels. So every
 // end of a channel's range
-//   - moves the share  lean * max(1 / sqrt(inputs), 1000 / active elements)  of the way to the farthest end among all
-//     channels. What a Relu lets through rarely was hardly seen, in however many inputs: of that detector, one channel
-//     that 10 of 4800 elements showed to reach 0.9 reaches 9.6 where a face is large. One that was never active counts
-//     like any other: nothing bounds its weights, and the larger its range, the coarser those of all others become.
-//     Where there are values of both signs it moves by no more than  spread * (the end - what it is on average in an
-//     input) / sqrt(inputs): in front of a SiLU ranges of channels differ a thousandfold, and one that was alike in all
-//     inputs (but no constant) stays. And it
+//   - moves the share  lean / sqrt(inputs)  of the way to the farthest end among all channels, or  lean * 1000 / active
+//     elements  where that is more and a Relu let less than 2 % through, which was hardly seen in however many inputs:
+//     of that detector, one channel that 10 of 4800 elements showed to reach 0.9 reaches 9.6 where a face is large. One
+//     that was never active counts like any other: nothing bounds its weights, and the larger its range, the coarser
+//     those of all others become. Where there are values of both signs it moves by no more than  spread * (the end -
+//     what it is on average in an input) / sqrt(inputs): in front of a SiLU ranges of channels differ a thousandfold,
+//     and one that was alike in all inputs (but no constant) stays. And it
 //   - is moved out by at least half of  width * share + width with 0 * 2 / (elements - 1):  a range known from m
 //     elements is that much too narrow on average, were they spread evenly. It matters where a channel is a few
 //     numbers, as behind a global pool, and these may be alike (1.90, 1.91, 1.92): their own width says nothing, so the
