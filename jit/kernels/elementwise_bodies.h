@@ -18,6 +18,7 @@ class ElementwiseBody {
 };
 std::unique_ptr<ElementwiseBody> make_elementwise_body(Assembler&, const ElementwiseSpec&);
 
+std::unique_ptr<ElementwiseBody> make_table_body(Assembler&, ElementwiseOp);  // lut, lut_vbmi, ...
 std::unique_ptr<ElementwiseBody> make_f32_body(Assembler&, const ElementwiseSpec&);
 
 bool is_binary(ElementwiseOp);  // has a second operand
