@@ -31,7 +31,8 @@ struct ModelOptions {
   std::set<std::string> disabled_passes;
   std::vector<std::shared_ptr<CodeListener>> code_listeners;  // profilers, told where each kernel lies
   compile::ScheduleFilter schedule_filter;                    // for experiments with the tiling of convolutions
-  std::function<void(MachineCode&)> code_filter;              // for experiments with generated code
+  // For experiments: sees each kernel before anything calls it, and may change it.
+  std::function<void(MachineCode&)> code_filter;
   // Schedules that earlier compilations chose by timing; this one takes them and adds its own. One compilation at a
   // time.
   std::shared_ptr<compile::ScheduleBook> schedules;

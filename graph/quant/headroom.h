@@ -9,8 +9,8 @@
 //     of that detector, one channel that 10 of 4800 elements showed to reach 0.9 reaches 9.6 where a face is large. One
 //     that was never active counts like any other: nothing bounds its weights, and the larger its range, the coarser
 //     those of all others become. Where there are values of both signs it moves by no more than  spread * (the end -
-//     what it is on average in an input) / sqrt(inputs): in front of a SiLU ranges of channels differ a thousandfold,
-//     and one that was alike in all inputs (but no constant) stays. And it
+//     what it is on average in an input) / sqrt(inputs): in front of a SiLU ranges of channels differ by hundreds of
+//     times, and one that was alike in all inputs (but no constant) stays. And it
 //   - is moved out by at least half of  width * share + width with 0 * 2 / (elements - 1):  a range known from m
 //     elements is that much too narrow on average, were they spread evenly. It matters where a channel is a few
 //     numbers, as behind a global pool, and these may be alike (1.90, 1.91, 1.92): their own width says nothing, so the
