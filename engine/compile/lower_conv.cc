@@ -22,6 +22,7 @@
 #include "engine/compile/lowering.h"
 #include "engine/compile/oconv_blocks.h"
 #include "engine/compile/phases.h"
+#include "jit/kernels/phases.h"
 #include "ops/conv_attrs.h"
 
 namespace quadlane::compile {
@@ -212,6 +213,8 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   if (parts > 1 || !is_depthwise(op, {x}, whole_section(attrs), walk, added)) walk = {};
   const bool depthwise_f32 = is_depthwise_f32(l, op, attrs);
   const bool by_rows = walk.pixels > 0 || depthwise_f32;
+  if (!direct && !by_rows && attrs.strides[1] > kMaxPhases)
+    return declined(cat("a stride of ", attrs.strides[1], ", phases are made of strides up to ", kMaxPhases));
   if (direct || by_rows) {
     sections = whole_section(attrs);
     if (by_rows || !padding_is_zero(op)) {

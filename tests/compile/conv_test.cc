@@ -203,6 +203,20 @@ TEST(ConvPlan, ManyChannels) {
     }
 }
 
+// Strides that no phases are made of, across rows and columns.
+TEST(ConvPlan, StridesBeyondPhases) {
+  for (auto [sh, sw] : {std::pair(2, 71), std::pair(40, 2), std::pair(17, 17)})
+    for (bool u8 : {true, false}) {
+      Problem p;
+      p.sh = sh, p.sw = sw, p.h = 45, p.w = 80, p.kw = 5, p.u8 = p.u8_out = u8;
+      PlanCheck check;
+      check.isa = Isa::avx2;
+      auto graph = build(p);
+      ASSERT_TRUE(graph.ok()) << p.text() << ": " << graph.error().text();
+      EXPECT_EQ(check_plan(*graph, check), "") << p.text();
+    }
+}
+
 // One input channel a group: kernels of their own for u8 and f32.
 Problem depthwise_problem(unsigned seed) {
   Problem p = random_problem(seed);
