@@ -74,6 +74,11 @@ class AnyForm {
   // (without a QuantizeLinear behind it engines run that one in floats). A concat that only batch norms read stays in
   // floats: one scale for all its parts would leave little of the small ones, which the batch norm multiplies.
   bool wants_bytes(ValueId v) {
+    auto [known, first] = wants_.try_emplace(v, false);
+    if (first) known->second = decides_on_bytes(v);
+    return known->second;
+  }
+  bool decides_on_bytes(ValueId v) {
     const Value& value = fp32_[v];
     if (value.type.dtype != DType::f32 || value.constant || goes_on(v)) return false;
     if (value.type.shape.size() != 4 && !touches_product(v)) return false;
@@ -132,7 +137,8 @@ class AnyForm {
     }
     for (auto& [v, range] : ranges_) {
       range = groups[find(v)];
-      report_.values.push_back({fp32_[v].name, {scale_of(range)}, {-double{scale_of(range)} * zero_of(range)}});
+      report_.values.push_back(
+          {fp32_[v].name, {scale_of(range)}, {-double{scale_of(range)} * zero_of(range)}, !fp32_.producer(v)});
     }
     return {};
   }
@@ -161,7 +167,8 @@ class AnyForm {
     size_t axis = rows ? 0 : 1, channels = static_cast<size_t>(shape[axis]);
     size_t inner = static_cast<size_t>(weights.count() / shape[0] / (axis ? shape[1] : 1));
     std::span<const float> w = weights.span<float>();
-    std::vector<float> scale(channels, 1e-12f);
+    const bool has_bias = node.input(2) != kNoValue && ranges_.count(node.input(0));
+    std::vector<float> scale = has_bias ? least_scales(node, channels) : std::vector<float>(channels, 1e-12f);
     for (size_t i = 0; i < w.size(); ++i) {
       float& s = scale[i / inner % channels];
       s = std::max(s, std::abs(w[i]) / 127);
@@ -173,8 +180,19 @@ class AnyForm {
                  emit_.constant<int8_t>(Tensor::from<int8_t>(shape, rounded), scale, static_cast<int64_t>(axis),
                                         node.name + ".weight"));
     QL_CHECK_OK(emit_.status());
-    if (node.input(2) != kNoValue && ranges_.count(node.input(0))) quantize_bias(id, node, scale);
+    if (has_bias) quantize_bias(id, node, scale);
     return emit_.status();
+  }
+
+  // A bias is a multiple of the input's scale times the weights' that 32 bits hold.
+  std::vector<float> least_scales(const Node& node, size_t channels) {
+    std::vector<double> bias = floats_of(fp32_, node.input(2));
+    std::vector<float> scale(channels, 1e-12f);
+    for (size_t o = 0; o < bias.size(); ++o) {
+      float& s = scale[o % channels];
+      s = std::max(s, static_cast<float>(std::abs(bias[o]) / scale_of(ranges_[node.input(0)]) / (1 << 30)));
+    }
+    return scale;
   }
 
   void quantize_bias(NodeId id, const Node& node, const std::vector<float>& weight_scale) {
@@ -199,6 +217,7 @@ class AnyForm {
   QuantReport& report_;
   std::vector<uint32_t> group_;
   std::map<ValueId, Range> ranges_;
+  std::map<ValueId, bool> wants_;  // what was decided: movers ask for the values behind them again and again
 };
 
 }  // namespace

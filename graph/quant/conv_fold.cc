@@ -33,12 +33,18 @@ InputChannel input_channel(const StoragePlan& plan, const QuantConv& conv, size_
   bool any_zero = !conv.clamps && !conv.window.padded() && !conv.transposed;
   if (!any_zero) in.zero = static_cast<int32_t>(std::clamp(std::nearbyint(level), 0.0, 255.0));
   in.constant = conv.pre.constant[c];
-  double span = std::abs((in.negative ? conv.pre.lo[c] : conv.pre.hi[c]) - t) / scale;
-  in.reach = static_cast<int32_t>(std::min(std::nearbyint(span), 255.0));
+  const double start = low + scale * in.zero;  // the clamp's other end, from which the kernel counts
+  const double bound = in.negative ? conv.pre.lo[c] : conv.pre.hi[c];
+  const double span = (in.negative ? start - bound : bound - start) / scale;
+  in.reach = static_cast<int32_t>(std::clamp(std::nearbyint(span), 0.0, 255.0));
   bool below = level<-0.5, above = level> 255.5, dead = conv.clamps && (in.negative ? below : above);
   if (a == 0 || dead) return in;
+  if (span < 0) {  // everything is beyond the bound
+    in.constant += a * (bound - t);
+    return in;
+  }
   in.gain = a * scale;
-  double offset = low + scale * in.zero - t;  // t' - t
+  double offset = start - t;  // t' - t
   double live = 1;
   if (conv.clamps && !below && !above) live = seen ? seen->positive[c] : 0.5;
   in.constant += a * offset * live;

@@ -15,7 +15,7 @@
 //     elements is that much too narrow on average, were they spread evenly. It matters where a channel is a few
 //     numbers, as behind a global pool, and these may be alike (1.90, 1.91, 1.92): their own width says nothing, so the
 //     distance to 0 counts.
-// 0 stays a bound that values without negative ones do not cross.
+// 0 stays the bound of values that reach 0 and are never negative, as behind a Relu.
 #pragma once
 
 #include "graph/quant/ranges.h"

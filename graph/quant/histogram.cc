@@ -83,6 +83,22 @@ void Histogram::merge(const Histogram& other) {
     counts_[i + static_cast<size_t>(other.first_ - first_)] += other.counts_[i];
 }
 
+Histogram Histogram::divided(double factor) const {
+  Histogram result;
+  for (const Bin& bin : bins()) {
+    const double low = bin.low / factor, high = bin.high / factor;
+    const int last = index_of(static_cast<float>(high));
+    uint64_t given = 0;
+    for (int i = index_of(static_cast<float>(low)); i <= last && given < bin.count; ++i) {
+      const double share = std::clamp((bin_of(i, 0).high - low) / (high - low), 0.0, 1.0);
+      const uint64_t below = i == last ? bin.count : static_cast<uint64_t>(static_cast<double>(bin.count) * share);
+      if (below > given) result.add_bin(i, below - given);
+      given = std::max(given, below);
+    }
+  }
+  return result;
+}
+
 std::vector<Histogram::Bin> Histogram::bins() const {
   std::vector<Bin> bins;
   for (size_t i = 0; i < counts_.size(); ++i)

@@ -19,6 +19,8 @@ class Histogram {
   void add(const float* values, int64_t count);
   void add_bin(int index, uint64_t count);
   void merge(const Histogram&);
+  // Of the elements divided by a factor > 0, as if those of a bin lay evenly in it.
+  Histogram divided(double factor) const;
 
   struct Bin {
     int index;

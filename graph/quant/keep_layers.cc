@@ -19,7 +19,6 @@ class Search {
     found_.met = fits(found_.loss) && fits(found_.held_out);
     if (found_.met) return std::move(found_);
     QL_CHECK_OK(rank());
-    if (found_.met) return std::move(found_);
     QL_CHECK_OK(shortest_prefix());
     QL_CHECK_OK(put_back());
     QL_CHECK_OK(satisfy_held_out());

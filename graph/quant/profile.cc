@@ -117,6 +117,22 @@ Status Profile::merge(const Profile& other) {
   return {};
 }
 
+void Profile::divide(const std::string& value, std::span<const double> factors, const std::string& renamed) {
+  auto it = values_.find(value);
+  if (it == values_.end() || it->second.channels() != factors.size()) return;
+  ValueProfile p = std::move(it->second);
+  values_.erase(it);
+  for (size_t c = 0; c < factors.size(); ++c) {
+    p.min[c] = static_cast<float>(p.min[c] / factors[c]);
+    p.max[c] = static_cast<float>(p.max[c] / factors[c]);
+    p.average_min[c] = std::max<double>(p.min[c], p.average_min[c] / factors[c]);
+    p.average_max[c] = std::min<double>(p.max[c], p.average_max[c] / factors[c]);
+    p.mean[c] /= factors[c];
+    if (!p.histograms.empty()) p.histograms[c] = p.histograms[c].divided(factors[c]);
+  }
+  values_[renamed] = std::move(p);
+}
+
 const ValueProfile* Profile::find(const std::string& value) const {
   auto it = values_.find(value);
   return it == values_.end() ? nullptr : &it->second;

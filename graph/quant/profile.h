@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,14 +38,19 @@ class Profile {
   void add_sample() { ++samples_; }
   Status merge(const Profile&);
 
+  // The statistics of a value whose channels were divided by factors > 0 and that has another name now; those of its
+  // histograms as if the elements of a bin lay evenly in it. Nothing happens without such a value.
+  void divide(const std::string& value, std::span<const double> factors, const std::string& renamed);
+
   const ValueProfile* find(const std::string& value) const;
   int64_t samples() const { return samples_; }
   bool empty() const { return values_.empty(); }
   bool histograms() const { return histograms_; }
 
   // A text file: "quadlane-profile 2", "samples 20 histograms 1", then for each value `value 3 36864 20 "name"`
-  // (channels, count, observations, name), and for each channel a line `min max average_min average_max mean positive`
-  // and, with histograms, the line `bins index:count ...`. Numbers are written so that they read back unchanged.
+  // (channels, count, observations, name with \\ and \n escaped), and for each channel a line `min max average_min
+  // average_max mean positive` and, with histograms, the line `bins index:count ...`. Numbers are written so that they
+  // read back unchanged.
   std::string to_text() const;
   static Result<Profile> from_text(std::string_view);
   Status save(const std::string& path) const;  // replaces the file only when it is complete

@@ -13,11 +13,31 @@ namespace {
 
 constexpr const char* kHeader = "quadlane-profile 2";
 constexpr int64_t kMaxChannels = 1 << 20;
+constexpr int64_t kMaxCount = int64_t{1} << 48;  // of elements and tensors: sums of many profiles stay in range
 
 std::string exact(double v) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, "%.17g", v);
   return buffer;
+}
+
+// Names in quotes, on one line.
+std::string quoted(const std::string& name) {
+  std::string text = "\"";
+  for (char c : name) {
+    if (c == '\\' || c == '\n') text += '\\';
+    text += c == '\n' ? 'n' : c;
+  }
+  return text + '"';
+}
+std::string unquoted(std::string_view text) {
+  std::string name;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '\\' && i + 1 < text.size();
+    const char c = text[i += escaped];
+    name += escaped && c == 'n' ? '\n' : c;
+  }
+  return name;
 }
 
 // The rest of a line "bins index:count ...".
@@ -31,10 +51,12 @@ Result<Histogram> read_bins(std::istream& in) {
     int index = 0;
     unsigned long long count = 0;
     char rest = 0;
-    if (std::sscanf(pair.c_str(), "%d:%llu%c", &index, &count, &rest) != 2 || std::abs(index) > Histogram::kMaxIndex)
+    const bool read = std::sscanf(pair.c_str(), "%d:%llu%c", &index, &count, &rest) == 2;
+    if (!read || index < -Histogram::kMaxIndex || index > Histogram::kMaxIndex || count < 1 || count > kMaxCount)
       return invalid_argument("'", pair, "' is no bin");
     histogram.add_bin(index, count);
   }
+  if (histogram.empty()) return invalid_argument("a channel has no bins");
   return histogram;
 }
 
@@ -74,7 +96,7 @@ std::string bins_line(const Histogram& h) {
 std::string Profile::to_text() const {
   std::string text = cat(kHeader, "\nsamples ", samples_, " histograms ", histograms_ ? 1 : 0, "\n");
   for (const auto& [name, p] : values_) {
-    text += cat("value ", p.channels(), " ", p.count, " ", p.observations, " \"", name, "\"\n");
+    text += cat("value ", p.channels(), " ", p.count, " ", p.observations, " ", quoted(name), "\n");
     for (size_t c = 0; c < p.channels(); ++c) {
       for (double v : {double{p.min[c]}, double{p.max[c]}, p.average_min[c], p.average_max[c], p.mean[c]})
         text += exact(v) + " ";
@@ -95,18 +117,21 @@ Result<Profile> Profile::from_text(std::string_view text) {
   if (!(in >> word >> profile.samples_) || word != "samples" || !(in >> word >> histograms) || word != "histograms")
     return invalid_argument("the number of samples is missing");
   profile.histograms_ = histograms != 0;
+  if (profile.samples_ < 0 || profile.samples_ > kMaxCount)
+    return invalid_argument("it has ", profile.samples_, " samples");
   while (in >> word) {
     int64_t channels = 0;
     ValueProfile p;
     if (word != "value" || !(in >> channels >> p.count >> p.observations))
       return invalid_argument("expected 'value', found '", word, "'");
-    if (channels < 1 || channels > kMaxChannels || p.count < 1 || p.observations < 1)
+    const bool counts = p.count >= 1 && p.count <= kMaxCount && p.observations >= 1 && p.observations <= kMaxCount;
+    if (channels < 1 || channels > kMaxChannels || !counts)
       return invalid_argument("a value has ", channels, " channels of ", p.count, " elements in ", p.observations,
                               " tensors");
     std::getline(in, line);
     size_t first = line.find('"'), last = line.rfind('"');
     if (first == line.npos || first == last) return invalid_argument("the name of a value is not quoted: ", line);
-    std::string name = line.substr(first + 1, last - first - 1);
+    const std::string name = unquoted(std::string_view(line).substr(first + 1, last - first - 1));
     QL_TRY(profile.values_[name],
            read_channels(in, channels, std::move(p), profile.histograms_).context(cat("value '", name, "'")));
   }

@@ -204,20 +204,29 @@ class ScaleChooser {
       : g_(g), profile_(profile), policy_(policy), plan_(plan) {}
 
   Status run() {
+    for (const QuantConv& conv : plan_.convs) {
+      const std::string& input = g_[g_[conv.node].input(0)].name;
+      const ValueProfile* read = profile_.find(input);
+      if (read && read->channels() != conv.pre.factor.size())
+        return wrong_channels(input, conv.pre.factor.size(), *read);
+    }
     for (size_t s = 0; s < plan_.sources.size(); ++s) QL_CHECK_OK(choose(s));
     return {};
   }
 
  private:
+  static Error wrong_channels(const std::string& name, size_t channels, const ValueProfile& seen) {
+    return invalid_argument("value '", name, "' has ", channels, " channels, the calibration profile has ",
+                            seen.channels());
+  }
+
   Status choose(size_t s) {
     Source& source = plan_.sources[s];
     const std::string& name = g_[source.value].name;
     const ValueProfile* seen = profile_.find(name);
     size_t channels = plan_.readers[s].size();
     if (!seen) return invalid_argument("the calibration profile has no value '", name, "'");
-    if (seen->channels() != channels)
-      return invalid_argument("value '", name, "' has ", channels, " channels, the calibration profile has ",
-                              seen->channels());
+    if (seen->channels() != channels) return wrong_channels(name, channels, *seen);
     QL_TRY(std::vector<Range> ranges, policy_.ranges(name, *seen, !source.per_channel));
     // The network's inputs are taken as they are: their ranges are made, not found.
     if (g_.producer(source.value)) add_headroom(policy_.headroom, *seen, ranges);
@@ -229,7 +238,8 @@ class ScaleChooser {
       d.high = std::min(d.high, source.most);
       if (!source.free) d.low = std::min(d.low, 0.0), d.high = std::max(d.high, 0.0);
       d.high = std::max(d.high, d.low + kSmallestRange * largest);
-      if (source.per_channel) reach_thresholds(d);
+      // What a Clip from 0 leaves is between its bounds, and the largest byte must stay the upper one.
+      if (source.per_channel && source.most == HUGE_VAL) reach_thresholds(d);
     }
     source.scale.resize(channels);
     source.low.resize(channels);

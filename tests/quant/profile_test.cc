@@ -52,7 +52,7 @@ TEST(Profile, RefusesNotFinite) {
 TEST(Profile, ReadsBackWhatItWrote) {
   for (bool histograms : {false, true}) {
     Profile p(histograms);
-    ASSERT_TRUE(p.observe("/a \"b\"", image({0.1f, -1e-30f, 3e30f, 0.333333343f}, {1, 2, 2})).ok());
+    ASSERT_TRUE(p.observe("/a \"b\"\n\\n", image({0.1f, -1e-30f, 3e30f, 0.333333343f}, {1, 2, 2})).ok());
     ASSERT_TRUE(p.observe("c", image({7}, {1})).ok());
     p.add_sample();
     auto back = Profile::from_text(p.to_text());
@@ -80,7 +80,10 @@ TEST(Profile, RefusesBrokenFiles) {
   EXPECT_TRUE(Profile::from_text(counted + "bins -3:1 257:2\n").ok());
   EXPECT_FALSE(Profile::from_text(counted).ok());
   EXPECT_FALSE(Profile::from_text(counted + "bins 99999:1\n").ok());
-  EXPECT_FALSE(Profile::from_text(counted + "bins 3:x\n").ok());
+  for (const char* bins : {"3:x", "5:0", "-2147483648:1", "2147483647:1", "5:18446744073709551615", ""})
+    EXPECT_FALSE(Profile::from_text(counted + "bins " + bins + "\n").ok()) << bins;
+  EXPECT_FALSE(Profile::from_text(head + "value 1 9223372036854775807 1 \"x\"\n0 1 0 1 0 0\n").ok());
+  EXPECT_FALSE(Profile::from_text(head + "value 1 3 9223372036854775807 \"x\"\n0 1 0 1 0 0\n").ok());
   EXPECT_FALSE(Profile::load("/nowhere/profile.txt").ok());
   EXPECT_FALSE(Profile().save("/nowhere/profile.txt").ok());
 }

@@ -171,6 +171,99 @@ TEST(Quantize, NamesWhatTheProfileLacks) {
   EXPECT_EQ(qdq.error().message, "the calibration profile has no value 'image'");
 }
 
+// A threshold far below what a Clip from 0 leaves must not stretch the bytes beyond the Clip's bound.
+TEST(Quantize, TheLargestByteStaysTheBoundOfAClip) {
+  const Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,3,12,12]
+const %w1: f32[6,3,3,3] = random(1)
+const %w2: f32[4,6,3,3] = random(2)
+const %none: f32[] = {0}
+const %six: f32[] = {6}
+const %large: f32[6] = {20,20,20,20,20,20}
+const %scale: f32[6] = {1,1,1,-1,-1,1}
+const %zeros: f32[6] = zeros
+const %shift: f32[6] = {0.2,3,0,9,7,0.1}
+const %ones: f32[6] = {1,1,1,1,1,1}
+%a = Conv(%x, %w1) pads=[1,1,1,1]
+%b = BatchNormalization(%a, %large, %zeros, %zeros, %ones)
+%f = Clip(%b, %none, %six)
+%n = BatchNormalization(%f, %scale, %shift, %zeros, %ones)
+%r = Relu(%n)
+%y = Conv(%r, %w2) pads=[1,1,1,1]
+output %y
+)"));
+  QuantReport report;
+  ASSERT_TRUE(quantize(fp32, op_table(), profile_of(fp32, 4), {}, &report).ok());
+  for (const QuantValue& value : report.values)
+    for (size_t c = 0; value.name == "f" && c < 6; ++c) {
+      EXPECT_GE(value.low_of(c), 0);
+      EXPECT_LE(value.low_of(c) + 255 * value.scale_of(c), 6 * 1.0001);
+    }
+  EXPECT_EQ(report.values.size(), 2u);
+}
+
+// A Clip's upper bound in front of a convolution is counted from the least byte, wherever the channel's range begins.
+TEST(Quantize, UpperBoundsOfChannelsThatAreAlwaysLive) {
+  const Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,2,8,8]
+const %w1: f32[3,2,1,1] = random(1)
+const %b1: f32[3] = {20,16,12}
+const %w2: f32[4,5,1,1] = random(2)
+const %half: f32[5] = {0.5,0.5,0.5,1,1}
+const %zeros: f32[5] = zeros
+const %ones: f32[5] = {1,1,1,1,1}
+const %none: f32[] = {0}
+const %six: f32[] = {6}
+%a = Conv(%x, %w1, %b1)
+%c = Concat(%a, %x) axis=1
+%n = BatchNormalization(%c, %half, %zeros, %zeros, %ones)
+%r = Clip(%n, %none, %six)
+%y = Conv(%r, %w2)
+output %y
+)"));
+  EXPECT_GT(sqnr(fused_int8(quantized(fp32, profile_of(fp32, 4))), fp32, 7), 30);
+}
+
+// Where a filter has next to no weights, its bias decides what their levels are worth.
+TEST(Quantize, BiasesOfFiltersWithoutWeights) {
+  const Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,2,6,6]
+const %w: f32[3,2,1,1] = {0,0,1,-1,1e-10,1e-10}
+const %b: f32[3] = {1,0.5,-2}
+const %v: f32[2,3,3,3] = random(1)
+%a = Conv(%x, %w, %b)
+%y = Conv(%a, %v)
+output %y
+)"));
+  for (QuantForm form : {QuantForm::for_quadlane, QuantForm::for_any}) {
+    const Graph qdq = quantized(fp32, profile_of(fp32, 2), {.form = form});
+    EXPECT_GT(sqnr(qdq, fp32, 5), 30);
+    EXPECT_GT(sqnr(fused_int8(qdq), fp32, 5), 30);
+  }
+}
+
+TEST(Quantize, NamesAValueWithAnotherNumberOfChannels) {
+  const Graph fp32 = network(1);
+  Profile profile = profile_of(fp32, 2);
+  std::string text = profile.to_text();
+  // Statistics of the values that are no sources are read as well.
+  for (NodeId id : fp32.order()) {
+    if (fp32[id].op != "Relu") continue;
+    const std::string& name = fp32[fp32[id].output()].name;
+    const size_t channels = profile.find(name)->channels(), at = text.find("\"" + name + "\"");
+    const size_t from = text.rfind("value ", at), to = text.find("value ", at);
+    text.replace(from, to == text.npos ? to : to - from, cat("value 1 9 2 \"", name, "\"\n0 1 0 1 0.5 1\n"));
+    auto other = Profile::from_text(text);
+    ASSERT_TRUE(other.ok()) << other.error().text();
+    auto qdq = quantize(fp32, op_table(), *other);
+    ASSERT_FALSE(qdq.ok());
+    EXPECT_EQ(qdq.error().message,
+              cat("value '", name, "' has ", channels, " channels, the calibration profile has 1"));
+    return;
+  }
+  FAIL() << "no Relu";
+}
+
 TEST(Quantize, RangesOfDeadAndConstantChannels) {
   Graph fp32 = simplified(parsed(R"(graph "g"
 input %x: f32[1,2,6,6]

@@ -123,6 +123,8 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
 
 }  // namespace
 
+bool needs_histograms(const std::string& method) { return method != "minmax" && method != "average"; }
+
 Result<RangeChoice> choose_ranges(const Graph& graph, const CalibrationSource& source, const std::string& method,
                                   QuantPolicy base, bool histograms) {
   if (method == "auto") return choose_automatically(graph, source, std::move(base));
@@ -131,8 +133,7 @@ Result<RangeChoice> choose_ranges(const Graph& graph, const CalibrationSource& s
   RangeChoice choice;
   choice.policy = std::move(base);
   choice.policy.method = *chosen;
-  histograms |= *chosen != RangeMethod::minmax && *chosen != RangeMethod::average;
-  QL_TRY(choice.profile, calibrate(graph, source, histograms, &choice.notes));
+  QL_TRY(choice.profile, calibrate(graph, source, histograms || needs_histograms(method), &choice.notes));
   return choice;
 }
 

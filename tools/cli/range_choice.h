@@ -14,6 +14,9 @@ struct RangeChoice {
   std::vector<std::string> notes;
 };
 
+// Whether it looks at more than the extremes.
+bool needs_histograms(const std::string& method);
+
 // `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
 // auto. auto keeps every fourth sample (at most kMeasured), or of few samples each in turn, out of the statistics while
 // it compares methods on the int8 network itself, and adds them at the end.

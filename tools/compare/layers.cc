@@ -14,9 +14,11 @@ namespace {
 
 constexpr double kEqualDb = 200;
 constexpr int64_t kFewestForLine = 8;
-// Bytes before the value itself, which may be in levels where its scale lies in the weights.
-constexpr const char* kSuffixes[] = {"_quantized", "_QuantizeLinear_Output", "", "_dequantized",
-                                     "_DequantizeLinear_Output"};
+// Bytes before the value itself, which may be in levels where its scale lies in the weights; what equalization scaled
+// last.
+constexpr const char* kSuffixes[] = {"_quantized",   "_QuantizeLinear_Output",   "",
+                                     "_dequantized", "_DequantizeLinear_Output", "_equalized_quantized",
+                                     "_equalized"};
 
 bool is_comparable(DType t) { return t == DType::f32 || t == DType::u8 || t == DType::s8; }
 
@@ -36,7 +38,8 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
         const std::optional<ValueId> w = find_value(b, a.at(v).name + suffix);
         if (!w || !is_comparable(b.at(*w).type.dtype) || b.at(*w).type.shape != a.at(v).type.shape) continue;
         Pair pair{{a.at(v).name, b.at(*w).name, a.at(id).op}};
-        pair.difference.fitted = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32;
+        pair.difference.fitted = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32 ||
+                                 std::string_view(suffix) == "_equalized";
         const Shape& shape = a.at(v).type.shape;
         pair.channels = shape.size() < 2 ? 1 : static_cast<size_t>(shape[1]);
         // A line through one or two elements of a channel fits always: all channels share one then.

@@ -11,6 +11,7 @@
 #include "tools/accuracy/measured_bias.h"
 #include "tools/accuracy/report.h"
 #include "tools/cli/calibrate.h"
+#include "tools/cli/equalize.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
 #include "tools/cli/moments.h"
@@ -29,7 +30,7 @@ struct QuantizeArgs {
   std::vector<std::string> calib, keep_f32;
   std::string output, prep, form = "quadlane", method = "minmax", rounding = "nearest", save_stats, json, html;
   std::optional<double> max_drop;
-  bool measured_bias = false;
+  bool measured_bias = false, no_equalize = false;
   std::string metric = "sqnr", labels;
   size_t max_f32 = SIZE_MAX;
 };
@@ -153,7 +154,7 @@ Status quantize_model(const QuantizeArgs& args) {
   const LoadForm load = for_any ? LoadForm(load_simplified) : load_quantizable;
   QL_TRY(Graph graph, load(file, options));
   QL_CHECK_OK(refuse_quantized(graph, args.model.path));
-  const Rebind rebind = rebinding(file, options, load);
+  Rebind rebind = rebinding(file, options, load);
   if (file.is_open()) source.rebind = rebind;
   QuantPolicy policy;
   policy.form = for_any ? QuantForm::for_any : QuantForm::for_quadlane;
@@ -163,11 +164,16 @@ Status quantize_model(const QuantizeArgs& args) {
     if (source.profile) return invalid_argument("--max-drop measures on inputs, --calib names saved statistics only");
     parts = split_in_three(source);
   }
+  const bool histograms = !args.html.empty();
+  std::optional<Equalized> equalized;
+  if (!args.no_equalize) {
+    QL_TRY(equalized, equalize(graph, parts.statistics, rebind, args.method, policy, histograms));
+    if (file.is_open()) source.rebind = parts.statistics.rebind = rebind;
+  }
   if (args.rounding == "adaptive") {
     QL_TRY(policy.moments, input_moments(graph, parts.statistics));
   }
-  QL_TRY(RangeChoice choice,
-         choose_ranges(graph, parts.statistics, args.method, std::move(policy), !args.html.empty()));
+  QL_TRY(RangeChoice choice, choose_ranges(graph, parts.statistics, args.method, std::move(policy), histograms));
   if (args.measured_bias) {
     if (source.profile) return invalid_argument("--measured-bias needs inputs, --calib names saved statistics only");
     const std::vector<Sample>& all = parts.statistics.samples;
@@ -184,6 +190,7 @@ Status quantize_model(const QuantizeArgs& args) {
   const Profile& profile = choice.profile;
   QuantReport report;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile, choice.policy, &report));
+  if (equalized) choice.notes.insert(choice.notes.begin(), equalized->notes.begin(), equalized->notes.end());
   report.notes.insert(report.notes.end(), choice.notes.begin(), choice.notes.end());
   auto requantize = [&](const Graph& other) { return quantize(other, op_table(), profile, choice.policy); };
   OpenForm open{int8, {}};
@@ -196,7 +203,8 @@ Status quantize_model(const QuantizeArgs& args) {
   }
   auto prep = pictures->preprocessing();
   if (!prep.ok() && (!args.prep.empty() || exists(prep_file_beside(args.model.path)))) return std::move(prep).error();
-  if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, profile.to_text()));
+  const Profile& seen = equalized ? equalized->before : profile;
+  if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, seen.to_text()));
   QL_CHECK_OK(write_model(open.graph, open.dims, profile, prep.ok() ? (*prep)->text : "", args.output));
   QuantizationReport written{args.model.path, args.output, args.form, args.method, args.rounding, args.metric};
   written.samples = profile.samples();
@@ -255,6 +263,8 @@ Verb add_quantize(CLI::App& root) {
                   "of weights: nearest, or adaptive: for a small error of each layer on the calibration inputs")
       ->check(CLI::IsMember({"nearest", "adaptive"}))
       ->capture_default_str();
+  app->add_flag("--no-equalize", args->no_equalize,
+                "leave channels that share a scale as different as they are: no factors in the weights around them");
   app->add_flag(
       "--measured-bias", args->measured_bias,
       "correct biases by what the int8 network shows on the inputs: layer after layer, then where classes tie");
