@@ -1,5 +1,6 @@
 // Cast, CastLike between all element types. Integers wrap modulo 2^n; floats are truncated and saturated to integers
 // (ONNX leaves what is out of range undefined), NaN becomes 0; f32 to f16 rounds half to even.
+#include "engine/base/truth.h"
 #include "ops/attr.h"
 #include "ops/dispatch.h"
 #include "ops/elementwise.h"
@@ -31,10 +32,11 @@ void cast_elements(const From* src, To* dst, int64_t n) {
   }
 }
 
-template <class F>
+// `Boolean`: what a boolean is read or written as.
+template <class Boolean, class F>
 void dispatch_any(DType dtype, F f) {
   if (dtype == DType::boolean)
-    f(bool{});
+    f(Boolean{});
   else if (dtype == DType::f16)
     f(Half{});
   else
@@ -50,9 +52,9 @@ Result<std::vector<TensorType>> infer_cast_like(const OpContext& ctx) {
 }
 Status eval_cast(const OpContext& ctx, std::span<const MutView> out) {
   const View& x = ctx.inputs[0];
-  dispatch_any(x.type->dtype, [&]<class From>(From) {
-    dispatch_any(out[0].type->dtype,
-                 [&]<class To>(To) { cast_elements(x.as<From>(), out[0].as<To>(), x.type->count()); });
+  dispatch_any<Truth>(x.type->dtype, [&]<class From>(From) {
+    dispatch_any<bool>(out[0].type->dtype,
+                       [&]<class To>(To) { cast_elements(x.as<From>(), out[0].as<To>(), x.type->count()); });
   });
   return {};
 }

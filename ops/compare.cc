@@ -1,4 +1,5 @@
 // Equal, Less, LessOrEqual, Greater, GreaterOrEqual, And, Or, Xor, Where with broadcasting.
+#include "engine/base/truth.h"
 #include "ops/binary.h"
 #include "ops/elementwise.h"
 
@@ -29,6 +30,9 @@ struct AndOp {
 struct OrOp {
   static bool apply(bool a, bool b) { return a || b; }
 };
+struct SameOp {
+  static bool apply(bool a, bool b) { return a == b; }
+};
 struct XorOp {
   static bool apply(bool a, bool b) { return a != b; }
 };
@@ -41,7 +45,9 @@ Result<std::vector<TensorType>> infer_predicate(const OpContext& ctx) {
 }
 
 Status eval_equal(const OpContext& ctx, std::span<const MutView> out) {
-  RunFn fn = dispatch_modular(ctx.type(0).dtype, []<class T>(T) -> RunFn { return binary_run<EqualOp, T, bool>; });
+  const DType dtype = ctx.type(0).dtype;
+  RunFn fn = dispatch_modular(dtype, []<class T>(T) -> RunFn { return binary_run<EqualOp, T, bool>; });
+  if (dtype == DType::boolean) fn = binary_run<SameOp, Truth, bool>;
   for_each_run(ctx.inputs, out[0], fn);
   return {};
 }
@@ -57,7 +63,7 @@ Status eval_ordering(const OpContext& ctx, std::span<const MutView> out) {
 
 template <class Op>
 Status eval_logic(const OpContext& ctx, std::span<const MutView> out) {
-  for_each_run(ctx.inputs, out[0], binary_run<Op, bool>);
+  for_each_run(ctx.inputs, out[0], binary_run<Op, Truth, bool>);
   return {};
 }
 
@@ -72,7 +78,7 @@ Result<std::vector<TensorType>> infer_where(const OpContext& ctx) {
 }
 template <class T>
 void where_run(const Run& run) {
-  const bool* condition = run.in<bool>(0);
+  const Truth* condition = run.in<Truth>(0);
   const T *x = run.in<T>(1), *y = run.in<T>(2);
   for (int64_t i = 0; i < run.n; ++i)
     run.out<T>()[i] = condition[i * run.step[0]] ? x[i * run.step[1]] : y[i * run.step[2]];

@@ -1,6 +1,7 @@
 // Compress(x, condition) and Unique(x): the extent of their results depends on values, which must be known.
 #include <numeric>
 
+#include "engine/base/truth.h"
 #include "ops/attr.h"
 #include "ops/check.h"
 #include "ops/dispatch.h"
@@ -46,7 +47,7 @@ void copy_slices(const Slices& s, const std::vector<int64_t>& from, const View& 
 std::vector<int64_t> kept(const OpContext& ctx, const Slices& s) {
   std::vector<int64_t> slices;
   for (int64_t i = 0, n = std::min(s.extent, ctx.type(1).count()); i < n; ++i)
-    if (ctx.inputs[1].as<bool>()[i]) slices.push_back(i);
+    if (ctx.inputs[1].as<Truth>()[i]) slices.push_back(i);
   return slices;
 }
 Result<TypeList> infer_compress(const OpContext& ctx) {

@@ -1,6 +1,7 @@
 // Exp, Sqrt, Abs, Round, ...: functions of one value without attributes, in the element's own precision (f16 in f32).
 #include "ops/unary.h"
 
+#include "engine/base/truth.h"
 #include "ops/elementwise.h"
 
 namespace quadlane {
@@ -80,7 +81,7 @@ struct Sign {
 };
 
 Status eval_not(const OpContext& ctx, std::span<const MutView> out) {
-  const bool* x = ctx.inputs[0].as<bool>();
+  const Truth* x = ctx.inputs[0].as<Truth>();
   for (bool& y : out[0].span<bool>()) y = !*x++;
   return {};
 }

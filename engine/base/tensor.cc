@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine/base/truth.h"
+
 namespace quadlane {
 
 const char* to_string(Code code) {
@@ -166,7 +168,7 @@ int64_t element_as_int(const View& v, int64_t i) {
     case DType::u32: return v.as<uint32_t>()[i];
     case DType::s64: return v.as<int64_t>()[i];
     case DType::u64: return static_cast<int64_t>(v.as<uint64_t>()[i]);
-    case DType::boolean: return v.as<bool>()[i];
+    case DType::boolean: return v.as<Truth>()[i];
     default: {
       double d = element_as_double(v, i);
       return d >= 9.2e18 ? INT64_MAX : d <= -9.2e18 ? INT64_MIN : d == d ? static_cast<int64_t>(d) : 0;

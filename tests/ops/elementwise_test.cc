@@ -285,6 +285,28 @@ TEST(Compare, Predicates) {
   EXPECT_NE(error_of("Where", {p, list<float>({1}), list<int32_t>({1})}), "");
 }
 
+// Callers and files bring any byte: all but 0 are true.
+TEST(Logic, EveryByteButZeroIsTrue) {
+  auto bytes = [](std::vector<uint8_t> values) {
+    Tensor t = *Tensor::allocate({DType::boolean, {static_cast<int64_t>(values.size())}});
+    std::copy(values.begin(), values.end(), t.mutate<uint8_t>());
+    return t;
+  };
+  const Tensor p = bytes({28, 255, 0, 0}), q = bytes({1, 0, 2, 0});
+  EXPECT_EQ(truths(must("And", {p, q})), (std::vector<int>{1, 0, 0, 0}));
+  EXPECT_EQ(truths(must("Or", {p, q})), (std::vector<int>{1, 1, 1, 0}));
+  EXPECT_EQ(truths(must("Xor", {p, q})), (std::vector<int>{0, 1, 1, 0}));
+  EXPECT_EQ(truths(must("Equal", {p, q})), (std::vector<int>{1, 0, 0, 1}));
+  EXPECT_EQ(truths(must("Not", {p})), (std::vector<int>{0, 0, 1, 1}));
+  EXPECT_EQ(values<float>(must("Cast", {p}, {{"to", int64_t{1}}})), (std::vector<float>{1, 1, 0, 0}));
+  EXPECT_EQ(truths(must("Cast", {p}, {{"to", int64_t{9}}})), (std::vector<int>{1, 1, 0, 0}));
+  EXPECT_EQ(values<float>(must("Where", {p, list<float>({1, 2, 3, 4}), list<float>({5, 6, 7, 8})})),
+            (std::vector<float>{1, 2, 7, 8}));
+  EXPECT_EQ(values<float>(must("Compress", {list<float>({1, 2, 3, 4}), q}, {{"axis", int64_t{0}}})),
+            (std::vector<float>{1, 3}));
+  EXPECT_EQ(element_as_int(p.view(), 0), 1);
+}
+
 TEST(Cast, FloatsTruncateAndSaturate) {
   Tensor x = list<float>({-1.9F, 1.9F, 300, -300, 1e30F, -1e30F, kNan, kInf});
   auto cast = [&](const char* to) { return must("Cast", {x}, {{"to", std::string(to)}}); };

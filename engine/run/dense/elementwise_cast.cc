@@ -2,6 +2,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "engine/base/truth.h"
 #include "engine/run/dense/element_loops.h"
 
 namespace quadlane::run {
@@ -47,7 +48,7 @@ ElementFn find_cast(DType in, DType out) {
     case DType::s8: return cast_from<int8_t>(out);
     case DType::s32: return cast_from<int32_t>(out);
     case DType::s64: return cast_from<int64_t>(out);
-    case DType::boolean: return cast_from<bool>(out);
+    case DType::boolean: return cast_from<Truth>(out);
     default: return nullptr;
   }
 }
