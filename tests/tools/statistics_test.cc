@@ -41,7 +41,24 @@ TEST(Statistics, RankTestTellsSetsApart) {
   }
   EXPECT_GT(rank_test(a, b), 0.05);
   EXPECT_LT(rank_test(a, slower), 1e-6);
-  EXPECT_DOUBLE_EQ(rank_test({1, 2}, {3, 4}), 1);
+}
+
+TEST(Statistics, RankTestOfFewValuesIsExact) {
+  EXPECT_DOUBLE_EQ(rank_test({1, 2}, {3, 4}), 2.0 / 6);
+  EXPECT_DOUBLE_EQ(rank_test({6, 7, 8, 9, 10}, {1, 2, 3, 4, 5}), 2.0 / 252);  // surely slower
+  EXPECT_DOUBLE_EQ(rank_test({1, 2, 3, 5}, {4, 6, 7, 8}), 4.0 / 70);
+  EXPECT_DOUBLE_EQ(rank_test({1, 1}, {1, 2}), 1);  // {1, 1} and {1, 2} of {1, 1, 1, 2} lie as far apart
+  EXPECT_DOUBLE_EQ(rank_test({1, 1, 1}, {2, 2, 2}), 2.0 / 20);
+  EXPECT_DOUBLE_EQ(rank_test({3, 3}, {3, 3, 3}), 1);
+  EXPECT_DOUBLE_EQ(rank_test({}, {1}), 1);
+  EXPECT_DOUBLE_EQ(least_rank_p(5, 5), 2.0 / 252);
+  EXPECT_DOUBLE_EQ(least_rank_p(2, 4), 2.0 / 15);
+  std::vector<double> low, high;  // the exact form and the approximation meet
+  for (int i = 0; i < 20; ++i) low.push_back(i), high.push_back(i + 7.5);
+  const double exact = rank_test(low, high);
+  low.push_back(-1), high.push_back(40);
+  EXPECT_NEAR(exact, rank_test(low, high), 0.004);
+  EXPECT_LT(rank_test(low, high), exact);
 }
 
 }  // namespace

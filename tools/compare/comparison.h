@@ -25,7 +25,8 @@ struct Comparison {
   std::vector<std::string> remarks;  // engines left out, and why
 };
 
-// Timed runs of all engines in turn, each behind an untimed one of its own, for so many seconds; at least five rounds.
+// Timed runs of all engines in turn, each behind an untimed one of its own, for so many seconds; at least six rounds,
+// of which two neighbours may change places and the difference is sure.
 Status run_in_turn(Comparison&, double seconds);
 Result<Difference> difference(const Contender& reference, const Contender& other);
 
@@ -33,7 +34,7 @@ std::string comparison_table(const Comparison&);
 nlohmann::ordered_json comparison_json(const Comparison&);
 std::string comparison_page(const nlohmann::ordered_json&);
 
-// A regression of the first engine: it is slower than another one by more than this share, and surely so (p < 0.01).
+// A regression of the first engine, or of a layer beside oneDNN: slower by more than this share, and surely so.
 Status check_regression(const Comparison&, double share);
 
 }  // namespace quadlane::tools

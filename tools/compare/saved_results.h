@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,10 @@ struct SavedChange {
   std::string what;  // "latency_ms.median", "layer '/stem/Conv'", "ONNX Runtime 1.30.0"
   double before = 0, after = 0;
   bool more_is_better = false;
-  bool counts = false;  // a regression of it fails a check; the others are shown only
-  double p = 1;         // the chance that only noise made the difference; 1 where the results do not tell
-  bool layer = false;   // of a profile
+  bool counts = false;      // a regression of it fails a check; the others are shown only
+  std::optional<double> p;  // the chance that only noise made the difference, where the results tell
+  double least_p = 0;       // that they could give
+  bool layer = false;       // of a profile
 
   // How much worse, as a share: positive is worse.
   double worse() const { return more_is_better ? before / after - 1 : after / before - 1; }
@@ -23,8 +25,9 @@ struct SavedChange {
 
 Result<std::vector<SavedChange>> compare_saved(const nlohmann::json& before, const nlohmann::json& after);
 std::string changes_table(const std::vector<SavedChange>&);
-// An error for the first that counts and is worse by more than this share, unless noise explains it (p >= 0.01 where
-// the results tell).
+// An error where the results hold too few runs for any change that counts to be sure.
+Status check_enough(const std::vector<SavedChange>&);
+// An error for the first that counts and is worse by more than this share, unless noise explains it.
 Status check_changes(const std::vector<SavedChange>&, double share);
 
 }  // namespace quadlane::tools

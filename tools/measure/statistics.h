@@ -1,6 +1,7 @@
 // What a set of timings says: order statistics, spread, and whether two sets differ.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 namespace quadlane::measure {
@@ -22,8 +23,12 @@ double confidence95(const std::vector<double>& values);
 // exp(mean(log x)) of positive values.
 double geometric_mean(const std::vector<double>& values);
 
-// The chance of ranks at least as uneven as these if both sets came from one distribution: Mann-Whitney's test with the
-// normal approximation and ties counted half, two-sided. 1 for sets of fewer than four values.
+// The chance of ranks at least as uneven as these if both sets came from one distribution: Mann-Whitney's test,
+// two-sided, ties counted half; exact for up to 40 values together, else the normal approximation. 1 for an empty set.
 double rank_test(const std::vector<double>& a, const std::vector<double>& b);
+// What it gives for sets of so many values where all of one lie above all of the other: no outcome is surer.
+double least_rank_p(size_t a, size_t b);
+// A difference is sure below this chance; five values against five can show it.
+inline constexpr double kSureBelow = 0.01;
 
 }  // namespace quadlane::measure

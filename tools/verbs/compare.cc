@@ -17,6 +17,7 @@
 #include "tools/compare/saved_results.h"
 #include "tools/io/file.h"
 #include "tools/measure/machine.h"
+#include "tools/measure/statistics.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -55,6 +56,7 @@ Status compare_files(const CompareArgs& args, double share, int& exit_code) {
   QL_TRY(std::vector<SavedChange> changes, compare_saved(before, after));
   std::fputs(changes_table(changes).c_str(), stdout);
   if (share < 0) return {};
+  QL_CHECK_OK(check_enough(changes));
   exit_code = kRegression;
   return check_changes(changes, share);
 }
@@ -155,10 +157,23 @@ Status compare_values(const CompareArgs& args) {
   return write_file(args.json, json.dump(1) + "\n");
 }
 
+// What --fail-over needs: something to be slower than, and enough measurements to be sure of it.
+Status check_can_fail(const CompareArgs& args) {
+  if (args.layers || (args.newer.empty() && args.build.empty() && args.with.empty() && args.also.empty()))
+    return invalid_argument(
+        "--fail-over compares times: it needs --with, --also or --build, or a second result, and not --layers");
+  const auto rounds = static_cast<size_t>(args.rounds);
+  if ((!args.build.empty() || wants(args, "onednn")) && measure::least_rank_p(rounds, rounds) >= measure::kSureBelow)
+    return invalid_argument("--fail-over needs --rounds 5 or more: ", args.rounds, " against ", args.rounds,
+                            " measurements make no difference sure");
+  return {};
+}
+
 Status compare(const CompareArgs& args, int& exit_code) {
   for (const std::string& path : {args.json, args.html})
     if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
   QL_TRY(double share, fail_over_share(args.fail_over));
+  if (share >= 0) QL_CHECK_OK(check_can_fail(args));
   if (args.by_node && !wants(args, "ort")) return invalid_argument("--by-node needs --with ort");
   if (args.layers) return compare_values(args);
   if (!args.newer.empty()) return compare_files(args, share, exit_code);
@@ -206,7 +221,9 @@ Verb add_compare(CLI::App& root) {
   app->add_option("--onednn", args->onednn, "path of libdnnl.so.2; default: the system's");
   app->add_option("--openvino", args->openvino, "path of libopenvino_c.so");
   app->add_option("--rounds", args->rounds, "for --build and layers: measurements of each")->check(CLI::Range(1, 1000));
-  app->add_option("--fail-over", args->fail_over, "exit with 3 when we are slower by more than this, as in 5%");
+  app->add_option(
+      "--fail-over", args->fail_over,
+      "exit with 3 when we, or with onednn one of our layers, are surely slower by more than this, as in 5%");
   app->add_option("--json", args->json, "write the figures to this file");
   app->add_option("--html", args->html, "write a page with plots to this file");
   auto exit_code = std::make_shared<int>(1);
