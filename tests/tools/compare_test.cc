@@ -178,6 +178,27 @@ TEST(Compare, AnotherFileAndAnotherBuild) {
   EXPECT_NE(failing.err.find("'/usr/bin/false' fails"), std::string::npos) << failing.err;
 }
 
+TEST(Compare, NotANumberIsNoPerfectAgreement) {
+  Scratch scratch;
+  const char* names[] = {"Log", "Abs"};  // NaN where the random input is negative
+  for (const char* op : names) {
+    auto graph = parse_graph(cat("graph \"g\"\ninput %x: f32[1,2,4,4]\n%y: f32[1,2,4,4] = ", op, "(%x)\noutput %y\n"),
+                             op_table());
+    ASSERT_TRUE(graph.ok()) << graph.error().text();
+    ASSERT_TRUE(save_onnx(*graph, scratch.path(cat(op, ".onnx"))).ok());
+  }
+  const std::string both = cat("compare ", scratch.path("Abs.onnx"), " --also ", scratch.path("Log.onnx"),
+                               " --seconds 0.05 --json ", scratch.path("n.json"));
+  CommandResult r = quadlane(scratch, both);
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("NaN"), std::string::npos) << r.out;
+  const Json difference = Json::parse(*read_file(scratch.path("n.json")))["engines"][1]["difference"];
+  EXPECT_TRUE(difference["largest"].is_null() && difference["sqnr_db"].is_null()) << difference;
+  EXPECT_GT(difference["not_alike"], 0);
+  CommandResult layers = quadlane(scratch, both + " --layers");
+  EXPECT_NE(layers.out.find("NaN"), std::string::npos) << layers.out;
+}
+
 TEST(Compare, MissingEnginesSayHowToGetThem) {
   Scratch scratch;
   const std::pair<const char*, const char*> cases[] = {

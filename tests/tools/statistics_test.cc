@@ -5,6 +5,8 @@
 #include <cmath>
 #include <random>
 
+#include "tools/measure/deviation.h"
+
 namespace quadlane::measure {
 namespace {
 
@@ -59,6 +61,29 @@ TEST(Statistics, RankTestOfFewValuesIsExact) {
   low.push_back(-1), high.push_back(40);
   EXPECT_NEAR(exact, rank_test(low, high), 0.004);
   EXPECT_LT(rank_test(low, high), exact);
+}
+
+TEST(Deviation, SignalNoiseAndWhatIsNoNumber) {
+  const double nan = std::nan(""), infinite = HUGE_VAL;
+  Deviation same;
+  for (double v : {1.0, -3.0, nan, infinite}) same.add(v, v);
+  EXPECT_EQ(same.sqnr_db(), kEqualDb);
+  EXPECT_EQ(same.largest_error(), 0);
+  Deviation near;
+  near.add(10, 9);
+  near.add(0, 0);
+  EXPECT_NEAR(near.sqnr_db(), 20, 1e-12);
+  EXPECT_NEAR(near.relative_error(), 0.1, 1e-12);
+  for (auto [want, got] : {std::pair(1.0, nan), {nan, 1.0}, {infinite, -infinite}, {1.0, infinite}}) {
+    Deviation d = near;
+    d.add(want, got);
+    EXPECT_EQ(d.unlike, 1);
+    EXPECT_TRUE(std::isnan(d.sqnr_db()) && std::isnan(d.largest_error()) && std::isnan(d.relative_error()));
+  }
+  Deviation zeros;
+  zeros.add(0, 0.5);
+  EXPECT_TRUE(std::isnan(zeros.sqnr_db()));
+  EXPECT_EQ(zeros.relative_error(), 0.5);
 }
 
 }  // namespace

@@ -1,18 +1,19 @@
 #include "tools/accuracy/layer_figures.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
 #include "tools/accuracy/exposed.h"
 #include "tools/cli/tensors.h"
+#include "tools/measure/deviation.h"
 
 namespace quadlane::tools {
 namespace {
 
 struct Sums {
-  double signal = 0, noise = 0, beyond = 0, count = 0;
+  measure::Deviation values;
+  double beyond = 0, count = 0;
 };
 
 void add(const Tensor& real, const Tensor& bytes, const QuantValue& value, Sums& sums) {
@@ -25,10 +26,8 @@ void add(const Tensor& real, const Tensor& bytes, const QuantValue& value, Sums&
     const float* x = real.as<float>() + row * inner;
     const uint8_t* q = bytes.as<uint8_t>() + row * inner;
     for (int64_t i = 0; i < inner; ++i) {
-      const double d = low + scale * q[i] - std::clamp<double>(x[i], low, high);
       // What lies beyond the range is meant to where every reader clamps it: counted on its own, not as noise.
-      sums.signal += std::pow(std::clamp<double>(x[i], low, high), 2);
-      sums.noise += d * d;
+      sums.values.add(std::clamp<double>(x[i], low, high), low + scale * q[i]);
       sums.beyond += x[i] < low - scale / 2 || x[i] > high + scale / 2;
     }
     sums.count += static_cast<double>(inner);
@@ -79,7 +78,7 @@ Result<std::vector<LayerFigures>> layer_figures(const Graph& fp32, const Graph& 
   std::vector<LayerFigures> figures;
   for (size_t i = 0; i < values.size(); ++i) {
     figures.push_back(describe(fp32, *values[i], profile));
-    figures[i].sqnr_db = sums[i].noise > 0 ? 10 * std::log10(sums[i].signal / sums[i].noise) : 200;
+    figures[i].sqnr_db = sums[i].values.sqnr_db();
     figures[i].saturated = sums[i].count > 0 ? sums[i].beyond / sums[i].count : 0;
   }
   return figures;

@@ -88,7 +88,7 @@ std::string layer_row(const LayerFigures& f) {
   row += "<td>" + format("%.4g", f.least) + " .. " + format("%.4g", f.most) + "</td>";
   row += "<td>" + format("%.4g", f.low) + " .. " + format("%.4g", f.high) + "</td>";
   row += cat("<td>", f.scales == 1 ? "tensor" : "channel", "</td>");
-  row += std::string("<td") + (f.sqnr_db < kLowDb ? " class=\"low\"" : "") + ">" + format("%.1f", f.sqnr_db) + "</td>";
+  row += std::string("<td") + (!(f.sqnr_db >= kLowDb) ? " class=\"low\"" : "") + ">" + format("%.1f", f.sqnr_db) + "</td>";
   return row + "<td>" + format("%.4f", 100 * f.saturated) + " %</td></tr>\n";
 }
 

@@ -1,16 +1,14 @@
 #include "tools/cli/output_error.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
 #include "tools/cli/tensors.h"
+#include "tools/measure/deviation.h"
 
 namespace quadlane::tools {
 namespace {
-
-constexpr double kNoErrorDb = 200;
 
 // Calls seen(sample, outputs) for every sample.
 Status run_all(const Graph& graph, std::span<const std::vector<Tensor>> samples,
@@ -28,14 +26,10 @@ Status run_all(const Graph& graph, std::span<const std::vector<Tensor>> samples,
 }
 
 double sqnr_of(const Tensor& got, const Tensor& want) {
-  double signal = 0, noise = 0;
-  for (int64_t e = 0; e < want.count(); ++e) {
-    const double w = want.as<float>()[e], d = got.as<float>()[e] - w;
-    signal += w * w;
-    noise += d * d;
-  }
-  if (noise == 0) return kNoErrorDb;
-  return signal > noise ? std::min(kNoErrorDb, 10 * std::log10(signal / noise)) : 0;  // as much noise as signal is lost
+  measure::Deviation d;
+  for (int64_t e = 0; e < want.count(); ++e) d.add(want.as<float>()[e], got.as<float>()[e]);
+  const double db = d.sqnr_db();
+  return db > 0 ? db : 0;  // as much noise as signal, or no number, is lost
 }
 
 }  // namespace
@@ -64,7 +58,7 @@ Result<std::vector<double>> OutputError::sqnr_db(const Graph& quantized) const {
       sum += sqnr_of(outputs[k], wanted_[i][k]);
       ++floats;
     }
-    db.push_back(floats > 0 ? sum / floats : kNoErrorDb);
+    db.push_back(floats > 0 ? sum / floats : measure::kEqualDb);
     return {};
   }));
   return db;

@@ -1,7 +1,6 @@
 #include "tools/compare/comparison.h"
 
 #include <chrono>
-#include <cmath>
 
 #include "tools/cli/page.h"
 #include "tools/cli/progress.h"
@@ -17,25 +16,6 @@ using Json = nlohmann::ordered_json;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-// Over channels: how many pixels of [N,C,...] have their largest value in another channel.
-int64_t labels_that_differ(const Tensor& a, const Tensor& b) {
-  const Shape& s = a.shape();
-  const int64_t pixels = elements(s) / (s[0] * s[1]);
-  const float *x = a.as<float>(), *y = b.as<float>();
-  int64_t changed = 0;
-  for (int64_t n = 0; n < s[0]; ++n)
-    for (int64_t p = 0; p < pixels; ++p) {
-      int64_t best_a = 0, best_b = 0;
-      auto at = [&](const float* v, int64_t c) { return v[(n * s[1] + c) * pixels + p]; };
-      for (int64_t c = 1; c < s[1]; ++c) {
-        if (at(x, c) > at(x, best_a)) best_a = c;
-        if (at(y, c) > at(y, best_b)) best_b = c;
-      }
-      changed += best_a != best_b;
-    }
-  return changed;
 }
 
 }  // namespace
@@ -54,33 +34,6 @@ Status run_in_turn(Comparison& comparison, double seconds) {
     progress.set(static_cast<int64_t>(ms_since(start) / 1e3));
   }
   return {};
-}
-
-Result<Difference> difference(const Contender& reference, const Contender& other) {
-  if (reference.outputs.empty() || other.outputs.size() != reference.outputs.size())
-    return invalid_argument(reference.name, " has ", reference.outputs.size(), " outputs to compare, ", other.name, " ",
-                            other.outputs.size());
-  Difference d;
-  double signal = 0, noise = 0;
-  int64_t pixels = 0, changed = 0;
-  for (size_t i = 0; i < reference.outputs.size(); ++i) {
-    const Tensor &a = reference.outputs[i], &b = other.outputs[i];
-    if (a.type() != b.type())
-      return invalid_argument("output ", i, " is ", to_string(a.type()), " in ", reference.name, ", ",
-                              to_string(b.type()), " in ", other.name);
-    for (int64_t k = 0; k < a.count(); ++k) {
-      const double x = element_as_double(a.view(), k), error = element_as_double(b.view(), k) - x;
-      signal += x * x;
-      noise += error * error;
-      d.largest = std::max(d.largest, std::abs(error));
-    }
-    if (a.dtype() != DType::f32 || a.shape().size() < 2 || a.shape()[1] < 2) continue;
-    pixels += a.count() / a.shape()[1];
-    changed += labels_that_differ(a, b);
-  }
-  d.sqnr_db = noise > 0 ? 10 * std::log10(signal / noise) : 200;
-  d.labels_changed = pixels ? static_cast<double>(changed) / static_cast<double>(pixels) : 0;
-  return d;
 }
 
 std::string comparison_table(const Comparison& c) {
@@ -103,9 +56,9 @@ std::string comparison_table(const Comparison& c) {
       const double p = measure::rank_test(ours.ms, e.ms);
       cells.push_back(cat(fixed(s.median / measure::median(ours.ms), 2), "x"));
       cells.push_back(p < 1e-4 ? "<0.0001" : fixed(p, 4));
-      auto d = difference(ours, e);
-      cells.push_back(d.ok() ? fixed(d->largest, 5) : "-");
-      cells.push_back(d.ok() ? fixed(d->sqnr_db, 1) : "-");
+      auto d = difference(ours.outputs, e.outputs);
+      cells.push_back(d.ok() ? largest_text(d->values) : "-");
+      cells.push_back(d.ok() ? sqnr_text(d->values) : "-");
       cells.push_back(d.ok() ? fixed(100 * d->labels_changed, 3) : "-");
     }
     table.add(std::move(cells));
@@ -148,8 +101,11 @@ Json comparison_json(const Comparison& c) {
     if (&e != &ours) {
       json["ratio"] = s.median / measure::median(ours.ms);
       json["p_value"] = measure::rank_test(ours.ms, e.ms);
-      if (auto d = difference(ours, e); d.ok())
-        json["difference"] = {{"largest", d->largest}, {"sqnr_db", d->sqnr_db}, {"labels_changed", d->labels_changed}};
+      if (auto d = difference(ours.outputs, e.outputs); d.ok())
+        json["difference"] = {{"largest", d->values.largest_error()},
+                              {"sqnr_db", d->values.sqnr_db()},
+                              {"not_alike", d->values.unlike},
+                              {"labels_changed", d->labels_changed}};
     }
     engines.push_back(std::move(json));
   }

@@ -4,15 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/compare/contender.h"
+#include "tools/compare/difference.h"
 #include "tools/compare/layer_pair.h"
 #include "tools/compare/ort_nodes.h"
 
 namespace quadlane::tools {
-
-struct Difference {  // of the outputs from the first engine's
-  double largest = 0, sqnr_db = 0;
-  double labels_changed = 0;  // share of pixels whose largest channel is another one; of outputs [N,C,H,W] with C > 1
-};
 
 struct Comparison {
   std::string model;
@@ -28,7 +24,6 @@ struct Comparison {
 // Timed runs of all engines in turn, each behind an untimed one of its own, for so many seconds; at least six rounds,
 // of which two neighbours may change places and the difference is sure.
 Status run_in_turn(Comparison&, double seconds);
-Result<Difference> difference(const Contender& reference, const Contender& other);
 
 std::string comparison_table(const Comparison&);
 nlohmann::ordered_json comparison_json(const Comparison&);

@@ -8,11 +8,11 @@
 #include "ops/table.h"
 #include "tools/accuracy/exposed.h"
 #include "tools/cli/table.h"
+#include "tools/compare/difference.h"
 
 namespace quadlane::tools {
 namespace {
 
-constexpr double kEqualDb = 200;
 constexpr int64_t kFewestForLine = 8;
 // Bytes before the value itself, which may be in levels where its scale lies in the weights; what equalization scaled
 // last.
@@ -56,8 +56,12 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
 // Sums over one channel of both, enough for the best line a ~ scale * b + origin.
 struct Line {
   double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-  void add(double x, double y) { n += 1, a += x, b += y, aa += x * x, bb += y * y, ab += x * y; }
+  void add(double x, double y) {
+    if (!std::isfinite(x) || !std::isfinite(y)) return;
+    n += 1, a += x, b += y, aa += x * x, bb += y * y, ab += x * y;
+  }
   std::pair<double, double> fit() const {
+    if (n == 0) return {1, 0};
     const double variance = bb - b * b / n;
     const double scale = variance > 1e-12 * bb ? (ab - a * b / n) / variance : 0;
     return {scale, (a - scale * b) / n};
@@ -80,14 +84,6 @@ void for_elements(const Tensor& a, const Tensor& b, size_t channels, const F& f)
       f(static_cast<size_t>(row) % channels, number(a, i), number(b, i));
 }
 
-struct Sums {
-  double signal = 0, noise = 0, largest = 0, worst = 0;
-  void finish(LayerDifference& d) const {
-    d.sqnr_db = noise > 0 ? std::min(kEqualDb, 10 * std::log10(signal / noise)) : kEqualDb;
-    d.max_error = largest > 0 ? worst / largest : worst;
-  }
-};
-
 }  // namespace
 
 Result<Graph> load_for_layers(const std::string& path, const ModelOptions& options) {
@@ -108,12 +104,10 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
   }
   QL_TRY(Exposed a, Exposed::make(first, names));
   QL_TRY(Exposed b, Exposed::make(second, others));
-  std::vector<Sums> sums(pairs.size());
   for (const std::vector<Tensor>& input : inputs) {
     QL_CHECK_OK(a.run(input).context("the first model"));
     QL_CHECK_OK(b.run(input).context("the second model"));
     for (size_t i = 0; i < pairs.size(); ++i) {
-      Sums& s = sums[i];
       const bool fitted = pairs[i].difference.fitted;
       // Levels are mapped back by each input's own best line: nothing of several inputs has to be kept.
       std::vector<Line> lines(pairs[i].channels);
@@ -123,30 +117,26 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
       std::vector<std::pair<double, double>> fits;
       for (const Line& line : lines) fits.push_back(fitted ? line.fit() : std::pair(1.0, 0.0));
       for_elements(a.value(i), b.value(i), pairs[i].channels, [&](size_t c, double x, double y) {
-        const double error = fits[c].first * y + fits[c].second - x;
-        s.signal += x * x;
-        s.noise += error * error;
-        s.largest = std::max(s.largest, std::abs(x));
-        s.worst = std::max(s.worst, std::abs(error));
+        pairs[i].difference.deviation.add(x, fits[c].first * y + fits[c].second);
       });
     }
   }
   std::vector<LayerDifference> differences;
-  for (size_t i = 0; i < pairs.size(); ++i) {
-    sums[i].finish(pairs[i].difference);
-    differences.push_back(std::move(pairs[i].difference));
-  }
+  for (Pair& pair : pairs) differences.push_back(std::move(pair.difference));
   return differences;
+}
+
+// Relative to the largest magnitude.
+std::string error_text(const measure::Deviation& d) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2e", d.relative_error());
+  return d.unlike > 0 ? "NaN" : text;
 }
 
 std::string layers_table(std::span<const LayerDifference> differences) {
   Table table({"value", "in the second", "op", "SQNR dB", "max error"});
-  char db[32], error[32];
-  for (const LayerDifference& d : differences) {
-    std::snprintf(db, sizeof db, "%.1f%s", d.sqnr_db, d.fitted ? " fitted" : "");
-    std::snprintf(error, sizeof error, "%.2e", d.max_error);
-    table.add({d.name, d.other, d.op, d.sqnr_db >= kEqualDb ? "equal" : db, error});
-  }
+  for (const LayerDifference& d : differences)
+    table.add({d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fitted ? " fitted" : ""), error_text(d.deviation)});
   return table.text();
 }
 
@@ -156,8 +146,9 @@ nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference> d
     layers.push_back({{"name", d.name},
                       {"other", d.other},
                       {"op", d.op},
-                      {"sqnr_db", d.sqnr_db},
-                      {"max_error", d.max_error},
+                      {"sqnr_db", d.deviation.sqnr_db()},
+                      {"max_error", d.deviation.relative_error()},
+                      {"not_alike", d.deviation.unlike},
                       {"fitted", d.fitted}});
   return layers;
 }

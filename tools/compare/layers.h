@@ -5,6 +5,7 @@
 
 #include "engine/api/engine.h"
 #include "tools/cli/samples.h"
+#include "tools/measure/deviation.h"
 
 namespace quadlane::tools {
 
@@ -12,9 +13,8 @@ struct LayerDifference {
   std::string name;   // of the value in the first model
   std::string other;  // in the second
   std::string op;
-  double sqnr_db = 0;    // of the second against the first; 200: equal
-  double max_error = 0;  // relative to the largest magnitude in the first
-  bool fitted = false;   // one of them holds levels: each channel's scale and origin are those that fit best
+  measure::Deviation deviation;  // of the second from the first
+  bool fitted = false;           // one of them holds levels: each channel's scale and origin are those that fit best
 };
 
 // Values are paired by name; what a quantizer calls its bytes belongs to the value (X_quantized,
