@@ -89,6 +89,30 @@ TEST(Compare, OneDnnLayerByLayer) {
   ASSERT_EQ(json["layers"].size(), 2u);
   EXPECT_FALSE(json["layers"][0]["onednn_implementation"].get<std::string>().empty());
   EXPECT_GT(json["layers"][0]["onednn_us"], 0);
+  for (const Json& layer : json["layers"]) EXPECT_GT(layer["sqnr_db"], 100);
+}
+
+TEST(Compare, OneDnnComputesTheSame) {
+  auto library = peers::OneDnn::open();
+  if (!library.ok()) GTEST_SKIP() << library.error().text();
+  peers::ConvLayer layer{.inputs = 16, .outputs = 24, .in = {7, 9}, .out = {7, 9}, .kernel = {3, 3}, .stride = {1, 1}};
+  layer.dilation[0] = layer.dilation[1] = 1;
+  for (int axis : {0, 1}) layer.pad_begin[axis] = layer.pad_end[axis] = 1;
+  peers::ConvLayer depthwise = layer, up = layer, grouped_up = layer;
+  depthwise.group = depthwise.outputs = 16;
+  for (int axis : {0, 1}) up.stride[axis] = 2, up.out[axis] = 2 * up.in[axis] - 1;
+  grouped_up = up;
+  grouped_up.transposed = up.transposed = true;
+  grouped_up.group = 4;
+  for (peers::ConvLayer l : {layer, depthwise, up, grouped_up})
+    for (DType type : {DType::f32, DType::u8}) {
+      l.type = type;
+      auto pair = time_layer_pair({l, 1, "conv"}, &*library, 1, 0);
+      ASSERT_TRUE(pair.ok()) << pair.error().text();
+      EXPECT_GT(pair->deviation.extreme, type == DType::u8 ? 100 : 1) << l.text();
+      EXPECT_LE(pair->deviation.largest, type == DType::u8 ? 1 : 1e-4) << l.text();  // the last bit of a rounding
+      EXPECT_GT(pair->deviation.sqnr_db(), type == DType::u8 ? 60 : 110) << l.text();
+    }
 }
 
 // No OpenVINO is to be had from Debian or npm: a library with its interface stands in, which computes max(x, 0).

@@ -66,12 +66,13 @@ std::string comparison_table(const Comparison& c) {
   std::string text = table.text();
   if (!c.layers.empty()) {
     Table layers({cat("convolution, one thread"), "Quadlane us", cat("oneDNN ", c.onednn_version, " us"), "speedup",
-                  "oneDNN's implementation"});
+                  "largest difference", "SQNR dB", "oneDNN's implementation"});
     double our_sum = 0, their_sum = 0;
     std::vector<double> speedups;
     for (const LayerPair& l : c.layers) {
       layers.add({cat(l.layer.layer.text(), l.layer.count > 1 ? cat("  x", l.layer.count) : ""),
-                  fixed(l.ours().median, 1), fixed(l.theirs().median, 1), fixed(l.speedup(), 2), l.implementation});
+                  fixed(l.ours().median, 1), fixed(l.theirs().median, 1), fixed(l.speedup(), 2),
+                  largest_text(l.deviation), sqnr_text(l.deviation), l.implementation});
       our_sum += l.layer.count * l.ours().median;
       their_sum += l.layer.count * l.theirs().median;
       speedups.push_back(l.speedup());
@@ -117,6 +118,8 @@ Json comparison_json(const Comparison& c) {
                       {"kernel", l.kernel},
                       {"quadlane_us", l.ours().median},
                       {"onednn_us", l.theirs().median},
+                      {"largest_difference", l.deviation.largest_error()},
+                      {"sqnr_db", l.deviation.sqnr_db()},
                       {"onednn_implementation", l.implementation}});
   return {
       {"kind", "comparison"}, {"model", c.model},   {"streams", c.settings.streams}, {"threads", c.settings.threads},

@@ -21,7 +21,9 @@ struct Clocked : run::StepObserver {
 
 Result<LayerCase> LayerCase::make(const peers::ConvLayer& layer, const ModelOptions& options) {
   QL_TRY(Graph graph, peers::layer_graph(layer));
-  return make(std::move(graph), options);
+  QL_TRY(LayerCase c, make(std::move(graph), options));
+  c.inputs_[0] = peers::layer_input(layer);
+  return c;
 }
 
 Result<LayerCase> LayerCase::make(Graph graph, const ModelOptions& options) {

@@ -21,6 +21,8 @@ class LayerCase {
   // The same after `sweep`, which is called when the input lies in its planes, and may push it out of the caches.
   Result<double> run_cold(const std::function<void()>& sweep);
   std::string kernel() const;  // of the steps that count
+  const Tensor& input() const { return inputs_[0]; }
+  const Tensor& output() const { return outputs_[0]; }  // of the last run
   const Model& model() const { return *model_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 
+#include "tools/compare/difference.h"
 #include "tools/compare/layer_case.h"
 
 namespace quadlane::tools {
@@ -37,6 +38,9 @@ Result<LayerPair> time_layer_pair(const peers::CountedLayer& layer, const peers:
   if (peer) {
     QL_TRY(theirs, peers::OneDnnConv::make(*peer, layer.layer));
     pair.implementation = theirs->implementation();
+    QL_CHECK_OK(ours.run());
+    QL_TRY(Tensor wanted, theirs->compute(layer.layer, ours.input(), peers::layer_weights(layer.layer)));
+    add_elements(wanted, ours.output(), pair.deviation);
   }
   for (int round = -1; round < rounds; ++round) {  // the first does not count
     QL_TRY(double a, time_round([&] { return ours.run(); }, budget));

@@ -1,6 +1,7 @@
 // A convolution in Quadlane and as a primitive of oneDNN, one thread, in turn.
 #pragma once
 
+#include "tools/measure/deviation.h"
 #include "tools/measure/statistics.h"
 #include "tools/peers/conv_layer.h"
 #include "tools/peers/onednn.h"
@@ -11,6 +12,7 @@ struct LayerPair {
   peers::CountedLayer layer;
   std::string kernel, implementation = "-";
   std::vector<double> our_us, their_us;  // the mean of the runs of each round
+  measure::Deviation deviation;          // of our output from theirs
   measure::Spread ours() const { return measure::spread(our_us); }
   measure::Spread theirs() const { return measure::spread(their_us); }
   double speedup() const { return theirs().median / ours().median; }

@@ -40,13 +40,23 @@ Shape weight_shape(const ConvLayer& l) {
   return {first, second, l.kernel[0], l.kernel[1]};
 }
 
-// Bytes of normal weights, as trained layers have them.
-Tensor normal_bytes(const Shape& shape) {
+// Normal values of this deviation.
+template <class T>
+Tensor normal_values(const Shape& shape, float deviation) {
   std::mt19937 random(1);
-  std::normal_distribution<float> normal(0, 40);
-  std::vector<int8_t> bytes(static_cast<size_t>(elements(shape)));
-  for (int8_t& b : bytes) b = static_cast<int8_t>(std::clamp(std::nearbyint(normal(random)), -127.0f, 127.0f));
-  return Tensor::from<int8_t>(shape, bytes);
+  std::normal_distribution<float> normal(0, deviation);
+  std::vector<T> values(static_cast<size_t>(elements(shape)));
+  for (T& v : values)
+    v = std::is_integral_v<T> ? static_cast<T>(std::clamp(std::nearbyint(normal(random)), -127.0f, 127.0f))
+                              : static_cast<T>(normal(random));
+  return Tensor::from<T>(shape, values);
+}
+
+// The scales of an int8 layer in QDQ form; that of the output lets few values reach the end of the range.
+constexpr float kInputScale = 0.02f, kWeightScale = 0.01f;
+float level_of_output(const ConvLayer& l) {
+  const double fan_in = static_cast<double>(l.inputs / l.group * l.kernel[0] * l.kernel[1]);
+  return static_cast<float>(0.01 * std::sqrt(fan_in));
 }
 
 Tensor floats(const Shape& shape, float value) {
@@ -78,6 +88,8 @@ std::string ConvLayer::text() const {
   return text;
 }
 
+float ConvLayer::output_scale() const { return kInputScale * kWeightScale / level_of_output(*this); }
+
 std::vector<CountedLayer> conv_layers(const Graph& graph, DType type) {
   std::vector<CountedLayer> layers;
   for (NodeId id : graph.order()) {
@@ -95,29 +107,42 @@ std::vector<CountedLayer> conv_layers(const Graph& graph, DType type) {
   return layers;
 }
 
+Tensor layer_input(const ConvLayer& l) {
+  const Shape shape = {l.n, l.inputs, l.in[0], l.in[1]};
+  if (l.type != DType::u8) return normal_values<float>(shape, 1);
+  std::mt19937 random(2);
+  std::vector<uint8_t> bytes(static_cast<size_t>(elements(shape)));
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random() >> 24);
+  return Tensor::from<uint8_t>(shape, bytes);
+}
+
+Tensor layer_weights(const ConvLayer& l) {
+  return l.type == DType::u8 ? normal_values<int8_t>(weight_shape(l), 40) : normal_values<float>(weight_shape(l), 0.1f);
+}
+
 Result<Graph> layer_graph(const ConvLayer& l) {
   Graph graph;
   graph.name = l.text();
   const bool int8 = l.type == DType::u8;
-  const double fan_in = static_cast<double>(l.inputs / l.group * l.kernel[0] * l.kernel[1]);
   ValueId x = graph.add_input("x", {l.type, {l.n, l.inputs, l.in[0], l.in[1]}});
   ValueId bias = graph.add_constant("bias", floats({l.outputs}, 0));
   ValueId w;
   auto constant = [&](const char* name, float value) { return graph.add_constant(name, Tensor::scalar<float>(value)); };
   const ValueId zero = int8 ? graph.add_constant("zero", Tensor::scalar<uint8_t>(0)) : kNoValue;
   if (int8) {
-    ValueId bytes = graph.add_constant("bytes", normal_bytes(weight_shape(l)));
+    ValueId bytes = graph.add_constant("bytes", layer_weights(l));
     ValueId none = graph.add_constant("none", Tensor::scalar<int8_t>(0));
-    QL_TRY(w, add_op(graph, op_table(), {"w", "DequantizeLinear", {}, {bytes, constant("ws", 0.01f), none}, {}}));
-    QL_TRY(x, add_op(graph, op_table(), {"dx", "DequantizeLinear", {}, {x, constant("xs", 0.02f), zero}, {}}));
+    QL_TRY(w,
+           add_op(graph, op_table(), {"w", "DequantizeLinear", {}, {bytes, constant("ws", kWeightScale), none}, {}}));
+    QL_TRY(x, add_op(graph, op_table(), {"dx", "DequantizeLinear", {}, {x, constant("xs", kInputScale), zero}, {}}));
   } else {
-    w = graph.add_constant("w", floats(weight_shape(l), 0.01f));
+    w = graph.add_constant("w", layer_weights(l));
   }
   QL_TRY(ValueId y, add_op(graph, op_table(), conv_node(l, x, w, bias)));
   if (int8) {
     QL_TRY(y, add_op(graph, op_table(), {"relu", "Relu", {}, {y}, {}}));
-    const float scale = static_cast<float>(0.01 * std::sqrt(fan_in));
-    QL_TRY(y, add_op(graph, op_table(), {"qy", "QuantizeLinear", {}, {y, constant("ys", scale), zero}, {}}));
+    QL_TRY(y,
+           add_op(graph, op_table(), {"qy", "QuantizeLinear", {}, {y, constant("ys", level_of_output(l)), zero}, {}}));
   }
   graph.set_outputs({y});
   return graph;

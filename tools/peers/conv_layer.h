@@ -18,6 +18,8 @@ struct ConvLayer {
   auto operator<=>(const ConvLayer&) const = default;
   double gmac() const;       // zeros that a transposed convolution inserts not counted
   std::string text() const;  // "96x56x56 -> 24, 3x3 s2 g1"
+  // Of int8: what an accumulator is multiplied by to become a level of the output.
+  float output_scale() const;
 };
 
 struct CountedLayer {
@@ -29,7 +31,11 @@ struct CountedLayer {
 // Different two-dimensional convolutions of a graph of standard operators with static weights, in order.
 std::vector<CountedLayer> conv_layers(const Graph&, DType);
 
-// x -> convolution -> ReLU -> y with random weights; int8 layers in QDQ form, from bytes to bytes.
+// Random data for it: what it reads, and weights as ONNX has them.
+Tensor layer_input(const ConvLayer&);
+Tensor layer_weights(const ConvLayer&);
+
+// x -> convolution -> ReLU -> y with these weights; int8 layers in QDQ form, from bytes to bytes.
 Result<Graph> layer_graph(const ConvLayer&);
 
 }  // namespace quadlane::peers

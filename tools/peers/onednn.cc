@@ -2,6 +2,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -10,14 +11,15 @@
 namespace quadlane::peers {
 namespace {
 
-#define QL_ONEDNN_FUNCTIONS(X)                                                                                         \
-  X(engine_create)                                                                                                     \
-  X(engine_destroy) X(stream_create) X(stream_destroy) X(stream_wait) X(version) X(memory_desc_init_by_tag)            \
-      X(memory_desc_get_size) X(memory_create) X(memory_destroy) X(memory_get_data_handle)                             \
-          X(dilated_convolution_forward_desc_init) X(dilated_deconvolution_forward_desc_init) X(primitive_attr_create) \
-              X(primitive_attr_destroy) X(primitive_attr_set_output_scales) X(primitive_desc_create)                   \
-                  X(primitive_desc_destroy) X(primitive_desc_query_md) X(primitive_desc_query) X(primitive_create)     \
-                      X(primitive_destroy) X(primitive_execute)
+#define QL_ONEDNN_FUNCTIONS(X)                                                                                    \
+  X(engine_create)                                                                                                \
+  X(engine_destroy)                                                                                               \
+  X(stream_create) X(stream_destroy) X(stream_wait) X(version) X(memory_desc_init_by_tag) X(memory_desc_get_size) \
+      X(memory_create) X(memory_destroy) X(memory_get_data_handle) X(dilated_convolution_forward_desc_init)       \
+          X(dilated_deconvolution_forward_desc_init) X(primitive_attr_create) X(primitive_attr_destroy)           \
+              X(primitive_attr_set_output_scales) X(primitive_desc_create) X(primitive_desc_destroy)              \
+                  X(primitive_desc_query_md) X(primitive_desc_query) X(primitive_create) X(primitive_destroy)     \
+                      X(primitive_execute) X(reorder_primitive_desc_create)
 
 struct Functions {
 #define QL_DECLARE(name) decltype(&::dnnl_##name) name = nullptr;
@@ -100,13 +102,17 @@ Result<dnnl_memory_desc_t> any_layout(const Functions& f, std::vector<dnnl_dim_t
   return desc;
 }
 
+std::vector<dnnl_dim_t> weight_dims(const ConvLayer& l) {
+  std::vector<dnnl_dim_t> dims = {l.outputs / l.group, l.inputs / l.group, l.kernel[0], l.kernel[1]};
+  if (l.group > 1) dims.insert(dims.begin(), l.group);
+  return dims;
+}
+
 Result<Descriptor> describe(const Functions& f, const ConvLayer& l) {
   const bool int8 = l.type == DType::u8;
   const dnnl_data_type_t data = int8 ? dnnl_u8 : dnnl_f32, weights = int8 ? dnnl_s8 : dnnl_f32;
-  std::vector<dnnl_dim_t> w = {l.outputs / l.group, l.inputs / l.group, l.kernel[0], l.kernel[1]};
-  if (l.group > 1) w.insert(w.begin(), l.group);
   QL_TRY(dnnl_memory_desc_t src, any_layout(f, {l.n, l.inputs, l.in[0], l.in[1]}, data));
-  QL_TRY(dnnl_memory_desc_t weight, any_layout(f, w, weights));
+  QL_TRY(dnnl_memory_desc_t weight, any_layout(f, weight_dims(l), weights));
   QL_TRY(dnnl_memory_desc_t bias, any_layout(f, {l.outputs}, int8 ? dnnl_s32 : dnnl_f32));
   QL_TRY(dnnl_memory_desc_t dst, any_layout(f, {l.n, l.outputs, l.out[0], l.out[1]}, data));
   const dnnl_dims_t strides = {l.stride[0], l.stride[1]}, dilates = {l.dilation[0] - 1, l.dilation[1] - 1};
@@ -144,7 +150,7 @@ Result<OneDnnConv> OneDnnConv::make(const OneDnn& library, const ConvLayer& l) {
   dnnl_primitive_attr_t attr = nullptr;
   QL_CHECK_OK(checked(f.primitive_attr_create(&attr), "making attributes"));
   if (l.type == DType::u8) {  // a scale for each output channel
-    std::vector<float> scales(static_cast<size_t>(l.outputs), 0.005f);
+    std::vector<float> scales(static_cast<size_t>(l.outputs), l.output_scale());
     QL_CHECK_OK(checked(f.primitive_attr_set_output_scales(attr, l.outputs, 1 << 1, scales.data()), "setting scales"));
   }
   dnnl_status_t status = f.primitive_desc_create(&state->chosen, &descriptor, attr, library.state_->engine, nullptr);
@@ -185,6 +191,63 @@ Status OneDnnConv::run() {
       checked(s.library->f.primitive_execute(s.primitive, stream, static_cast<int>(s.args.size()), s.args.data()),
               "executing"));
   return checked(s.library->f.stream_wait(stream), "waiting");
+}
+
+namespace {
+
+// From one layout to another, where the second lies.
+Status reorder(const OneDnn::State& library, dnnl_memory_t from, const dnnl_memory_desc_t& from_desc, dnnl_memory_t to,
+               const dnnl_memory_desc_t& to_desc) {
+  const Functions& f = library.f;
+  dnnl_primitive_desc_t chosen = nullptr;
+  dnnl_primitive_t primitive = nullptr;
+  Status done =
+      checked(f.reorder_primitive_desc_create(&chosen, &from_desc, library.engine, &to_desc, library.engine, nullptr),
+              "choosing a reorder");
+  if (done.ok()) done = checked(f.primitive_create(&primitive, chosen), "making a reorder");
+  const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+  if (done.ok()) done = checked(f.primitive_execute(primitive, library.stream, 2, args), "reordering");
+  if (done.ok()) done = checked(f.stream_wait(library.stream), "waiting");
+  if (primitive) f.primitive_destroy(primitive);
+  if (chosen) f.primitive_desc_destroy(chosen);
+  return done;
+}
+
+dnnl_data_type_t data_type(DType type) { return type == DType::u8 ? dnnl_u8 : type == DType::s8 ? dnnl_s8 : dnnl_f32; }
+
+}  // namespace
+
+Result<Tensor> OneDnnConv::compute(const ConvLayer& l, const Tensor& input, const Tensor& weights) {
+  const OneDnn::State& library = *state_->library;
+  const Functions& f = library.f;
+  QL_TRY(Tensor output, Tensor::allocate({l.type, {l.n, l.outputs, l.out[0], l.out[1]}}));
+  // The argument's tensor in the library's layout and this dense one: filled from it or written to it.
+  auto exchange = [&](int arg, dnnl_query_t query, std::vector<dnnl_dim_t> dims, dnnl_format_tag_t tag, DType type,
+                      void* data) -> Status {
+    const dnnl_memory_t own =
+        std::find_if(state_->args.begin(), state_->args.end(), [&](const auto& a) { return a.arg == arg; })->memory;
+    const dnnl_memory_desc_t& own_desc = *f.primitive_desc_query_md(state_->chosen, query, 0);
+    dnnl_memory_desc_t desc;
+    dnnl_memory_t dense = nullptr;
+    QL_CHECK_OK(
+        checked(f.memory_desc_init_by_tag(&desc, static_cast<int>(dims.size()), dims.data(), data_type(type), tag),
+                "describing a dense tensor"));
+    QL_CHECK_OK(checked(f.memory_create(&dense, &desc, library.engine, data), "wrapping a dense tensor"));
+    Status done = arg == DNNL_ARG_DST ? reorder(library, own, own_desc, dense, desc)
+                                      : reorder(library, dense, desc, own, own_desc);
+    f.memory_destroy(dense);
+    return done;
+  };
+  const dnnl_format_tag_t of_weights =
+      l.transposed ? (l.group > 1 ? dnnl_giohw : dnnl_iohw) : (l.group > 1 ? dnnl_goihw : dnnl_oihw);
+  QL_CHECK_OK(exchange(DNNL_ARG_SRC, dnnl_query_src_md, input.shape(), dnnl_nchw, input.dtype(),
+                       const_cast<void*>(input.data())));
+  QL_CHECK_OK(exchange(DNNL_ARG_WEIGHTS, dnnl_query_weights_md, weight_dims(l), of_weights, weights.dtype(),
+                       const_cast<void*>(weights.data())));
+  QL_CHECK_OK(run());
+  QL_CHECK_OK(
+      exchange(DNNL_ARG_DST, dnnl_query_dst_md, output.shape(), dnnl_nchw, output.dtype(), output.mutable_data()));
+  return output;
 }
 
 const std::string& OneDnnConv::implementation() const { return state_->implementation; }

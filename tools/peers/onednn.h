@@ -28,6 +28,8 @@ class OneDnnConv {
  public:
   static Result<OneDnnConv> make(const OneDnn&, const ConvLayer&);
   Status run();
+  // What it makes of dense tensors, weights as ONNX has them; dense as well. Biases are 0.
+  Result<Tensor> compute(const ConvLayer&, const Tensor& input, const Tensor& weights);
   const std::string& implementation() const;  // "brgconv:avx512_core_vnni"
 
   struct State;

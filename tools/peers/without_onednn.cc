@@ -11,6 +11,7 @@ Result<OneDnn> OneDnn::open(const std::string&) { return missing(); }
 const std::string& OneDnn::version() const { return kNone; }
 Result<OneDnnConv> OneDnnConv::make(const OneDnn&, const ConvLayer&) { return missing(); }
 Status OneDnnConv::run() { return missing(); }
+Result<Tensor> OneDnnConv::compute(const ConvLayer&, const Tensor&, const Tensor&) { return missing(); }
 const std::string& OneDnnConv::implementation() const { return kNone; }
 
 }  // namespace quadlane::peers
