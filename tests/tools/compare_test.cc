@@ -12,6 +12,7 @@
 #include "tools/compare/crew.h"
 #include "tools/compare/ort_nodes.h"
 #include "tools/compare/saved_results.h"
+#include "tools/compare/step_names.h"
 
 namespace quadlane::tools {
 namespace {
@@ -50,10 +51,21 @@ TEST(Compare, OnnxRuntimeComputesTheSame) {
   EXPECT_LT(ort["difference"]["largest"].get<double>(), 1e-4);
   EXPECT_GT(ort["difference"]["sqnr_db"].get<double>(), 90);
   EXPECT_EQ(ort["difference"]["labels_changed"], 0);
-  double theirs = 0;
   ASSERT_TRUE(json.contains("nodes"));
-  for (const Json& node : json["nodes"]) theirs += node["ort_ms"].get<double>();
-  EXPECT_GT(theirs, 0);
+  int convolutions = 0;
+  for (const Json& node : json["nodes"])
+    if (const std::string name = node["name"]; name == "first" || name == "last") {
+      ++convolutions;
+      EXPECT_GT(node["ort_ms"], 0) << json["nodes"];
+    }
+  EXPECT_EQ(convolutions, 2) << json["nodes"];
+  for (const char* precision : {"f32", "int8"}) {
+    CommandResult values = compare(scratch, cat("--with ort --layers --precision ", precision));
+    ASSERT_EQ(values.code, 0) << values.err;
+    const Json layers = Json::parse(*read_file(scratch.path("c.json")))["layers"];
+    EXPECT_GE(layers.size(), 2u);
+    for (const Json& layer : layers) EXPECT_GT(layer["sqnr_db"], *precision == 'f' ? 90 : 40) << layer;
+  }
   if (run_shell(scratch, "command -v chromium").code != 0) GTEST_SKIP() << "chromium is not installed";
   CommandResult dom = run_shell(scratch, cat("timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom "
                                              "--user-data-dir=",
@@ -75,9 +87,35 @@ TEST(Compare, NodesBelongToTheLayerWithTheLongestName) {
   EXPECT_NEAR(pairs[1].ort_ms, 0.05, 1e-12);
   EXPECT_EQ(pairs[1].ort_operators, "Conv, QuantizeLinear");
   EXPECT_NEAR(pairs[0].ort_ms, 0.007, 1e-12);
+  const std::vector<NodePair> by_value =
+      pair_nodes({{"b", "Conv", 0, 0, "", {"a/conv"}}}, {{"a/conv_nchwc", "Conv", 2}});
+  ASSERT_EQ(by_value.size(), 1u);
+  EXPECT_EQ(by_value[0].ort_ms, 2);
   EXPECT_EQ(pair_nodes({{"b", "Conv"}}, *nodes).size(), 3u);  // one more for each operator
   EXPECT_FALSE(parse_ort_profile("{}").ok());
   EXPECT_FALSE(parse_ort_profile(R"([{"cat": "Node", "name": "x_kernel_time"}])").ok());
+}
+
+TEST(Compare, StepsStandForWhatIsFusedIntoThem) {
+  auto graph = parse_graph(R"(graph "net"
+input %x: f32[1,4,4,4]
+const %w: f32[4,4,1,1] = random(1)
+%a: f32[1,4,4,4] = Conv(%x, %w) name="one"
+%b: f32[1,4,4,4] = Conv(%a, %w) name="two"
+%c: f32[1,4,4,4] = Add(%a, %b) name="add"
+%d: f32[1,4,4,4] = Relu(%c) name="relu"
+%e: f32[1,4,4,4] = Sigmoid(%a) name="side"
+output %d, %e
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  const std::string steps[] = {"one", "pack", "two"};
+  const std::vector<StepNames> named = names_of_steps(*graph, steps);
+  EXPECT_EQ(named[0].names, (std::vector<std::string>{"one", "a", "side", "e"}));
+  EXPECT_EQ(graph->at(named[0].value).name, "e");
+  EXPECT_TRUE(named[1].names.empty());
+  EXPECT_EQ(named[2].names, (std::vector<std::string>{"two", "b", "add", "c", "relu", "d"}));
+  EXPECT_EQ(graph->at(named[2].value).name, "d");
 }
 
 TEST(Compare, OneDnnLayerByLayer) {

@@ -73,6 +73,12 @@ Result<PeerModel> peer_model(const WorkloadArgs& args, const Workload& w, const 
   return written(int8, "quantized --for any");
 }
 
+Result<Graph> peer_graph(const PeerModel& model, const Workload& w) {
+  LoadOptions load;
+  for (const run::TensorInfo& input : w.model.inputs()) load.shapes[input.name] = input.type.shape;
+  return load_onnx(model.path, op_table(), load);
+}
+
 namespace {
 
 // One stream of a peer, kept by its function.

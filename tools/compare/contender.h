@@ -31,6 +31,9 @@ struct PeerModel {
 };
 Result<PeerModel> peer_model(const WorkloadArgs&, const Workload&, const std::string& file);
 
+// Its graph as the file has it, at the shapes of our inputs.
+Result<Graph> peer_graph(const PeerModel&, const Workload&);
+
 Result<Contender> ort_contender(const peers::Ort&, const WorkloadArgs&, const Workload&, const std::string& file = {});
 
 // OpenVINO by its C interface: `library` is a libopenvino_c.so.

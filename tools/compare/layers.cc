@@ -133,8 +133,8 @@ std::string error_text(const measure::Deviation& d) {
   return d.unlike > 0 ? "NaN" : text;
 }
 
-std::string layers_table(std::span<const LayerDifference> differences) {
-  Table table({"value", "in the second", "op", "SQNR dB", "max error"});
+std::string layers_table(std::span<const LayerDifference> differences, const char* name, const char* other) {
+  Table table({name, other, "op", "SQNR dB", "max error"});
   for (const LayerDifference& d : differences)
     table.add({d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fitted ? " fitted" : ""), error_text(d.deviation)});
   return table.text();

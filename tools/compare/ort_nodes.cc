@@ -5,6 +5,7 @@
 
 #include "engine/run/profile.h"
 #include "tools/cli/table.h"
+#include "tools/compare/step_names.h"
 #include "tools/io/file.h"
 
 namespace quadlane::tools {
@@ -12,9 +13,7 @@ namespace {
 
 constexpr int kRuns = 15;
 
-Result<std::string> profile_text(const peers::Ort& ort, const WorkloadArgs& args, const Workload& w,
-                                 const std::string& file) {
-  QL_TRY(PeerModel model, peer_model(args, w, file));
+Result<std::string> profile_text(const peers::Ort& ort, const Workload& w, const PeerModel& model) {
   QL_TRY(auto scratch, TemporaryFolder::make());
   QL_TRY(Lane lane, Lane::make(w.model, w.given, 1));
   {
@@ -61,10 +60,14 @@ std::vector<NodePair> pair_nodes(std::vector<NodePair> pairs, const std::vector<
   const size_t steps = pairs.size();
   std::map<std::string, size_t> others;  // by operator, of the nodes that belong to no step
   for (const NodeTime& node : nodes) {
-    size_t best = steps;
-    for (size_t s = 0; s < steps; ++s)
-      if (belongs(node.name, pairs[s].name) && (best == steps || pairs[s].name.size() > pairs[best].name.size()))
-        best = s;
+    size_t best = steps, longest = 0;
+    auto look = [&](const std::string& name, size_t step) {
+      if (name.size() > longest && belongs(node.name, name)) best = step, longest = name.size();
+    };
+    for (size_t s = 0; s < steps; ++s) {
+      look(pairs[s].name, s);
+      for (const std::string& name : pairs[s].names) look(name, s);
+    }
     if (best == steps) {
       best = others.try_emplace(node.op, pairs.size()).first->second;
       if (best == pairs.size()) pairs.push_back({});
@@ -79,7 +82,9 @@ std::vector<NodePair> pair_nodes(std::vector<NodePair> pairs, const std::vector<
 
 Result<std::vector<NodePair>> ort_nodes(const peers::Ort& ort, const WorkloadArgs& args, const Workload& w,
                                         const std::string& file) {
-  QL_TRY(std::string text, profile_text(ort, args, w, file));
+  QL_TRY(PeerModel model, peer_model(args, w, file));
+  QL_TRY(Graph graph, peer_graph(model, w));
+  QL_TRY(std::string text, profile_text(ort, w, model));
   QL_TRY(std::vector<NodeTime> nodes, parse_ort_profile(text));
   StreamSettings one = w.settings;
   one.streams = 1;
@@ -87,10 +92,14 @@ Result<std::vector<NodePair>> ort_nodes(const peers::Ort& ort, const WorkloadArg
   QL_TRY(Lane lane, Lane::make(w.model, w.given, 1));
   QL_TRY(auto times, run::profile_run(group.stream(0), views_of(lane.inputs), lane.outputs.views(), kRuns));
   std::vector<NodePair> steps;
+  std::vector<std::string> names;
   for (const run::StepTime& time : times) {
     const run::StepInfo& info = w.model.plan().steps[time.step]->info;
     steps.push_back({info.name, info.op, 1e3 * time.seconds});
+    names.push_back(info.name);
   }
+  std::vector<StepNames> named = names_of_steps(graph, names);
+  for (size_t i = 0; i < steps.size(); ++i) steps[i].names = std::move(named[i].names);
   return pair_nodes(std::move(steps), nodes);
 }
 

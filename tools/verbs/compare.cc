@@ -3,7 +3,7 @@
 //   compare MODEL --with ort --with onednn          engines in this process
 //   compare MODEL --build OTHER/quadlane            another build of this command
 //   compare MODEL --also OTHER_MODEL                another file in this engine: another plan, another quantization
-//   compare MODEL --also OTHER_MODEL --layers       where the two diverge, layer by layer
+//   compare MODEL --also OTHER_MODEL --layers       where the two diverge, layer by layer; or --with ort
 //   compare OLDER.json NEWER.json                   results of bench, profile or compare
 //
 // Exit code 3: --fail-over is given and a regression is larger.
@@ -13,6 +13,7 @@
 #include "engine/api/plan_model.h"
 #include "tools/compare/comparison.h"
 #include "tools/compare/layers.h"
+#include "tools/compare/ort_values.h"
 #include "tools/compare/other_build.h"
 #include "tools/compare/saved_results.h"
 #include "tools/io/file.h"
@@ -138,10 +139,7 @@ Status gather_layers(const CompareArgs& args, const Workload& w, Comparison& com
 }
 
 // Values of both models on the given inputs, or on random ones.
-Status compare_values(const CompareArgs& args) {
-  if (args.also.size() != 1)
-    return invalid_argument("--layers compares with one --also, ", args.also.size(), " are given");
-  QL_TRY(Workload workload, prepare(args.workload));
+Result<std::vector<LayerDifference>> values_of_models(const CompareArgs& args, const Workload& workload) {
   QL_TRY(Lane lane, Lane::make(workload.model, workload.given, 0));
   QL_TRY(ModelOptions options, args.workload.model.options());
   for (const run::TensorInfo& input : workload.model.inputs())
@@ -149,11 +147,26 @@ Status compare_values(const CompareArgs& args) {
   QL_TRY(Graph first, load_for_layers(args.workload.model.path, options));
   QL_TRY(Graph second, load_for_layers(args.also[0], options));
   const std::vector<std::vector<Tensor>> inputs{std::move(lane.inputs)};
-  QL_TRY(std::vector<LayerDifference> layers, compare_layers(first, second, inputs));
-  std::fputs(layers_table(layers).c_str(), stdout);
+  return compare_layers(first, second, inputs);
+}
+
+Status compare_values(const CompareArgs& args) {
+  const bool ort = args.with == std::vector<std::string>{"ort"};
+  if (args.also.size() + args.with.size() != 1 || (!ort && args.also.empty()))
+    return invalid_argument("--layers compares with one --also or with --with ort");
+  QL_TRY(Workload workload, prepare(args.workload));
+  std::vector<LayerDifference> layers;
+  if (ort) {
+    QL_TRY(peers::Ort library, peers::Ort::open(args.ort));
+    QL_TRY(layers, ort_values(library, args.workload, workload, args.peer_model));
+  } else {
+    QL_TRY(layers, values_of_models(args, workload));
+  }
+  std::fputs(layers_table(layers, ort ? "layer" : "value", ort ? "value" : "in the second").c_str(), stdout);
   if (args.json.empty()) return {};
-  const nlohmann::ordered_json json = {
-      {"model", args.workload.model.path}, {"other", args.also[0]}, {"layers", layer_differences_json(layers)}};
+  const nlohmann::ordered_json json = {{"model", args.workload.model.path},
+                                       {"other", ort ? "ONNX Runtime" : args.also[0]},
+                                       {"layers", layer_differences_json(layers)}};
   return write_file(args.json, json.dump(1) + "\n");
 }
 
@@ -211,7 +224,7 @@ Verb add_compare(CLI::App& root) {
       ->check(CLI::IsMember({"ort", "onednn", "openvino"}))
       ->take_all();
   app->add_option("--also", args->also, "another model file in this engine; repeatable")->take_all();
-  app->add_flag("--layers", args->layers, "with --also: where the two models' values diverge, layer by layer");
+  app->add_flag("--layers", args->layers, "with one --also, or with ort: where the values diverge, layer by layer");
   app->add_flag("--by-node", args->by_node, "with ort: its nodes' times beside our layers'");
   app->add_option("--build", args->build, "another build's quadlane, run in turn with this one")
       ->excludes("--with", "--also");
