@@ -54,7 +54,10 @@ TEST(Bench, PercentilesAreOrderedForEveryStream) {
 TEST(Bench, Scenarios) {
   Scratch scratch;
   EXPECT_EQ(bench(scratch, "--seconds 0.05 --streams 2 --scenario single")["streams"], 1);
-  EXPECT_GE(bench(scratch, "--seconds 0.05 --streams 2 --scenario multi")["requests"], 5);
+  const Json multi = bench(scratch, "--seconds 0.05 --streams 2 --scenario multi");
+  EXPECT_GE(multi["requests"], 5);
+  ASSERT_EQ(multi["latency_ms_of_streams"].size(), 2u);  // each its own, and a round as long as the slowest
+  for (const Json& own : multi["latency_ms_of_streams"]) EXPECT_LE(own["mean"], multi["latency_ms"]["mean"]);
   EXPECT_GE(bench(scratch, "--seconds 0.05 --streams 2 --scenario offline")["requests"], 10);
   const Json served = bench(scratch, "--seconds 0.3 --scenario server --rate 200 --latency-bound 1000");
   EXPECT_EQ(served["arrivals_per_s"], 200);
@@ -66,6 +69,35 @@ TEST(Bench, Scenarios) {
   CommandResult wrong = quadlane(scratch, cat("bench ", net(scratch), " --latency-bound 5"));
   EXPECT_EQ(wrong.code, 1);
   EXPECT_NE(wrong.err.find("--scenario server"), std::string::npos) << wrong.err;
+}
+
+TEST(Bench, OneRowHoldsWhatTheJsonHolds) {
+  Scratch scratch;
+  const Json json = bench(scratch, cat("--seconds 0.05 --streams 2 --csv ", scratch.path("b.csv")));
+  const std::string csv = *read_file(scratch.path("b.csv"));
+  for (const char* column : {"model_sha256", "build_id", "stream_p99_ms", "clock_after_ghz", "copy_memory_gb_per_s"})
+    EXPECT_NE(csv.substr(0, csv.find('\n')).find(column), std::string::npos) << column;
+  for (const std::string& value : {json["model_sha256"].get<std::string>(), json["host"]["build_id"].get<std::string>(),
+                                   json["latency_ms_of_streams"][1]["p99"].dump()})
+    EXPECT_NE(csv.find(value), std::string::npos) << value;
+}
+
+TEST(Bench, OutputsThatAreNoFilesAreRefusedBefore) {
+  Scratch scratch;
+  const std::string model = "bench " + net(scratch) + " --no-tune --seconds 0.05";
+  const std::string file = scratch.path("x");
+  const std::tuple<std::string, int, const char*> cases[] = {
+      {" --json ''", 2, "no name of a file"},
+      {" --json -", 2, "no name of a file"},
+      {cat(" --json ", file, " --csv ", scratch.path("./x")), 1, "written twice"},
+      {" --prep /none.json", 1, "--input or --calib"},
+      {" --disable fuse", 1, "the nearest is 'fuse_"}};
+  for (const auto& [options, code, reason] : cases) {
+    CommandResult r = quadlane(scratch, model + options);
+    EXPECT_EQ(r.code, code) << options;
+    EXPECT_NE(r.err.find(reason), std::string::npos) << r.err;
+  }
+  EXPECT_FALSE(exists(file) || exists("-"));
 }
 
 TEST(Bench, SlowerThanItsArrivals) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "tools/cli/nearest.h"
 #include "tools/code/vtune.h"
 #include "tools/io/file.h"
 
@@ -63,6 +64,9 @@ Result<ModelOptions> ModelArgs::options() const {
   if (!isa.empty()) {
     QL_TRY(options.isa, parse_isa(isa));
   }
+  std::vector<std::string> passes;
+  for (const Pass& pass : all_passes()) passes.push_back(pass.name);
+  for (const std::string& name : disabled) QL_CHECK_OK(known_name("pass", name, passes));
   options.disabled_passes.insert(disabled.begin(), disabled.end());
   for (const std::string& text : shapes) {
     size_t split = text.rfind('=');

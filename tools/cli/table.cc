@@ -52,4 +52,9 @@ std::string fixed(double value, int decimals) {
   return buffer;
 }
 
+std::string figure(double value) {
+  const double size = std::abs(value);
+  return fixed(value, size < 1 ? 4 : size < 10 ? 3 : size < 100 ? 2 : 1);
+}
+
 }  // namespace quadlane::tools

@@ -20,4 +20,7 @@ class Table {
 // "12.35"; "-" for what is not a number.
 std::string fixed(double value, int decimals);
 
+// Of a time: three digits behind the first, "0.1234", "1.234", "12.34", "123.4"; nothing below 0.0001.
+std::string figure(double value);
+
 }  // namespace quadlane::tools

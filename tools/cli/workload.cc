@@ -45,6 +45,9 @@ Result<Workload> prepare(const WorkloadArgs& args) {
   if (topology.quota > 0)
     std::fprintf(stderr, "note: the control group grants %.3g processors, %d streams of %d threads run\n",
                  topology.quota, settings.streams, settings.threads);
+  if (!args.precision.prep.empty() && args.inputs.empty() && args.precision.calib.empty())
+    return invalid_argument("--prep '", args.precision.prep,
+                            "' says how pictures become inputs: there are none without --input or --calib");
   QL_TRY(std::vector<Tensor> given, given_inputs(args));
   QL_TRY(LoadedModel loaded, load_model(args.model, args.precision, given));
   if (std::string remark = isa_remark(loaded.model); !remark.empty())

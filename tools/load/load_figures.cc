@@ -90,12 +90,9 @@ Result<LoadFigures> measure_load(const Workload& w, const ScenarioOptions& optio
     for (const Request& r : requests) ms.push_back(r.ms());
     if (!ms.empty()) f.of_stream.push_back(percentiles(ms));
   }
-  fill_throughput(
-      f, static_cast<double>(w.images_per_request()) * (options.scenario == Scenario::multi ? group.size() : 1));
-  if (options.scenario == Scenario::multi) f.requests_per_s *= group.size();
-  // A request of the multi scenario is one on every stream.
-  const double timed = static_cast<double>(f.requests) * (options.scenario == Scenario::multi ? group.size() : 1);
-  f.cpu_ms = 1e3 * (cpu_after.own - cpu_before.own) / (timed + static_cast<double>(f.served.untimed));
+  fill_throughput(f, static_cast<double>(w.images_per_request()));
+  const double all_requests = static_cast<double>(f.served.ends().size() + f.served.untimed);
+  f.cpu_ms = 1e3 * (cpu_after.own - cpu_before.own) / all_requests;
   f.others = measure::other_load(cpu_before, cpu_after);
   f.clock_before = before.clock;
   f.clock_after = after.clock;

@@ -18,7 +18,7 @@ Percentiles percentiles(const std::vector<double>& ms);
 struct LoadFigures {
   Scenario scenario = Scenario::closed;
   Served served;
-  Percentiles latency;  // of all streams
+  Percentiles latency;  // of all streams; multi: of rounds, each as long as its slowest request
   std::vector<Percentiles> of_stream;
   double variation = 0;  // of the latencies: deviation over mean
   double requests_per_s = 0, throughput_fps = 0;

@@ -72,16 +72,18 @@ Status run_together(StreamGroup& group, std::vector<Lane>& lanes, double seconds
   // Between two rounds one thread alone looks at the clock.
   auto next_round = [&]() noexcept {
     const double now = watch.seconds();
-    if (begin > 0) served.of_stream[0].push_back({begin, now});
+    if (begin > 0) served.rounds.push_back({begin, now});
     begin = now;
-    more = !failed && (now < seconds || served.of_stream[0].size() < kLeastRequests);
+    more = !failed && (now < seconds || served.rounds.size() < kLeastRequests);
   };
   std::barrier round(static_cast<std::ptrdiff_t>(group.size()), next_round);
   return group.run([&](int i, run::Stream& stream) -> Status {
     Status result;
     for (round.arrive_and_wait(); more; round.arrive_and_wait()) {
       if (!result.ok()) continue;
+      const double own_begin = watch.seconds();
       result = run_once(stream, lanes[static_cast<size_t>(i)]);
+      served.of_stream[static_cast<size_t>(i)].push_back({own_begin, watch.seconds()});
       if (!result.ok()) failed = true;
     }
     return result;
@@ -183,6 +185,8 @@ const char* to_string(Scenario scenario) {
 
 std::vector<double> Served::latencies_ms() const {
   std::vector<double> all;
+  for (const Request& r : rounds) all.push_back(r.ms());
+  if (!rounds.empty()) return all;
   for (const auto& requests : of_stream)
     for (const Request& r : requests) all.push_back(r.ms());
   return all;

@@ -11,7 +11,7 @@ namespace quadlane::tools {
 enum class Scenario {
   closed,   // every stream starts its next request when one is done: latency and throughput at full load
   single,   // the same on one stream: nobody shares the machine
-  multi,    // one request for each stream at once, the next ones when all are done; latency is the slowest's
+  multi,    // one request for each stream at once, the next ones when all are done
   server,   // requests arrive at random times (Poisson); latency counts from the arrival, waiting included
   offline,  // all requests are there at once and are taken from one queue: throughput alone
 };
@@ -32,11 +32,13 @@ struct Request {
 };
 struct Served {
   std::vector<std::vector<Request>> of_stream;
-  double seconds = 0;  // from the first begin to the last end
-  double rate = 0;     // server: requests a second that arrived
+  std::vector<Request> rounds;  // multi: of the requests that begin together, from then to the end of the slowest
+  double seconds = 0;           // from the first begin to the last end
+  double rate = 0;              // server: requests a second that arrived
   bool bound_kept = true;
   size_t untimed = 0;  // requests before those: to warm up, and to find the rate
 
+  // Of all requests; of a multi scenario those of its rounds.
   std::vector<double> latencies_ms() const;
   std::vector<double> ends() const;  // sorted
 };

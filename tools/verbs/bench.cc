@@ -12,6 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/output_files.h"
 #include "tools/cli/table.h"
 #include "tools/io/file.h"
 #include "tools/load/fingerprint.h"
@@ -92,75 +93,85 @@ Json report(const BenchArgs& args, const Workload& w, const LoadFigures& f, cons
   return json;
 }
 
+// One row; `stream_..._ms` hold the figure of every stream.
 std::string csv(const Json& json) {
-  Table table({"model",
-               "precision",
-               "isa",
-               "scenario",
-               "streams",
-               "threads",
-               "batch",
-               "throughput_fps",
-               "throughput_fps_confidence95",
-               "latency_median_ms",
-               "latency_p90_ms",
-               "latency_p95_ms",
-               "latency_p99_ms",
-               "latency_max_ms",
-               "latency_min_ms",
-               "first_inference_ms",
-               "compile_ms",
-               "gmac",
-               "gmac_executed",
-               "gmac_per_s",
-               "peak_gmac_per_s",
-               "percent_of_peak",
-               "arena_bytes",
-               "resident_bytes",
-               "cpu",
-               "warnings"});
-  auto text = [&](const char* key) { return json[key].is_string() ? json[key].get<std::string>() : json[key].dump(); };
-  const auto& latency = json["latency_ms"];
-  std::string warnings;
-  for (const auto& line : json["warnings"]) warnings += cat(warnings.empty() ? "" : "; ", line.get<std::string>());
-  table.add({text("model"),
-             text("precision"),
-             text("isa"),
-             text("scenario"),
-             text("streams"),
-             text("threads"),
-             text("batch"),
-             text("throughput_fps"),
-             text("throughput_fps_confidence95"),
-             latency["median"].dump(),
-             latency["p90"].dump(),
-             latency["p95"].dump(),
-             latency["p99"].dump(),
-             latency["max"].dump(),
-             latency["min"].dump(),
-             text("first_inference_ms"),
-             text("compile_ms"),
-             text("gmac"),
-             text("gmac_executed"),
-             text("gmac_per_s"),
-             text("peak_gmac_per_s"),
-             text("percent_of_peak"),
-             text("arena_bytes"),
-             text("resident_bytes"),
-             json["host"]["cpu"].get<std::string>(),
-             warnings});
+  static const std::pair<const char*, const char*> kColumns[] = {
+      {"model", "/model"},
+      {"model_sha256", "/model_sha256"},
+      {"precision", "/precision"},
+      {"isa", "/isa"},
+      {"scenario", "/scenario"},
+      {"streams", "/streams"},
+      {"threads", "/threads"},
+      {"pinned", "/pinned"},
+      {"batch", "/batch"},
+      {"requests", "/requests"},
+      {"throughput_fps", "/throughput_fps"},
+      {"throughput_fps_confidence95", "/throughput_fps_confidence95"},
+      {"latency_median_ms", "/latency_ms/median"},
+      {"latency_p90_ms", "/latency_ms/p90"},
+      {"latency_p95_ms", "/latency_ms/p95"},
+      {"latency_p99_ms", "/latency_ms/p99"},
+      {"latency_max_ms", "/latency_ms/max"},
+      {"latency_min_ms", "/latency_ms/min"},
+      {"latency_mean_ms", "/latency_ms/mean"},
+      {"latency_variation", "/latency_variation"},
+      {"cpu_ms", "/cpu_ms"},
+      {"first_inference_ms", "/first_inference_ms"},
+      {"compile_ms", "/compile_ms"},
+      {"open_ms", "/open_ms"},
+      {"gmac", "/gmac"},
+      {"gmac_executed", "/gmac_executed"},
+      {"gmac_per_s", "/gmac_per_s"},
+      {"peak_gmac_per_s", "/peak_gmac_per_s"},
+      {"percent_of_peak", "/percent_of_peak"},
+      {"copy_l1_gb_per_s", "/copy_gb_per_s/l1"},
+      {"copy_l2_gb_per_s", "/copy_gb_per_s/l2"},
+      {"copy_l3_gb_per_s", "/copy_gb_per_s/l3"},
+      {"copy_memory_gb_per_s", "/copy_gb_per_s/memory"},
+      {"clock_before_ghz", "/clock_ghz/before"},
+      {"clock_after_ghz", "/clock_ghz/after"},
+      {"other_load", "/other_load"},
+      {"arena_bytes", "/arena_bytes"},
+      {"weight_bytes", "/weight_bytes"},
+      {"resident_bytes", "/resident_bytes"},
+      {"added_bytes", "/added_bytes"},
+      {"fallback_share", "/fallbacks/share"},
+      {"cpu", "/host/cpu"},
+      {"system", "/host/system"},
+      {"build", "/host/build"},
+      {"build_id", "/host/build_id"}};
+  std::vector<std::string> names, values;
+  auto text = [](const Json& j) { return j.is_string() ? j.get<std::string>() : j.dump(); };
+  auto add = [&](std::string name, std::string value) {
+    names.push_back(std::move(name));
+    values.push_back(std::move(value));
+  };
+  auto joined = [&](const Json& list, const char* key) {
+    std::string all;
+    for (const Json& item : list) all += cat(all.empty() ? "" : "; ", text(key ? item[key] : item));
+    return all;
+  };
+  for (const auto& [name, place] : kColumns) add(name, text(json[Json::json_pointer(place)]));
+  for (const char* key : {"median", "p90", "p95", "p99", "max"})
+    add(cat("stream_", key, "_ms"), joined(json["latency_ms_of_streams"], key));
+  add("warnings", joined(json["warnings"], nullptr));
+  Table table(std::move(names));
+  table.add(std::move(values));
   return table.csv();
 }
 
 std::string counted(int n, const char* what) { return cat(n, " ", what, n == 1 ? "" : "s"); }
 
+std::string latency_line(const Percentiles& p) {
+  return cat(figure(p.median), " ms median, ", figure(p.p90), " p90, ", figure(p.p95), " p95, ", figure(p.p99),
+             " p99, ", figure(p.max), " max, ", figure(p.min), " min");
+}
+
 void print_latencies(const LoadFigures& f) {
-  const Percentiles& l = f.latency;
-  std::printf("latency          %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max, %.2f min\n", l.median, l.p90,
-              l.p95, l.p99, l.max, l.min);
+  std::printf("latency          %s\n", latency_line(f.latency).c_str());
   for (size_t i = 0; f.of_stream.size() > 1 && i < f.of_stream.size(); ++i)
-    std::printf("  stream %-8zu %10.2f ms median, %.2f p90, %.2f p95, %.2f p99, %.2f max\n", i, f.of_stream[i].median,
-                f.of_stream[i].p90, f.of_stream[i].p95, f.of_stream[i].p99, f.of_stream[i].max);
+    std::printf("  stream %-8zu %s\n", i, latency_line(f.of_stream[i]).c_str());
 }
 
 // Of the machine and the build.
@@ -210,8 +221,7 @@ void print(const BenchArgs& args, const Workload& w, const LoadFigures& f, const
 }
 
 Status bench(const BenchArgs& args, int& exit_code) {
-  for (const std::string& path : {args.json, args.csv})
-    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
+  QL_CHECK_OK(prepare_outputs({{args.json, args.csv}}));
   ScenarioOptions options{Scenario::closed, args.workload.seconds, args.warm_up, args.rate, args.latency_bound};
   QL_TRY(options.scenario, parse_scenario(args.scenario));
   if (options.scenario != Scenario::server && (args.rate > 0 || args.latency_bound > 0))
@@ -246,7 +256,7 @@ Verb add_bench(CLI::App& root) {
   app->add_option(
          "--scenario", args->scenario,
          "synchronous callers: closed, one for each stream; single, one on one stream; multi, all streams start "
-         "together. "
+         "together, and the latency of such a round is its slowest's. "
          "Asynchronous, from a queue to whichever stream is free: server, Poisson arrivals; offline, all at once")
       ->check(CLI::IsMember({"closed", "single", "multi", "server", "offline"}))
       ->capture_default_str();
@@ -258,8 +268,8 @@ Verb add_bench(CLI::App& root) {
   app->add_option("--latency-bound", args->latency_bound,
                   "server: ms that 99 of 100 requests must keep, waiting included; exit with 3 when they do not")
       ->check(CLI::Range(1e-3, 1e9));
-  app->add_option("--json", args->json, "write the figures to this file");
-  app->add_option("--csv", args->csv, "write the figures to this file, one row");
+  add_output(*app, "--json", args->json, "write the figures to this file");
+  add_output(*app, "--csv", args->csv, "write the figures to this file, one row");
   auto exit_code = std::make_shared<int>(1);
   return {app, [args, exit_code] { return bench(*args, *exit_code); }, exit_code};
 }
