@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <barrier>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "graph/text.h"
@@ -39,6 +40,13 @@ CommandResult compare(const Scratch& scratch, const std::string& more) {
                                scratch.path("c.json"), " ", more));
 }
 
+// What the page's script has made of it.
+std::string page_in_browser(const Scratch& scratch, const char* name) {
+  return run_shell(scratch, cat("timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom --user-data-dir=",
+                                scratch.path("browser"), " file://", scratch.path(name)))
+      .out;
+}
+
 TEST(Compare, OnnxRuntimeComputesTheSame) {
   Scratch scratch;
   CommandResult r = compare(scratch, cat("--with ort --by-node --html ", scratch.path("c.html")));
@@ -67,10 +75,8 @@ TEST(Compare, OnnxRuntimeComputesTheSame) {
     for (const Json& layer : layers) EXPECT_GT(layer["sqnr_db"], *precision == 'f' ? 90 : 40) << layer;
   }
   if (run_shell(scratch, "command -v chromium").code != 0) GTEST_SKIP() << "chromium is not installed";
-  CommandResult dom = run_shell(scratch, cat("timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom "
-                                             "--user-data-dir=",
-                                             scratch.path("browser"), " file://", scratch.path("c.html")));
-  EXPECT_NE(dom.out.find("data-ready=\"2\""), std::string::npos) << "the script stopped before its end";
+  EXPECT_NE(page_in_browser(scratch, "c.html").find("data-ready=\"2\""), std::string::npos)
+      << "the script stopped before its end";
 }
 
 TEST(Compare, NodesBelongToTheLayerWithTheLongestName) {
@@ -238,6 +244,14 @@ TEST(Compare, AnotherFileAndAnotherBuild) {
   EXPECT_EQ(builds[1]["difference"]["largest"], 0);
   CommandResult failing = compare(scratch, "--build /bin/false");
   EXPECT_NE(failing.err.find("'/usr/bin/false' fails"), std::string::npos) << failing.err;
+  CommandResult other = compare(scratch, "--build /bin/true");
+  EXPECT_NE(other.err.find("it is no quadlane"), std::string::npos) << other.err;
+  CommandResult int8 = quadlane(scratch, cat("compare ", net(scratch),
+                                             " --precision int8 --no-tune --seconds 0.05 "
+                                             "--rounds 1 --json ",
+                                             scratch.path("c.json"), " --build ", QUADLANE_COMMAND));
+  ASSERT_EQ(int8.code, 0) << int8.err;
+  EXPECT_EQ(Json::parse(*read_file(scratch.path("c.json")))["engines"][1]["difference"]["largest"], 0);
 }
 
 TEST(Compare, NotANumberIsNoPerfectAgreement) {
@@ -326,12 +340,73 @@ TEST(Compare, FailOverNeedsSomethingToBeSureOf) {
   const std::pair<std::string, const char*> cases[] = {
       {few, "too few runs"},
       {model + " --fail-over 5%", "needs --with, --also or --build"},
-      {cat(model, " --build ", QUADLANE_COMMAND, " --rounds 4 --fail-over 5%"), "--rounds 5 or more"}};
+      {cat(model, " --build ", QUADLANE_COMMAND, " --rounds 4 --fail-over 5%"), "--rounds 5 or more"},
+      {cat(model, " ", net(scratch)), "with --also"},
+      {cat("compare ", old), "a second one"}};
   for (const auto& [arguments, reason] : cases) {
     CommandResult r = quadlane(scratch, arguments);
     EXPECT_EQ(r.code, 1) << arguments;
     EXPECT_NE(r.err.find(reason), std::string::npos) << r.err;
   }
+}
+
+Json saved_profile(double ms, std::vector<std::pair<const char*, double>> layers) {
+  Json json = {{"ms", ms}, {"instrumented_ms", ms}, {"runs_ms", {ms, 1.01 * ms, 1.02 * ms, 1.03 * ms, 1.04 * ms}}};
+  for (const auto& [name, each] : layers) json["layers"].push_back({{"name", name}, {"op", "Conv"}, {"ms", each}});
+  return json;
+}
+
+TEST(Compare, ProfilesLayerByLayer) {
+  const Json before = saved_profile(3, {{"a", 1}, {"b", 1}, {"b", 0.5}, {"gone", 0.5}});
+  const Json after = saved_profile(4, {{"a", 1}, {"b", 2}, {"b", 0.6}, {"new", 0.4}});
+  auto changes = compare_saved(before, after);
+  ASSERT_TRUE(changes.ok()) << changes.error().text();
+  ASSERT_EQ(changes->size(), 6u);  // the run, and each layer once
+  EXPECT_DOUBLE_EQ(*(*changes)[0].p, 2.0 / 252);
+  EXPECT_EQ((*changes)[3].before, 0.5);
+  EXPECT_EQ((*changes)[3].after, 0.6);
+  EXPECT_TRUE(std::isnan((*changes)[4].after) && std::isnan((*changes)[5].before));
+  Status failed = check_changes(*changes, 0.05);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_NE(failed.error().text().find("the most is lost in layer 'b' Conv"), std::string::npos)
+      << failed.error().text();
+  EXPECT_FALSE(compare_saved(before, saved_profile(4, {{"other", 4}})).ok());
+}
+
+TEST(Compare, SavedResultsSayWhatElseDiffers) {
+  Scratch scratch;
+  Json before = {{"model_sha256", "ab"},
+                 {"threads", 1},
+                 {"host", {{"cpu", "one"}, {"cores", 2}}},
+                 {"latency_ms", {{"median", 10}, {"mean", 10}, {"p99", 11}}},
+                 {"latency_variation", 0.01},
+                 {"requests", 100},
+                 {"throughput_fps", 100},
+                 {"arena_bytes", 193792}};
+  Json after = before;
+  EXPECT_TRUE(other_conditions(before, after).empty());
+  after["threads"] = 2;
+  after["model_sha256"] = "cd";
+  after["host"]["cpu"] = "other";
+  after["latency_ms"]["p99"] = 20;
+  EXPECT_EQ(other_conditions(before, after),
+            (std::vector<std::string>{"model's sha256: ab before, cd after", "threads: 1 before, 2 after",
+                                      "processor: one before, other after"}));
+  CommandResult r = quadlane(
+      scratch, cat("compare ", scratch.write("a.json", before.dump()), " ", scratch.write("b.json", after.dump()),
+                   " --json ", scratch.path("c.json"), " --html ", scratch.path("c.html")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.err.find("warning: the results differ in more than time, threads: 1 before, 2 after"), std::string::npos)
+      << r.err;
+  EXPECT_NE(r.out.find(" 193792 "), std::string::npos) << r.out;
+  const Json written = Json::parse(*read_file(scratch.path("c.json")));
+  EXPECT_EQ(written["remarks"].size(), 3u);
+  for (const Json& change : written["changes"])
+    EXPECT_EQ(change["p_value"].is_null(), change["what"] == "latency_ms.p99" || change["what"] == "arena_bytes");
+  EXPECT_NE(read_file(scratch.path("c.html"))->find("latency_ms.p99"), std::string::npos);
+  if (run_shell(scratch, "command -v chromium").code != 0) GTEST_SKIP() << "chromium is not installed";
+  EXPECT_NE(page_in_browser(scratch, "c.html").find("data-ready=\"5\""), std::string::npos)
+      << "the script stopped before its end";
 }
 
 TEST(Compare, NoiseIsNoRegression) {

@@ -20,8 +20,17 @@ double ms_since(Clock::time_point start) {
 
 }  // namespace
 
+void remark_other_load(const measure::CpuTime& before, Comparison& comparison) {
+  constexpr double kMuch = 0.05;
+  comparison.other_load = measure::other_load(before, measure::CpuTime::now());
+  if (comparison.other_load > kMuch)
+    comparison.remarks.push_back(cat("others used ", fixed(100 * comparison.other_load, 0),
+                                     " % of the processors meanwhile: times are theirs, too"));
+}
+
 Status run_in_turn(Comparison& comparison, double seconds) {
   constexpr size_t kLeastRounds = 6, kMostRounds = 2000;
+  const measure::CpuTime before = measure::CpuTime::now();
   Progress progress("measuring", static_cast<int64_t>(seconds), "s");
   const Clock::time_point start = Clock::now();
   for (size_t round = 0; round < kMostRounds && (ms_since(start) < 1e3 * seconds || round < kLeastRounds); ++round) {
@@ -33,6 +42,7 @@ Status run_in_turn(Comparison& comparison, double seconds) {
     }
     progress.set(static_cast<int64_t>(ms_since(start) / 1e3));
   }
+  remark_other_load(before, comparison);
   return {};
 }
 
@@ -44,11 +54,11 @@ std::string comparison_table(const Comparison& c) {
     const measure::Spread s = measure::spread(e.ms);
     std::vector<std::string> cells = {cat(e.name, " ", e.detail),
                                       cat(e.ms.size()),
-                                      fixed(s.median, 3),
-                                      cat(fixed(s.min, 3), " to ", fixed(s.max, 3)),
+                                      figure(s.median),
+                                      cat(figure(s.min), " to ", figure(s.max)),
                                       fixed(1e3 * c.images / s.median, 2),
                                       fixed(e.load_ms, 1),
-                                      fixed(e.first_ms, 2),
+                                      figure(e.first_ms),
                                       fixed(static_cast<double>(e.memory_bytes) * 1e-6, 1)};
     if (&e == &ours) {
       cells.resize(13);
@@ -121,10 +131,18 @@ Json comparison_json(const Comparison& c) {
                       {"largest_difference", l.deviation.largest_error()},
                       {"sqnr_db", l.deviation.sqnr_db()},
                       {"onednn_implementation", l.implementation}});
-  return {
-      {"kind", "comparison"}, {"model", c.model},   {"streams", c.settings.streams}, {"threads", c.settings.threads},
-      {"engines", engines},   {"layers", layers},   {"nodes", node_json(c.nodes)},   {"onednn", c.onednn_version},
-      {"remarks", c.remarks}, {"host", host_json()}};
+  return {{"kind", "comparison"},
+          {"model", c.model},
+          {"model_sha256", c.model_sha256},
+          {"other_load", c.other_load},
+          {"streams", c.settings.streams},
+          {"threads", c.settings.threads},
+          {"engines", engines},
+          {"layers", layers},
+          {"nodes", node_json(c.nodes)},
+          {"onednn", c.onednn_version},
+          {"remarks", c.remarks},
+          {"host", host_json()}};
 }
 
 Status check_regression(const Comparison& c, double share) {

@@ -133,10 +133,13 @@ std::string error_text(const measure::Deviation& d) {
   return d.unlike > 0 ? "NaN" : text;
 }
 
+std::vector<std::string> layer_cells(const LayerDifference& d) {
+  return {d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fitted ? " fitted" : ""), error_text(d.deviation)};
+}
+
 std::string layers_table(std::span<const LayerDifference> differences, const char* name, const char* other) {
   Table table({name, other, "op", "SQNR dB", "max error"});
-  for (const LayerDifference& d : differences)
-    table.add({d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fitted ? " fitted" : ""), error_text(d.deviation)});
+  for (const LayerDifference& d : differences) table.add(layer_cells(d));
   return table.text();
 }
 

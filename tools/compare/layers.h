@@ -26,6 +26,7 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
 // The graph whose values are compared: simplified when it is fp32, as the file has it when it is quantized.
 Result<Graph> load_for_layers(const std::string& path, const ModelOptions&);
 
+std::vector<std::string> layer_cells(const LayerDifference&);
 // With the headings of `name` and `other`.
 std::string layers_table(std::span<const LayerDifference>, const char* name, const char* other);
 nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference>);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "loader/save.h"
 #include "tools/compare/temporary_folder.h"
 #include "tools/io/file.h"
 #include "tools/io/npy.h"
@@ -63,9 +64,9 @@ struct Build {
     const auto json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_discarded()) return make_error(Code::io, "'", program, "' wrote no result");
     c.ms.push_back(json["latency_ms"]["median"].get<double>());
-    c.load_ms = json.value("compile_ms", 0.0);
+    c.load_ms = json.value("compile_ms", 0.0) + json.value("open_ms", 0.0);  // of a model, or of a plan
     c.first_ms = json.value("first_inference_ms", 0.0);
-    c.memory_bytes = json.value("resident_bytes", int64_t{0});
+    c.memory_bytes = json.value("added_bytes", int64_t{0});
     comparison.settings.streams = json.value("streams", 1);
     comparison.settings.threads = json.value("threads", 1);
     comparison.images = json.value("batch", 1.0) * comparison.settings.streams;
@@ -73,12 +74,19 @@ struct Build {
   }
 };
 
-// What both make of the same inputs. Not of models that `bench` alone quantizes: their outputs stay empty.
+// What both make of the same inputs; where `bench` quantizes, of one file that this build has quantized.
 Status compute(const WorkloadArgs& args, const TemporaryFolder& scratch, const std::vector<Build>& builds,
                std::vector<Contender>& contenders) {
-  if (!args.precision.precision.empty()) return {};
   WorkloadArgs quick = args;
   quick.model.no_tune = true;
+  ModelArgs model = args.model;
+  if (!args.precision.precision.empty() || !args.precision.calib.empty()) {
+    QL_TRY(LoadedGraph loaded, load_graph(args.model, args.precision));
+    model.path = scratch.path("quantized.onnx");
+    QL_CHECK_OK(save_onnx(loaded.graph, model.path));
+    quick.precision.precision.clear();
+    quick.precision.calib.clear();
+  }
   QL_TRY(Workload workload, prepare(quick));
   QL_TRY(Lane lane, Lane::make(workload.model, workload.given, 1));
   std::string inputs;
@@ -89,10 +97,13 @@ Status compute(const WorkloadArgs& args, const TemporaryFolder& scratch, const s
   }
   for (size_t b = 0; b < builds.size(); ++b) {
     const std::string folder = scratch.path(cat("outputs", b));
-    QL_CHECK_OK(
-        builds[b].run(cat("run ", model_arguments(args.model), inputs, " --output-dir ", quoted(folder)), scratch));
+    QL_CHECK_OK(builds[b].run(cat("run ", model_arguments(model), inputs, " --output-dir ", quoted(folder)), scratch));
     for (const run::TensorInfo& output : workload.model.outputs()) {
-      QL_TRY(Tensor tensor, read_npy(folder + "/" + file_name(output.name) + ".npy"));
+      const std::string path = folder + "/" + file_name(output.name) + ".npy";
+      if (!exists(path))
+        return make_error(Code::io, "'", builds[b].program, "' ends well and has written no output '", output.name,
+                          "': it is no quadlane");
+      QL_TRY(Tensor tensor, read_npy(path));
       contenders[b].outputs.push_back(std::move(tensor));
     }
   }
@@ -112,9 +123,11 @@ Status builds_in_turn(const std::string& binary, const WorkloadArgs& args, int r
   std::vector<Contender>& contenders = comparison.engines;
   contenders = {{"this build", ""}, {"other build", binary}};
   QL_CHECK_OK(compute(args, *scratch, builds, contenders));
+  const measure::CpuTime before = measure::CpuTime::now();
   for (int round = 0; round < rounds; ++round)
     for (size_t b = 0; b < builds.size(); ++b)
       QL_CHECK_OK(builds[b].measure(args, std::max(0.05, seconds / rounds / 2), *scratch, contenders[b], comparison));
+  remark_other_load(before, comparison);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "tools/cli/table.h"
 #include "tools/measure/statistics.h"
@@ -41,8 +42,11 @@ std::vector<SavedChange> bench_changes(const json& a, const json& b) {
   const json none;
   auto at = [&](const json& j, const char* key) -> const json& { return j.contains(key) ? j[key] : none; };
   const std::optional<double> p = p_of_means(a, b);
-  for (const char* q : {"median", "p90", "p95", "p99", "max"})
-    add(cat("latency_ms.", q), at(a["latency_ms"], q), at(b["latency_ms"], q), false, std::string(q) == "median", p);
+  for (const char* q : {"mean", "median", "p90", "p95", "p99", "max"}) {
+    const bool median = std::string(q) == "median", middle = median || std::string(q) == "mean";
+    add(cat("latency_ms.", q), at(a["latency_ms"], q), at(b["latency_ms"], q), false, median,
+        middle ? p : std::nullopt);  // of the tail it says nothing
+  }
   add("throughput_fps", a["throughput_fps"], b["throughput_fps"], true, true, p);
   for (const char* key : {"first_inference_ms", "compile_ms", "arena_bytes", "weight_bytes", "resident_bytes"})
     add(key, at(a, key), at(b, key), false, false);
@@ -50,19 +54,45 @@ std::vector<SavedChange> bench_changes(const json& a, const json& b) {
   return changes;
 }
 
-std::vector<SavedChange> profile_changes(const json& a, const json& b) {
+// The chance that noise alone made the difference of two lists of runs, where both results hold them.
+void tell_apart(const json& before, const json& after, SavedChange& change) {
+  if (!before.contains("runs_ms") || !after.contains("runs_ms")) return;
+  const auto a = before["runs_ms"].get<std::vector<double>>(), b = after["runs_ms"].get<std::vector<double>>();
+  change.p = measure::rank_test(a, b);
+  change.least_p = measure::least_rank_p(a.size(), b.size());
+}
+
+// By name and operator; of several such steps of one node each with the one at its place.
+std::map<std::string, double> layers_of(const json& profile, std::vector<std::string>& names) {
+  std::map<std::string, double> layers;
+  for (const json& layer : profile["layers"]) {
+    const std::string name = cat("layer '", layer["name"].get<std::string>(), "' ", layer["op"].get<std::string>());
+    int place = 1;
+    while (layers.count(place == 1 ? name : cat(name, " ", place))) ++place;
+    const std::string unique = place == 1 ? name : cat(name, " ", place);
+    layers[unique] = layer["ms"].get<double>();
+    if (std::find(names.begin(), names.end(), unique) == names.end()) names.push_back(unique);
+  }
+  return layers;
+}
+
+Result<std::vector<SavedChange>> profile_changes(const json& a, const json& b) {
   std::vector<SavedChange> changes = {{"a run, ms", a["ms"].get<double>(), b["ms"].get<double>(), false, true}};
-  for (const json& before : a["layers"])
-    for (const json& after : b["layers"])
-      if (before["name"] == after["name"] && before["op"] == after["op"])
-        changes.push_back({cat("layer '", before["name"].get<std::string>(), "', ms"),
-                           before["ms"].get<double>(),
-                           after["ms"].get<double>(),
-                           false,
-                           false,
-                           {},
-                           0,
-                           true});
+  tell_apart(a, b, changes[0]);
+  std::vector<std::string> names;
+  const auto before = layers_of(a, names), after = layers_of(b, names);
+  auto ms = [](const auto& layers, const std::string& name) {
+    const auto found = layers.find(name);
+    return found == layers.end() ? std::nan("") : found->second;
+  };
+  bool common = false;
+  for (const std::string& name : names) {
+    SavedChange change{name + ", ms", ms(before, name), ms(after, name)};
+    change.layer = true;
+    common |= std::isfinite(change.before) && std::isfinite(change.after);
+    changes.push_back(std::move(change));
+  }
+  if (!common) return invalid_argument("the two profiles have no layer in common: they are of different networks");
   return changes;
 }
 
@@ -73,12 +103,10 @@ std::vector<SavedChange> comparison_changes(const json& a, const json& b) {
       const json& before = a["engines"][i];
       const bool ours = i == 0 && &after == &b["engines"][0];  // whatever its version
       if (before["name"] != after["name"] && !ours) continue;
-      const auto old_runs = before["runs_ms"].get<std::vector<double>>();
-      const auto new_runs = after["runs_ms"].get<std::vector<double>>();
-      changes.push_back({cat(after["name"].get<std::string>(), ", ms"), before["latency_ms"]["median"].get<double>(),
-                         after["latency_ms"]["median"].get<double>(), false, ours,
-                         measure::rank_test(old_runs, new_runs),
-                         measure::least_rank_p(old_runs.size(), new_runs.size())});
+      SavedChange change{cat(after["name"].get<std::string>(), ", ms"), before["latency_ms"]["median"].get<double>(),
+                         after["latency_ms"]["median"].get<double>(), false, ours};
+      tell_apart(before, after, change);
+      changes.push_back(std::move(change));
     }
   return changes;
 }
@@ -92,31 +120,70 @@ Result<std::vector<SavedChange>> compare_saved(const json& before, const json& a
                             " file is no result of bench, profile or compare");
   if (kind != kind_of(after)) return invalid_argument("the files are results of different verbs");
   try {
-    return kind == Kind::bench     ? bench_changes(before, after)
-           : kind == Kind::profile ? profile_changes(before, after)
-                                   : comparison_changes(before, after);
+    if (kind == Kind::profile) return profile_changes(before, after);
+    return kind == Kind::bench ? bench_changes(before, after) : comparison_changes(before, after);
   } catch (const json::exception& error) {
     return invalid_argument("a result lacks something: ", std::string(error.what()));
   }
 }
 
+std::vector<std::string> other_conditions(const json& before, const json& after) {
+  static const std::pair<const char*, const char*> kConditions[] = {
+      {"model", "/model"},           {"model's sha256", "/model_sha256"},
+      {"precision", "/precision"},   {"ISA", "/isa"},
+      {"ISA", "/machine/isa"},       {"scenario", "/scenario"},
+      {"streams", "/streams"},       {"threads", "/threads"},
+      {"pinned", "/pinned"},         {"batch", "/batch"},
+      {"processor", "/host/cpu"},    {"cores", "/host/cores"},
+      {"quota", "/host/quota"},      {"system", "/host/system"},
+      {"best ISA", "/host/best_isa"}};
+  std::vector<std::string> lines;
+  for (const auto& [name, place] : kConditions) {
+    const json::json_pointer at(place);
+    if (!before.contains(at) || !after.contains(at) || before[at] == after[at]) continue;
+    auto text = [&](const json& j) { return j[at].is_string() ? j[at].get<std::string>() : j[at].dump(); };
+    lines.push_back(cat(name, ": ", text(before), " before, ", text(after), " after"));
+  }
+  return lines;
+}
+
+std::vector<std::vector<std::string>> changes_rows(const std::vector<SavedChange>& changes) {
+  auto figure = [](double v) { return fixed(v, v >= 1000 && v == std::floor(v) ? 0 : 4); };  // counts of bytes
+  std::vector<std::vector<std::string>> rows;
+  for (const SavedChange& c : changes)
+    rows.push_back({c.what, figure(c.before), figure(c.after), fixed(100 * c.change(), 2),
+                    !c.p          ? ""
+                    : *c.p < 1e-4 ? "<0.0001"
+                                  : fixed(*c.p, 4)});
+  return rows;
+}
+
 std::string changes_table(const std::vector<SavedChange>& changes) {
   Table table({"", "before", "after", "change %", "p"});
-  for (const SavedChange& c : changes)
-    table.add({c.what, fixed(c.before, 4), fixed(c.after, 4), fixed(100 * (c.after / c.before - 1), 2),
-               !c.p          ? ""
-               : *c.p < 1e-4 ? "<0.0001"
-                             : fixed(*c.p, 4)});
+  for (std::vector<std::string>& row : changes_rows(changes)) table.add(std::move(row));
   return table.text();
+}
+
+nlohmann::ordered_json changes_json(const std::vector<SavedChange>& changes) {
+  auto list = nlohmann::ordered_json::array();
+  for (const SavedChange& c : changes)
+    list.push_back({{"what", c.what},
+                    {"before", c.before},
+                    {"after", c.after},
+                    {"change", c.change()},
+                    {"worse", c.worse() > 0},
+                    {"p_value", c.p ? nlohmann::ordered_json(*c.p) : nlohmann::ordered_json()},
+                    {"counts", c.counts}});
+  return list;
 }
 
 // Where a profile's loss is, if it has layers that lost.
 std::string greatest_loss(const std::vector<SavedChange>& changes) {
-  const auto greatest =
-      std::max_element(changes.begin(), changes.end(), [](const SavedChange& a, const SavedChange& b) {
-        return a.layer < b.layer || (a.layer == b.layer && a.after - a.before < b.after - b.before);
-      });
-  if (!greatest->layer || greatest->after <= greatest->before) return "";
+  const SavedChange* greatest = nullptr;
+  for (const SavedChange& c : changes)
+    if (c.layer && c.after > c.before && (!greatest || c.after - c.before > greatest->after - greatest->before))
+      greatest = &c;
+  if (!greatest) return "";
   return cat("; the most is lost in ", greatest->what, ": ", fixed(greatest->before, 4), " before, ",
              fixed(greatest->after, 4), " after");
 }

@@ -7,7 +7,7 @@ namespace quadlane::tools {
 
 std::vector<StepNames> names_of_steps(const Graph& file, std::span<const std::string> steps) {
   std::map<std::string, size_t> by_name;
-  for (size_t i = 0; i < steps.size(); ++i) by_name.try_emplace(steps[i], i);
+  for (size_t i = 0; i < steps.size(); ++i) by_name[steps[i]] = i;  // the last of several: it does the work
   std::vector<StepNames> result(steps.size());
   std::map<ValueId, std::pair<size_t, size_t>> owners;  // when it was computed, and by which step
   size_t moment = 0;

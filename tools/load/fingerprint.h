@@ -1,4 +1,4 @@
-// Where figures come from: the machine, the build and the model, for every JSON result.
+// Where figures come from: the machine, the build and the model, for the JSON of bench, profile and compare.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -11,7 +11,7 @@ namespace quadlane::tools {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr size_t kMostRuns = 5000, kLeastRuns = 5, kTracedRuns = 3;
+constexpr size_t kMostRuns = 5000, kLeastRuns = 5, kTracedRuns = 3, kKeptRuns = 200;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -102,6 +102,8 @@ void fill_totals(NetworkProfile& profile, const std::vector<Recording>& recordin
     }
     profile.parts.push_back(r.traced->parts());
   }
+  for (size_t i = 0; i < kKeptRuns && i < plain.size(); ++i)
+    profile.runs_ms.push_back(1e3 * plain[i * plain.size() / std::min(kKeptRuns, plain.size())]);
   profile.plain_ms = 1e3 * measure::median(plain);
   profile.instrumented_ms = 1e3 * measure::median(instrumented);
   profile.explained = measure::median(explained);

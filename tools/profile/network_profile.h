@@ -41,6 +41,7 @@ struct NetworkProfile {
   double plain_ms = 0, instrumented_ms = 0;         // medians of whole runs
   double explained = 0;                             // the layers' share of an instrumented run
   size_t runs = 0;                                  // instrumented ones of each stream
+  std::vector<double> runs_ms;                      // some of the plain ones, evenly chosen: to tell two profiles apart
   std::vector<std::vector<StepTimes::Part>> parts;  // of some runs of each stream, back to back
   std::vector<measure::Counters::Value> counters;   // of one request, first stream's calling thread
   std::string counters_remark;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tools/cli/table.h"
+#include "tools/load/fingerprint.h"
 
 namespace quadlane::tools {
 namespace {
@@ -168,12 +169,15 @@ nlohmann::ordered_json profile_json(const NetworkProfile& p, const Model& model,
                          {"share", op.share},
                          {"gmac", op.gmac},
                          {"bytes", op.bytes}});
+  const auto sha256 = model_sha256(path);
   return {{"model", path},
+          {"model_sha256", sha256.ok() ? *sha256 : ""},
           {"precision", model.is_int8() ? "int8" : "f32"},
           {"streams", p.settings.streams},
           {"threads", p.settings.threads},
           {"runs", p.runs},
           {"ms", p.plain_ms},
+          {"runs_ms", p.runs_ms},
           {"instrumented_ms", p.instrumented_ms},
           {"perturbation", p.perturbation()},
           {"explained", p.explained},
@@ -182,6 +186,7 @@ nlohmann::ordered_json profile_json(const NetworkProfile& p, const Model& model,
           {"gmac_executed", model.gmac_executed()},
           {"compile_ms", model.plan().compile_ms},
           {"machine", machine_json(p)},
+          {"host", host_json()},
           {"operators", operators},
           {"layers", layers},
           {"memory", memory_json(model.plan())}};

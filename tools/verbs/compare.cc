@@ -11,28 +11,18 @@
 #include <memory>
 
 #include "engine/api/plan_model.h"
+#include "tools/cli/output_files.h"
 #include "tools/compare/comparison.h"
-#include "tools/compare/layers.h"
-#include "tools/compare/ort_values.h"
 #include "tools/compare/other_build.h"
-#include "tools/compare/saved_results.h"
 #include "tools/io/file.h"
+#include "tools/load/fingerprint.h"
 #include "tools/measure/machine.h"
 #include "tools/measure/statistics.h"
+#include "tools/verbs/compare_args.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
 namespace {
-
-constexpr int kRegression = 3;
-
-struct CompareArgs {
-  WorkloadArgs workload;
-  std::vector<std::string> with, also;
-  std::string newer, build, peer_model, ort, openvino, onednn, fail_over, json, html;
-  int rounds = 7;
-  bool layers = false, by_node = false;
-};
 
 // "5%" or "5" -> 0.05; negative when not given.
 Result<double> fail_over_share(const std::string& text) {
@@ -42,24 +32,6 @@ Result<double> fail_over_share(const std::string& text) {
   if (end == text.c_str() || (*end && std::string(end) != "%") || !(percent >= 0))
     return invalid_argument("--fail-over '", text, "' is no share like 5%");
   return percent / 100;
-}
-
-Result<nlohmann::json> read_json(const std::string& path) {
-  QL_TRY(std::string text, read_file(path));
-  auto json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_discarded()) return invalid_argument("'", path, "' is no JSON");
-  return json;
-}
-
-Status compare_files(const CompareArgs& args, double share, int& exit_code) {
-  QL_TRY(nlohmann::json before, read_json(args.workload.model.path));
-  QL_TRY(nlohmann::json after, read_json(args.newer));
-  QL_TRY(std::vector<SavedChange> changes, compare_saved(before, after));
-  std::fputs(changes_table(changes).c_str(), stdout);
-  if (share < 0) return {};
-  QL_CHECK_OK(check_enough(changes));
-  exit_code = kRegression;
-  return check_changes(changes, share);
 }
 
 struct Loaded {
@@ -73,10 +45,6 @@ Result<Loaded> load_timed(const WorkloadArgs& args) {
   QL_TRY(Workload workload, prepare(args));
   const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return Loaded{std::move(workload), ms, static_cast<int64_t>(measure::resident_memory()) - before};
-}
-
-bool wants(const CompareArgs& args, const char* engine) {
-  return std::find(args.with.begin(), args.with.end(), engine) != args.with.end();
 }
 
 // Kept alive while their contenders run.
@@ -106,12 +74,12 @@ Status gather(const CompareArgs& args, Engines& engines, Comparison& comparison)
         "random inputs: what differs between quantized networks says little, give real ones with --input");
   comparison.images = static_cast<double>(w.images_per_request() * w.settings.streams);
   comparison.settings = w.settings;
-  if (wants(args, "ort")) {
+  if (args.wants("ort")) {
     QL_TRY(engines.ort, peers::Ort::open(args.ort));
     QL_TRY(Contender ort, ort_contender(*engines.ort, args.workload, w, args.peer_model));
     comparison.engines.push_back(std::move(ort));
   }
-  if (wants(args, "openvino")) {
+  if (args.wants("openvino")) {
     QL_TRY(Contender openvino, openvino_contender(args.openvino, args.workload, w, args.peer_model));
     comparison.engines.push_back(std::move(openvino));
   }
@@ -138,66 +106,37 @@ Status gather_layers(const CompareArgs& args, const Workload& w, Comparison& com
   return {};
 }
 
-// Values of both models on the given inputs, or on random ones.
-Result<std::vector<LayerDifference>> values_of_models(const CompareArgs& args, const Workload& workload) {
-  QL_TRY(Lane lane, Lane::make(workload.model, workload.given, 0));
-  QL_TRY(ModelOptions options, args.workload.model.options());
-  for (const run::TensorInfo& input : workload.model.inputs())
-    options.load.shapes.try_emplace(input.name, input.type.shape);
-  QL_TRY(Graph first, load_for_layers(args.workload.model.path, options));
-  QL_TRY(Graph second, load_for_layers(args.also[0], options));
-  const std::vector<std::vector<Tensor>> inputs{std::move(lane.inputs)};
-  return compare_layers(first, second, inputs);
-}
-
-Status compare_values(const CompareArgs& args) {
-  const bool ort = args.with == std::vector<std::string>{"ort"};
-  if (args.also.size() + args.with.size() != 1 || (!ort && args.also.empty()))
-    return invalid_argument("--layers compares with one --also or with --with ort");
-  QL_TRY(Workload workload, prepare(args.workload));
-  std::vector<LayerDifference> layers;
-  if (ort) {
-    QL_TRY(peers::Ort library, peers::Ort::open(args.ort));
-    QL_TRY(layers, ort_values(library, args.workload, workload, args.peer_model));
-  } else {
-    QL_TRY(layers, values_of_models(args, workload));
-  }
-  std::fputs(layers_table(layers, ort ? "layer" : "value", ort ? "value" : "in the second").c_str(), stdout);
-  if (args.json.empty()) return {};
-  const nlohmann::ordered_json json = {{"model", args.workload.model.path},
-                                       {"other", ort ? "ONNX Runtime" : args.also[0]},
-                                       {"layers", layer_differences_json(layers)}};
-  return write_file(args.json, json.dump(1) + "\n");
-}
-
 // What --fail-over needs: something to be slower than, and enough measurements to be sure of it.
 Status check_can_fail(const CompareArgs& args) {
   if (args.layers || (args.newer.empty() && args.build.empty() && args.with.empty() && args.also.empty()))
     return invalid_argument(
         "--fail-over compares times: it needs --with, --also or --build, or a second result, and not --layers");
   const auto rounds = static_cast<size_t>(args.rounds);
-  if ((!args.build.empty() || wants(args, "onednn")) && measure::least_rank_p(rounds, rounds) >= measure::kSureBelow)
+  if ((!args.build.empty() || args.wants("onednn")) && measure::least_rank_p(rounds, rounds) >= measure::kSureBelow)
     return invalid_argument("--fail-over needs --rounds 5 or more: ", args.rounds, " against ", args.rounds,
                             " measurements make no difference sure");
   return {};
 }
 
 Status compare(const CompareArgs& args, int& exit_code) {
-  for (const std::string& path : {args.json, args.html})
-    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
+  QL_CHECK_OK(prepare_outputs({{args.json, args.html}}));
   QL_TRY(double share, fail_over_share(args.fail_over));
   if (share >= 0) QL_CHECK_OK(check_can_fail(args));
-  if (args.by_node && !wants(args, "ort")) return invalid_argument("--by-node needs --with ort");
+  if (args.by_node && !args.wants("ort")) return invalid_argument("--by-node needs --with ort");
   if (args.layers) return compare_values(args);
   if (!args.newer.empty()) return compare_files(args, share, exit_code);
+  if (ends_with(args.workload.model.path, ".json"))
+    return invalid_argument("'", args.workload.model.path,
+                            "' is a result, no model: name a second one to compare with");
   Comparison comparison;
   comparison.model = args.workload.model.path;
+  QL_TRY(comparison.model_sha256, model_sha256(comparison.model));
   Engines engines;
   if (!args.build.empty()) {
     QL_CHECK_OK(builds_in_turn(args.build, args.workload, args.rounds, args.workload.seconds, comparison));
   } else {
     QL_CHECK_OK(gather(args, engines, comparison));
-    if (wants(args, "onednn")) QL_CHECK_OK(gather_layers(args, engines.models[0].workload, comparison));
+    if (args.wants("onednn")) QL_CHECK_OK(gather_layers(args, engines.models[0].workload, comparison));
     QL_CHECK_OK(run_in_turn(comparison, args.workload.seconds));
     if (args.by_node && engines.ort) {
       QL_TRY(comparison.nodes, ort_nodes(*engines.ort, args.workload, engines.models[0].workload, args.peer_model));
@@ -213,6 +152,8 @@ Status compare(const CompareArgs& args, int& exit_code) {
 }
 
 }  // namespace
+
+bool CompareArgs::wants(const char* engine) const { return std::find(with.begin(), with.end(), engine) != with.end(); }
 
 Verb add_compare(CLI::App& root) {
   CLI::App* app = root.add_subcommand("compare", "Put engines, builds or saved results side by side");
@@ -237,8 +178,8 @@ Verb add_compare(CLI::App& root) {
   app->add_option(
       "--fail-over", args->fail_over,
       "exit with 3 when we, or with onednn one of our layers, are surely slower by more than this, as in 5%");
-  app->add_option("--json", args->json, "write the figures to this file");
-  app->add_option("--html", args->html, "write a page with plots to this file");
+  add_output(*app, "--json", args->json, "write the figures to this file");
+  add_output(*app, "--html", args->html, "write a page with plots to this file");
   auto exit_code = std::make_shared<int>(1);
   return {app, [args, exit_code] { return compare(*args, *exit_code); }, exit_code};
 }
