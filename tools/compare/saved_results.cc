@@ -98,16 +98,24 @@ Result<std::vector<SavedChange>> profile_changes(const json& a, const json& b) {
 
 std::vector<SavedChange> comparison_changes(const json& a, const json& b) {
   std::vector<SavedChange> changes;
-  for (size_t i = 0; i < a["engines"].size(); ++i)
-    for (const json& after : b["engines"]) {
-      const json& before = a["engines"][i];
-      const bool ours = i == 0 && &after == &b["engines"][0];  // whatever its version
-      if (before["name"] != after["name"] && !ours) continue;
-      SavedChange change{cat(after["name"].get<std::string>(), ", ms"), before["latency_ms"]["median"].get<double>(),
-                         after["latency_ms"]["median"].get<double>(), false, ours};
-      tell_apart(before, after, change);
-      changes.push_back(std::move(change));
+  const json &before = a["engines"], &after = b["engines"];
+  auto label = [](const json& engine) { return cat(engine["name"].get<std::string>(), ", ms"); };
+  auto ms = [](const json& engine) { return engine["latency_ms"]["median"].get<double>(); };
+  std::vector<bool> paired(after.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    size_t k = 0;  // the first engine is ours, whatever its version
+    while (k < after.size() && (i == 0 ? k > 0 : k == 0 || paired[k] || before[i]["name"] != after[k]["name"])) ++k;
+    if (k == after.size()) {
+      changes.push_back({label(before[i]), ms(before[i]), std::nan("")});
+      continue;
     }
+    paired[k] = true;
+    SavedChange change{label(after[k]), ms(before[i]), ms(after[k]), false, i == 0};
+    tell_apart(before[i], after[k], change);
+    changes.push_back(std::move(change));
+  }
+  for (size_t k = 0; k < after.size(); ++k)
+    if (!paired[k]) changes.push_back({label(after[k]), std::nan(""), ms(after[k])});
   return changes;
 }
 

@@ -12,7 +12,7 @@ namespace quadlane::tools {
 
 struct SavedChange {
   std::string what;              // "latency_ms.median", "layer '/stem/Conv'", "ONNX Runtime 1.30.0"
-  double before = 0, after = 0;  // NaN: a layer that the other alone has
+  double before = 0, after = 0;  // NaN: a layer or an engine that the other alone has
   bool more_is_better = false;
   bool counts = false;      // a regression of it fails a check; the others are shown only
   std::optional<double> p;  // the chance that only noise made the difference, where the results tell

@@ -6,6 +6,7 @@
 #include "engine/api/plan_model.h"
 #include "engine/base/sha256.h"
 #include "engine/run/plan_signature.h"
+#include "tools/cli/output_files.h"
 #include "tools/cli/precision.h"
 #include "tools/io/file.h"
 #include "tools/io/pem.h"
@@ -75,7 +76,7 @@ Verb add_compile(CLI::App& root) {
   app->add_flag("--aot", args->ahead, "put the machine code into the file: nothing is generated where it runs");
   app->add_flag("--no-graph", args->no_graph, "leave the graph out: the file runs only where its code does");
   app->add_option("--sign", args->sign, "sign the file with this Ed25519 key (openssl genpkey -algorithm ed25519)");
-  app->add_option("-o,--output", args->output, "the plan file to write")->required();
+  add_output(*app, "-o,--output", args->output, "the plan file to write")->required();
   return {app, [args] { return compile(*args); }};
 }
 

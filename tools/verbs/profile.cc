@@ -1,6 +1,7 @@
 // quadlane profile: where the time of a model goes, layer by layer.
 #include <memory>
 
+#include "tools/cli/output_files.h"
 #include "tools/io/file.h"
 #include "tools/profile/profile_report.h"
 #include "tools/verbs/verb.h"
@@ -14,8 +15,7 @@ struct ProfileArgs {
 };
 
 Status profile(const ProfileArgs& args) {
-  for (const std::string& path : {args.json, args.trace, args.html})
-    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
+  QL_CHECK_OK(prepare_outputs({{args.json, args.trace, args.html}}));
   QL_TRY(Workload workload, prepare(args.workload));
   QL_TRY(NetworkProfile profile, profile_network(workload, args.workload.seconds));
   std::fputs(profile_table(profile).c_str(), stdout);
@@ -37,9 +37,9 @@ Verb add_profile(CLI::App& root) {
   CLI::App* app = root.add_subcommand("profile", "Show where the time goes, layer by layer");
   auto args = std::make_shared<ProfileArgs>();
   args->workload.add_to(*app);
-  app->add_option("--json", args->json, "write the figures to this file");
-  app->add_option("--trace", args->trace, "write a timeline for Chrome's tracing or Perfetto to this file");
-  app->add_option("--html", args->html, "write a page with roofline, timeline and memory plan to this file");
+  add_output(*app, "--json", args->json, "write the figures to this file");
+  add_output(*app, "--trace", args->trace, "write a timeline for Chrome's tracing or Perfetto to this file");
+  add_output(*app, "--html", args->html, "write a page with roofline, timeline and memory plan to this file");
   return {app, [args] { return profile(*args); }};
 }
 

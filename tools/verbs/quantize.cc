@@ -16,6 +16,7 @@
 #include "tools/cli/model_prep.h"
 #include "tools/cli/moments.h"
 #include "tools/cli/open_shapes.h"
+#include "tools/cli/output_files.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
 #include "tools/verbs/verb.h"
@@ -34,12 +35,6 @@ struct QuantizeArgs {
   std::string metric = "sqnr", labels;
   size_t max_f32 = SIZE_MAX;
 };
-
-Status check_outputs(const QuantizeArgs& args) {
-  for (const std::string& path : {args.output, args.save_stats, args.json, args.html})
-    if (!path.empty()) QL_CHECK_OK(prepare_output_file(path));
-  return {};
-}
 
 // What would take its time and change nothing.
 Status check_combinations(const QuantizeArgs& args) {
@@ -141,7 +136,7 @@ void print(const RangeChoice& choice) {
 }
 
 Status quantize_model(const QuantizeArgs& args) {
-  QL_CHECK_OK(check_outputs(args));
+  QL_CHECK_OK(prepare_outputs({{args.output, args.save_stats, args.json, args.html}}));
   QL_CHECK_OK(check_combinations(args));
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
@@ -252,7 +247,7 @@ Verb add_quantize(CLI::App& root) {
       ->required()
       ->take_all();
   app->add_option("--prep", args->prep, "how images become inputs; default: MODEL.prep.json, or what the model says");
-  app->add_option("-o,--output", args->output, "the .onnx file to write")->required();
+  add_output(*app, "-o,--output", args->output, "the .onnx file to write")->required();
   app->add_option("--for", args->form, "quadlane: the most accurate form; any: the form other engines fuse best")
       ->check(CLI::IsMember({"quadlane", "any"}))
       ->capture_default_str();
@@ -279,9 +274,9 @@ Verb add_quantize(CLI::App& root) {
                   "a folder with NAME.npy, NAME.png or NAME.nii.gz for every input, or labels.csv; boxes NAME.csv; "
                   "default: fp32 is right");
   app->add_option("--max-f32", args->max_f32, "most layers that --max-drop may keep in fp32");
-  app->add_option("--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
-  app->add_option("--json", args->json, "write what was done to this file");
-  app->add_option("--html", args->html, "write a report with every layer's figures and the worst cases to this file");
+  add_output(*app, "--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
+  add_output(*app, "--json", args->json, "write what was done to this file");
+  add_output(*app, "--html", args->html, "write a report with every layer's figures and the worst cases to this file");
   return {app, [args] { return quantize_model(*args); }};
 }
 

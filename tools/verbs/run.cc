@@ -7,6 +7,7 @@
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
+#include "tools/cli/output_files.h"
 #include "tools/cli/provenance.h"
 #include "tools/cli/table.h"
 #include "tools/cli/tensors.h"
@@ -80,8 +81,8 @@ Verb add_run(CLI::App& root) {
       ->take_all();
   app->add_option("--prep", args->prep, "how images become inputs; default: MODEL.prep.json, or what the model says");
   app->add_option("--output-dir", args->output_dir, "where NAME.npy is written for each output")->capture_default_str();
-  app->add_option("--provenance", args->provenance,
-                  "write what made the outputs of what (versions, hashes) to this file");
+  add_output(*app, "--provenance", args->provenance,
+             "write what made the outputs of what (versions, hashes) to this file");
   app->add_option("--threads", args->threads, "threads that share the work")->check(CLI::Range(1, 1024));
   return {app, [args] { return run(*args); }};
 }

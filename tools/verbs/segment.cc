@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/run/topology.h"
+#include "tools/cli/output_files.h"
 #include "tools/cli/precision.h"
 #include "tools/cli/provenance.h"
 #include "tools/heart/montage.h"
@@ -133,7 +134,7 @@ Verb add_segment(CLI::App& root) {
   app->add_option("--pin", args->pin, "bind the threads to cores")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
-  app->add_option("--provenance", args->provenance, "write what made the masks (versions, hashes) to this file");
+  add_output(*app, "--provenance", args->provenance, "write what made the masks (versions, hashes) to this file");
   return {app, [args] { return segment(*args); }};
 }
 

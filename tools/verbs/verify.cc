@@ -8,6 +8,7 @@
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
+#include "tools/cli/output_files.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
 #include "tools/verbs/verb.h"
@@ -145,7 +146,7 @@ Verb add_verify(CLI::App& root) {
   app->add_option("--rtol", args->rtol, "relative tolerance of floating-point outputs")->capture_default_str();
   app->add_option("--atol", args->atol, "absolute tolerance; integers must be equal")->capture_default_str();
   app->add_option("--threads", args->threads, "threads that share the work")->check(CLI::Range(1, 1024));
-  app->add_option("--json", args->json, "write the verdicts to this file");
+  add_output(*app, "--json", args->json, "write the verdicts to this file");
   return {app, [args] { return verify(*args); }};
 }
 
