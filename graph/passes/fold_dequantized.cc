@@ -11,10 +11,10 @@ Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
     Node node = g[id];
-    if (node.op != "DequantizeLinear" || !g.constant(node.input(0))) continue;
-    std::vector<const Tensor*> inputs;
-    for (ValueId v : node.inputs) inputs.push_back(g.constant(v));
-    QL_TRY(auto values, eval_node(g, node, ops, inputs));
+    if (node.op != "DequantizeLinear") continue;
+    const auto inputs = constant_inputs(g, node);
+    if (!inputs) continue;
+    QL_TRY(auto values, eval_node(g, node, ops, *inputs));
     ValueId folded = g.add_constant(g[node.output()].name + ".folded", std::move(values[0]));
     g.replace_uses(node.output(), folded);
     ++rewrites;

@@ -10,7 +10,7 @@
 namespace quadlane {
 namespace {
 
-bool is_elementwise(std::string_view op) {
+bool takes_constants(std::string_view op) {
   return is_one_of(op, {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu", "Pow", "Clip", "BatchNormalization"});
 }
 
@@ -20,13 +20,12 @@ Result<int> run(Graph& g, const OpTable& ops) {
     if (!g.is_live(id)) continue;
     Node node = g[id];
     if (node.op != "DequantizeLinear" || g.is_output(node.output())) continue;
-    std::vector<const Tensor*> inputs;
-    for (ValueId v : node.inputs) inputs.push_back(g.constant(v));
+    const auto inputs = constant_inputs(g, node);
     const std::vector<Use>& uses = g[node.output()].uses;
-    if (!inputs[0] || uses.empty()) continue;
-    if (!std::all_of(uses.begin(), uses.end(), [&](const Use& use) { return is_elementwise(g[use.node].op); }))
+    if (!inputs || uses.empty()) continue;
+    if (!std::all_of(uses.begin(), uses.end(), [&](const Use& use) { return takes_constants(g[use.node].op); }))
       continue;
-    QL_TRY(auto values, eval_node(g, node, ops, inputs));
+    QL_TRY(auto values, eval_node(g, node, ops, *inputs));
     g.replace_uses(node.output(), g.add_constant(g[node.output()].name + ".folded", std::move(values[0])));
     ++rewrites;
   }

@@ -36,6 +36,15 @@ std::optional<double> scalar_constant(const Graph& g, ValueId v) {
   return element_as_double(t->view(), 0);
 }
 
+std::optional<std::vector<const Tensor*>> constant_inputs(const Graph& g, const Node& node) {
+  std::vector<const Tensor*> inputs;
+  for (ValueId v : node.inputs) {
+    inputs.push_back(g.constant(v));
+    if (v != kNoValue && !inputs.back()) return {};
+  }
+  return inputs;
+}
+
 std::optional<Window2d> window2d(const Graph& g, const Node& node) {
   if (node.inputs.empty() || g[node.input(0)].type.shape.size() != 4) return {};
   std::string implicit = node.attrs.string_or("auto_pad", "NOTSET");

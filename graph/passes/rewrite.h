@@ -20,6 +20,10 @@ std::optional<std::vector<double>> channel_constant(const Graph&, ValueId v, con
 // A constant of one element.
 std::optional<double> scalar_constant(const Graph&, ValueId v);
 
+// What a node of constants alone is computed from, null where an optional input is absent. Empty when an input is known
+// only at run time.
+std::optional<std::vector<const Tensor*>> constant_inputs(const Graph&, const Node&);
+
 // Spatial attributes of a 4-D Conv, ConvTranspose or pool with explicit pads (kResolvePads makes them so).
 struct Window2d {
   std::vector<int64_t> kernel, strides, pads, dilations;  // (h, w); pads: top, left, bottom, right

@@ -129,5 +129,20 @@ output %y
                  "ql.Quantize ql.Requantize");
 }
 
+// A scale or zero point that only a run knows: nothing to be computed before.
+TEST(FoldOperands, LeavesParametersThatAreNoConstants) {
+  for (const char* parameters :
+       {"input %s: f32[]\nconst %z: u8[] = {3}\n", "input %z: u8[]\nconst %s: f32[] = {0.5}\n"}) {
+    Graph g = parsed(cat("graph \"g\"\ninput %x: f32[1,4]\n", parameters, R"(
+const %b: u8[4] = {10,3,100,0}
+%d = DequantizeLinear(%b, %s, %z)
+%y = Add(%x, %d)
+output %y
+)"));
+    EXPECT_EQ(ops_of(after_passes(g, fuse_int8_passes())), "DequantizeLinear Add");
+    EXPECT_EQ(ops_of(after_passes(g, fuse_f32_passes())), "DequantizeLinear Add");
+  }
+}
+
 }  // namespace
 }  // namespace quadlane
