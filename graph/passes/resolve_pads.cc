@@ -29,7 +29,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     if (!is_one_of(node.op, {"Conv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool"})) continue;
     std::string mode = node.attrs.string_or("auto_pad", "NOTSET");
     bool has_shape = node.attrs.has("output_shape");
-    if (mode == "NOTSET" && !has_shape) continue;
+    if ((mode == "NOTSET" || mode.empty()) && !has_shape) continue;
     if (node.outputs.size() != 1) continue;
     const Shape &in = g[node.input(0)].type.shape, &out = g[node.output()].type.shape;
     size_t rank = in.size() - 2;

@@ -27,6 +27,17 @@ output %y
   EXPECT_FALSE(g[g.order()[0]].attrs.has("auto_pad"));
 }
 
+// An empty auto_pad is none.
+TEST(ResolvePads, LeavesExplicitPads) {
+  expect_rewrite("resolve_pads", R"(graph "g"
+input %x: f32[1,1,4,4]
+const %w: f32[1,1,3,3] = random(1)
+%y = Conv(%x, %w) auto_pad="" pads=[0,0,1,1] strides=[2,2]
+output %y
+)",
+                 "Conv");
+}
+
 TEST(FoldConstants, ShapeArithmetic) {
   expect_rewrite("fold_constants", R"(graph "g"
 input %x: f32[2,3,4,5]
