@@ -39,7 +39,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     Node move = g[*id];
     const std::vector<NodeId> readers = dequantizers(g, move.output());
     if (readers.empty()) continue;
-    Node dequantize = g[readers[0]];
+    const Node dequantize = with_scalar_params(g, g[readers[0]]);
     std::vector<ValueId> old;
     for (NodeId reader : readers) old.push_back(g[reader].output());
     const size_t moved = move.op == "Concat" ? move.inputs.size() : 1;
@@ -47,7 +47,6 @@ Result<int> run(Graph& g, const OpTable& ops) {
       Node before = dequantize;
       before.name = cat(dequantize.name, ".before_", move.name, i);
       before.inputs[0] = move.inputs[i];
-      before.attrs.erase("axis");
       QL_TRY(move.inputs[i], add_op(g, ops, std::move(before)));
     }
     QL_TRY(ValueId v, replace_with(g, ops, old[0], std::move(move)));

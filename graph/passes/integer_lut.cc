@@ -62,13 +62,14 @@ Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, c
   ValueId last = kNoValue;
   for (Node& node : nodes) {
     ValueId result = node.output();
+    const bool ends = is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"});
+    const bool scalars = !ends || constant_params(g, node, 1)->per_tensor();
     for (ValueId& in : node.inputs) {
       if (in == kNoValue) continue;
-      if (const Tensor* t = g.constant(in); t && !copies.count(in))
-        copies[in] = scratch.add_constant("", t->count() == 1 ? t->reshaped({}) : *t);
-      in = copies[in];
+      const Tensor* t = g.constant(in);
+      in = t ? scratch.add_constant("", scalars ? first_element(*t) : *t) : copies[in];
     }
-    if (is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"})) node.attrs.set("axis", int64_t{channels ? 1 : 0});
+    if (ends) node.attrs.set("axis", int64_t{channels ? 1 : 0});
     QL_TRY(last, add_op(scratch, ops, std::move(node)));
     copies[result] = last;
   }

@@ -44,7 +44,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     Node node = g[id];
     std::vector<Dequantized> inputs = moved_inputs(g, node);
     if (inputs.empty()) continue;
-    Node dequantize = *g.producer(node.input(0));
+    const Node dequantize = with_scalar_params(g, *g.producer(node.input(0)));
     for (size_t i = 0; i < inputs.size(); ++i) node.inputs[i] = inputs[i].q;
     if (node.op == "Pad") {
       node.inputs.resize(std::max<size_t>(node.inputs.size(), 3), kNoValue);
@@ -58,7 +58,6 @@ Result<int> run(Graph& g, const OpTable& ops) {
     NodeId moved = g.add_node(std::move(node), types, names);
     for (size_t i = 0; i < old.size(); ++i) {
       Node dq = dequantize;
-      dq.attrs.erase("axis");  // one scale; the rank may have changed
       dq.name = names[i] + ".dq";
       dq.inputs[0] = g[moved].outputs[i];
       QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, old[i], std::move(dq)));

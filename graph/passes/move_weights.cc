@@ -4,7 +4,7 @@
 // that reads them. It moves whole elements, so it commutes with the dequantization: of one scale always, of a scale for
 // each index of an axis where that is still an axis behind it. The moved constant is then folded.
 #include "graph/passes/list.h"
-#include "graph/passes/rewrite.h"
+#include "graph/passes/quant_match.h"
 
 namespace quadlane {
 namespace {
@@ -57,12 +57,8 @@ Result<int> run(Graph& g, const OpTable& ops) {
     dequantize.inputs[0] = g.add_constant(g[old].name + ".q", std::move(moved[0]));
     dequantize.name = move.name;
     dequantize.attrs.set("axis", *axis);
-    if (elements(g[dequantize.input(1)].type.shape) == 1) {
-      dequantize.attrs.erase("axis");
-      for (size_t i = 1; i < dequantize.inputs.size(); ++i)  // the rank may no longer hold the axis of a list of one
-        if (const Tensor* t = g.constant(dequantize.inputs[i]); t && !t->shape().empty())
-          dequantize.inputs[i] = g.add_constant(cat(dequantize.name, i == 1 ? ".scale" : ".zero"), t->reshaped({}));
-    }
+    if (elements(g[dequantize.input(1)].type.shape) == 1)  // the rank may no longer hold the axis of a list of one
+      dequantize = with_scalar_params(g, std::move(dequantize));
     QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, old, std::move(dequantize)));
     ++rewrites;
   }

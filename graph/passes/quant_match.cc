@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace quadlane {
@@ -20,7 +21,8 @@ std::vector<int32_t> zero_points(const Graph& g, ValueId v) {
 
 template <class T>
 void shrink_if_equal(std::vector<T>& values) {
-  if (std::all_of(values.begin(), values.end(), [&](T v) { return v == values[0]; })) values.resize(1);
+  if (!values.empty() && std::all_of(values.begin(), values.end(), [&](T v) { return v == values[0]; }))
+    values.resize(1);
 }
 
 // Scale and zero point of a Q or DQ node, each one element or as many as `axis` has; empty vectors when not constant.
@@ -32,12 +34,12 @@ QuantParams params_of(const Graph& g, const Node& node, int64_t wanted_axis) {
   int64_t rank = static_cast<int64_t>(shape.size()), axis = node.attrs.int_or("axis", 1);
   if (axis < 0) axis += rank;
   size_t extent = wanted_axis < rank ? static_cast<size_t>(shape[static_cast<size_t>(wanted_axis)]) : 0;
+  shrink_if_equal(p.scale);
+  shrink_if_equal(p.zero);
   for (size_t count : {p.scale.size(), p.zero.size()})
     if (count != 1 && (axis != wanted_axis || count != extent)) return {};
   for (float s : p.scale)
     if (!(s > 0 && s < kInf)) return {};
-  shrink_if_equal(p.scale);
-  shrink_if_equal(p.zero);
   return p;
 }
 
@@ -69,6 +71,20 @@ bool QuantParams::one_scale() const { return scale.size() == 1; }
 std::optional<QuantParams> constant_params(const Graph& g, const Node& node, int64_t axis) {
   QuantParams p = params_of(g, node, axis);
   return p.scale.empty() || p.zero.empty() ? std::nullopt : std::optional(p);
+}
+
+Tensor first_element(const Tensor& t) {
+  Tensor first = *Tensor::allocate({t.dtype(), {}});
+  std::memcpy(first.mutable_data(), t.data(), size_of(t.dtype()));
+  return first;
+}
+
+Node with_scalar_params(Graph& g, Node node) {
+  node.attrs.erase("axis");
+  for (size_t i = 1; i < node.inputs.size(); ++i)
+    if (const Tensor* t = g.constant(node.inputs[i]); t && !t->shape().empty())
+      node.inputs[i] = g.add_constant(cat(node.name, i == 1 ? ".scale" : ".zero"), first_element(*t));
+  return node;
 }
 
 std::optional<Dequantized> dequantized(const Graph& g, ValueId v) {

@@ -16,9 +16,15 @@ struct QuantParams {
   bool one_scale() const;  // all scales are equal
 };
 
-// The constant parameters of a QuantizeLinear or DequantizeLinear node, for all or along `axis`. Empty when they are
-// something else.
+// The constant parameters of a QuantizeLinear or DequantizeLinear node, for all (written once, or equal along any axis)
+// or along `axis`. Empty when they are something else.
 std::optional<QuantParams> constant_params(const Graph&, const Node&, int64_t axis);
+
+// A QuantizeLinear or DequantizeLinear whose constant parameters are all equal, with scalars in the place of lists, so
+// that no axis matters.
+Node with_scalar_params(Graph&, Node);
+// The first element of a constant, as a scalar.
+Tensor first_element(const Tensor&);
 
 // A value that is DequantizeLinear(q) of a u8 activation with constant parameters.
 struct Dequantized {

@@ -328,6 +328,40 @@ output %v
                  "ql.Quantize ql.Lut ql.Lut");
 }
 
+// Parameters written for each channel that are all equal are the ones of the whole value.
+TEST(IntegerLut, EqualParametersOfChannels) {
+  const char* kParameters = R"(graph "g"
+input %x: f32[1,3,4,5]
+const %s: f32[3] = {0.05,0.05,0.05}
+const %z: u8[3] = {128,128,128}
+const %sz: s8[3] = {-8,-8,-8}
+)";
+  expect_integer(cat(kParameters, R"(
+%q = QuantizeLinear(%x, %s, %z) axis=1
+%d = DequantizeLinear(%q, %s, %z) axis=1
+%f = Sigmoid(%d)
+%y = QuantizeLinear(%f, %s, %z) axis=1
+output %y
+)"),
+                 "ql.Quantize ql.Lut");
+  expect_integer(cat(kParameters, R"(
+%q = QuantizeLinear(%x, %s, %z) axis=1
+%d = DequantizeLinear(%q, %s, %z) axis=1
+%m = Transpose(%d) perm=[0,2,3,1]
+%y = QuantizeLinear(%m, %s, %z) axis=3
+output %y
+)"),
+                 "ql.Quantize Transpose");
+  expect_integer(cat(kParameters, R"(
+%q = QuantizeLinear(%x, %s, %sz) axis=1
+%m = Transpose(%q) perm=[0,2,1,3]
+%n = Transpose(%m) perm=[0,2,1,3]
+%y = DequantizeLinear(%n, %s, %sz) axis=1
+output %y
+)"),
+                 "ql.Quantize Transpose Transpose ql.Dequantize");
+}
+
 // Operators that have no integer form stay in floats between their neighbours.
 TEST(IntegerEdges, SoftmaxStaysFloat) {
   expect_integer(cat(kInput, R"(
