@@ -29,22 +29,6 @@ struct IntegerConv {
   std::vector<double> scale;  // s_x * s_w[o]
 };
 
-// The bias in f32: a constant, or a dequantized constant, or nothing.
-std::optional<std::vector<double>> real_bias(const Graph& g, ValueId v, size_t outputs) {
-  if (v == kNoValue) return std::vector<double>(outputs, 0);
-  std::vector<double> bias = floats_of(g, v);
-  if (const Node* dq = producer_of(g, v, "DequantizeLinear")) {
-    const Tensor* q = g.constant(dq->input(0));
-    std::vector<double> scale = floats_of(g, dq->input(1));
-    if (!q || q->dtype() != DType::s32 || scale.empty()) return {};
-    if (scale.size() != 1 && scale.size() != outputs) return {};
-    for (int64_t o = 0; o < q->count(); ++o)
-      bias.push_back(element_as_double(q->view(), o) * scale[scale.size() == 1 ? 0 : static_cast<size_t>(o)]);
-  }
-  if (bias.size() != outputs) return {};
-  return bias;
-}
-
 // Weight element i of `w` belongs to output channel ...
 size_t output_of(const Node& conv, const Shape& w, int64_t group, size_t i) {
   size_t taps = static_cast<size_t>(w[2] * w[3]), second = static_cast<size_t>(w[1]);
@@ -62,11 +46,12 @@ std::optional<IntegerConv> match(const Graph& g, const Node& conv) {
   if (!x || !w) return {};
   size_t outputs = static_cast<size_t>(g[conv.output()].type.shape[1]);
   IntegerConv c{*x, *window, *w};
-  std::optional<std::vector<double>> bias = real_bias(g, conv.input(2), outputs);
-  if (!bias) return {};
+  const std::vector<double> bias =
+      conv.input(2) == kNoValue ? std::vector<double>(outputs, 0) : real_constant(g, conv.input(2));
+  if (bias.size() != outputs) return {};
   for (size_t o = 0; o < outputs; ++o) {
     c.scale.push_back(double{c.x.scale} * c.w.scale[o % c.w.scale.size()]);
-    double level = std::nearbyint((*bias)[o] / c.scale[o]);
+    double level = std::nearbyint(bias[o] / c.scale[o]);
     if (!(std::abs(level) < 2147483647.0)) return {};
     c.bias.push_back(static_cast<int32_t>(level));
   }

@@ -63,24 +63,11 @@ std::optional<Right> right_of(const Graph& g, ValueId v, bool transpose) {
 
 // A constant, dequantized or not, of one element for each column (or one for all).
 std::optional<std::vector<double>> column_constant(const Graph& g, ValueId v, size_t columns) {
-  std::vector<double> values = floats_of(g, v);
-  const Tensor* t = g.constant(v);
-  if (const Node* dq = producer_of(g, v, "DequantizeLinear"); dq && (t = g.constant(dq->input(0)))) {
-    std::vector<double> scale = floats_of(g, dq->input(1));
-    const Tensor* zero = g.constant(dq->input(2));
-    if (scale.empty() || (dq->input(2) != kNoValue && !zero)) return {};
-    for (int64_t i = 0; i < t->count(); ++i) {
-      auto at = [&](int64_t count) { return count == 1 ? 0 : i; };
-      const int64_t scales = static_cast<int64_t>(scale.size());
-      if (scales != 1 && scales != t->count()) return {};
-      const double level =
-          element_as_double(t->view(), i) - (zero ? element_as_double(zero->view(), at(zero->count())) : 0);
-      values.push_back(level * scale[static_cast<size_t>(at(scales))]);
-    }
-  }
-  if (!t || values.empty()) return {};
-  for (size_t i = 0; i + 1 < t->shape().size(); ++i)
-    if (t->shape()[i] != 1) return {};
+  std::vector<double> values = real_constant(g, v);
+  if (values.empty()) return {};
+  const Shape& shape = g[v].type.shape;
+  for (size_t i = 0; i + 1 < shape.size(); ++i)
+    if (shape[i] != 1) return {};
   if (values.size() == 1) values.resize(columns, values[0]);
   return values.size() == columns ? std::optional(values) : std::nullopt;
 }

@@ -166,6 +166,23 @@ std::optional<IntegerWeights> integer_weights(const Graph& g, ValueId v, size_t 
   return IntegerWeights{*std::move(values), p.scale};
 }
 
+std::vector<double> real_constant(const Graph& g, ValueId v) {
+  const Node* dq = producer_of(g, v, "DequantizeLinear");
+  const Tensor* q = dq ? g.constant(dq->input(0)) : nullptr;
+  if (!q) return floats_of(g, v);
+  const std::vector<double> scale = floats_of(g, dq->input(1));
+  const Tensor* zero = g.constant(dq->input(2));  // of the scale's shape
+  if (!zero && dq->input(2) != kNoValue) return {};
+  if (scale.size() != 1 && static_cast<int64_t>(scale.size()) != q->count()) return {};
+  std::vector<double> values;
+  for (int64_t i = 0; i < q->count(); ++i) {
+    const int64_t at = scale.size() == 1 ? 0 : i;
+    const double level = element_as_double(q->view(), i) - (zero ? element_as_double(zero->view(), at) : 0);
+    values.push_back(level * scale[static_cast<size_t>(at)]);
+  }
+  return values;
+}
+
 bool sums_fit_int32(const Tensor& w, const std::vector<int32_t>& bias, const std::function<size_t(size_t)>& output_of) {
   std::vector<int64_t> sum;
   for (int32_t b : bias) sum.push_back(std::abs(int64_t{b}));

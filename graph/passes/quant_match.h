@@ -70,6 +70,10 @@ struct IntegerWeights {
 };
 std::optional<IntegerWeights> integer_weights(const Graph&, ValueId v, size_t axis);
 
+// The elements of an f32 constant, or of a constant that is dequantized by one scale or one for each element. Empty
+// when it is something else.
+std::vector<double> real_constant(const Graph&, ValueId v);
+
 // Whether |bias| + 255 * sum |w| stays below 2^31 for every output, so that no sum of products with bytes leaves int32.
 // output_of(i): the output that weight element i belongs to.
 bool sums_fit_int32(const Tensor& w, const std::vector<int32_t>& bias, const std::function<size_t(size_t)>& output_of);

@@ -92,6 +92,19 @@ output %y2
   EXPECT_EQ(g[g.order().back()].attrs.int_or("residual_zero", -1), 120);
 }
 
+TEST(IntegerConv, BiasWithAZeroPoint) {
+  Graph g = expect_integer(cat(kInput, R"(
+const %off: s32[6] = {100,2000,-3000,0,-7,50}
+%dc = DequantizeLinear(%b, %bs, %off) axis=0
+%c = Conv(%d, %dw, %dc)
+%y = QuantizeLinear(%c, %t, %u)
+output %y
+)"),
+                           "ql.Quantize ql.Conv");
+  EXPECT_EQ(to_ints(g.constant(node_of(g, "ql.Conv").input(2))->view()),
+            (std::vector<int64_t>{0, -4000, 6000, 0, 14, 0}));
+}
+
 // Signs survive the scales, so a PRelu or LeakyRelu in front of the quantization is the convolution's.
 TEST(IntegerConv, Slopes) {
   Graph g = expect_integer(cat(kInput, R"(
