@@ -4,7 +4,8 @@
 // For bytes of one scale on the left, and on the right bytes of one scale or constant ones of a scale for each column:
 //   sum s_a (a - z_a) s_b[j] (b - z_b[j]) + c[j] = s_a s_b[j] (sum (a - z_a) (b - z_b[j]) + c[j] / (s_a s_b[j]))
 // Gemm likewise, its alpha in the scale, a constant B transposed beforehand. Behind it a Relu or Clip narrows the
-// output's range. Without a QuantizeLinear the result is f32 and c is added as it is.
+// output's range. Without a QuantizeLinear the result is f32 and c is added as it is. Declined where a sum might leave
+// int32.
 #include <cmath>
 
 #include "graph/passes/list.h"
@@ -115,11 +116,25 @@ std::optional<std::vector<int32_t>> levels(const IntegerMatMul& m) {
   return bias;
 }
 
+// Whether no sum, its bias with it, leaves int32: products are 255 * 255 at most, with this constant 255 * |b - z_b|.
+bool sums_fit(const IntegerMatMul& m, const std::vector<int32_t>& bias, int64_t depth) {
+  int64_t most = 0;
+  for (int32_t b : bias) most = std::max(most, std::abs(int64_t{b}));
+  if (most + 255 * 255 * depth < int64_t{1} << 31 || m.scale.empty()) return true;
+  if (!m.b.constant) return false;
+  const std::vector<int32_t> zero(m.b.zero.begin(), m.b.zero.end());
+  const std::optional<Tensor> b = centered_bytes(*m.b.constant, zero, m.b.constant->shape().size() - 1);
+  const size_t columns = m.scale.size(), matrix = static_cast<size_t>(depth) * columns;
+  std::vector<int32_t> biases(static_cast<size_t>(m.b.constant->count()) / matrix * columns, 0);
+  for (size_t i = 0; i < biases.size() && !bias.empty(); ++i) biases[i] = bias[i % columns];
+  return b && sums_fit_int32(*b, biases, [&](size_t i) { return i / matrix * columns + i % columns; });
+}
+
 std::optional<Node> make_node(Graph& g, const Node& from, const IntegerMatMul& m, const QuantizedOutput* out) {
   const Shape columns{static_cast<int64_t>(m.scale.size())};
   Node node{from.name, "ql.MatMul", {}, {m.a.q, m.b.q, kNoValue}};
-  std::optional<std::vector<int32_t>> bias = levels(m);
-  if (out && !bias) return {};
+  const std::optional<std::vector<int32_t>> bias = out ? levels(m) : std::vector<int32_t>();
+  if (!bias || !sums_fit(m, *bias, g[m.a.q].type.shape.back())) return {};
   if (m.b.constant) node.inputs[1] = g.add_constant(from.name + ".b", *m.b.constant);
   std::vector<double> mult = m.scale;
   if (out)

@@ -89,6 +89,30 @@ output %y
                  "ql.Quantize ql.Quantize ql.MatMul");
 }
 
+// 255 * 255 for each of the products is the most that two activations can make, 255 * sum |b| with a constant.
+TEST(IntegerMatMul, DeclinesSumsThatMightOverflow) {
+  auto product = [](int depth, const char* right) {
+    return ops_of(fused_int8(parsed(cat(R"(graph "g"
+input %x: f32[1,)",
+                                        depth, "]\ninput %x2: f32[", depth, R"(,1]
+const %s: f32[] = {0.02}
+const %z: u8[] = {0}
+const %w: u8[)",
+                                        depth, R"(,1] = random(1)
+%q = QuantizeLinear(%x, %s, %z)
+%d = DequantizeLinear(%q, %s, %z)
+%q2 = QuantizeLinear(%x2, %s, %z)
+%d2 = DequantizeLinear(%q2, %s, %z)
+%dw = DequantizeLinear(%w, %s, %z)
+%m = MatMul(%d, )",
+                                        right, ")\noutput %m\n"))));
+  };
+  EXPECT_EQ(product(33025, "%d2"), "ql.Quantize ql.Quantize ql.MatMul");
+  EXPECT_EQ(product(33026, "%d2"), "ql.Quantize ql.Dequantize ql.Quantize ql.Dequantize MatMul");
+  EXPECT_EQ(product(60000, "%dw"), "ql.Quantize ql.MatMul");
+  EXPECT_EQ(product(75000, "%dw"), "ql.Quantize ql.Dequantize MatMul");
+}
+
 // Operator form of a signed model: the bytes are pooled before they are dequantized.
 TEST(HoistDequantize, SignedPoolAndConcatBecomeUnsigned) {
   expect_integer(R"(graph "g"
