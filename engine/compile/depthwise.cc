@@ -9,6 +9,8 @@
 namespace quadlane::compile {
 namespace {
 
+constexpr int64_t kAnyPitch = 1 << 16;  // more than the taps of a row reach over
+
 // Where the bytes of a result plane come from.
 struct Source {
   uint32_t plane = 0;                       // in the phases' lists
@@ -98,7 +100,10 @@ bool is_depthwise(const ConvOperands& op, const std::vector<PlanarValue>& phases
   DepthwiseSpec spec;
   spec.isa = Isa::avx2;
   spec.step = walk.pixels, spec.w = 1;
-  for (const ConvSection& section : sections) spec.taps.emplace_back(section.taps.size(), 0);
+  for (const ConvSection& section : sections) {  // neighbours in a row share a group; the pitch is not known yet
+    std::vector<int64_t>& taps = spec.taps.emplace_back();
+    for (const ConvTap& tap : section.taps) taps.push_back((tap.dy * kAnyPitch + tap.dx) * kPixelBytes);
+  }
   if (!check(spec).ok()) return false;
   const PlanarValue& x = phases[0];
   if (op.outputs == op.inputs) return !residual || in_order(x, op.inputs);

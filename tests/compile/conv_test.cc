@@ -240,6 +240,15 @@ TEST(ConvPlan, DepthwiseAvx512) {
     for (unsigned seed = 2000; seed <= 2030; ++seed) expect_agreement(depthwise_problem(seed), isa);
 }
 
+// 17 rows of 15 taps are more groups than a depthwise kernel takes: four in each row.
+TEST(ConvPlan, DepthwiseOfTooManyTaps) {
+  Problem p;
+  p.c = p.o = p.group = 4, p.h = p.w = 20, p.kh = 17, p.kw = 15;
+  for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) expect_agreement(p, isa);
+  p.sh = p.sw = 2, p.kh = p.kw = 9;  // and 27, where every row is for itself
+  for (Isa isa : {Isa::avx2, Isa::avx512_vnni}) expect_agreement(p, isa);
+}
+
 // Few channels: columns become channels (fold_columns.h).
 Problem first_layer_problem(unsigned seed) {
   Problem p = random_problem(seed);
