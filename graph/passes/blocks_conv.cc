@@ -75,7 +75,7 @@ std::optional<Blocks> blocks_of(const Graph& g, const Node& node) {
       for (int64_t j = 0; j < blocks.size[1]; ++j) blocks.places.push_back({i, j});
     return blocks;
   }
-  if (node.op != "Concat" || node.attrs.int_or("axis", 1) != 1) return {};
+  if (node.op != "Concat" || axis_of(g, node) != 1) return {};
   for (ValueId part : node.inputs) {
     const std::optional<Block> block = block_of(g, part);
     if (!block) return {};

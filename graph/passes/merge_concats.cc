@@ -8,11 +8,6 @@
 namespace quadlane {
 namespace {
 
-int64_t axis_of(const Graph& g, const Node& node) {
-  int64_t axis = node.attrs.int_or("axis", 1), rank = static_cast<int64_t>(g[node.output()].type.shape.size());
-  return axis < 0 ? axis + rank : axis;
-}
-
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {

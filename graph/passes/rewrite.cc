@@ -14,6 +14,11 @@ NodeId only_user(const Graph& g, ValueId v) {
   return use ? use->node : kNoNode;
 }
 
+int64_t axis_of(const Graph& g, const Node& node) {
+  const int64_t axis = node.attrs.int_or("axis", 1);
+  return axis < 0 ? axis + static_cast<int64_t>(g[node.output()].type.shape.size()) : axis;
+}
+
 bool is_one_of(std::string_view op, std::initializer_list<std::string_view> ops) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }

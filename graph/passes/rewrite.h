@@ -12,6 +12,8 @@ namespace quadlane {
 const Node* producer_of(const Graph&, ValueId v, std::string_view op);
 // The node that alone uses `v` (which is no graph output) as its input `input`, or kNoNode.
 NodeId only_user(const Graph&, ValueId v);
+// The attribute `axis` (default 1) of a node like Concat, counted from the front.
+int64_t axis_of(const Graph&, const Node&);
 bool is_one_of(std::string_view op, std::initializer_list<std::string_view> ops);
 
 // An f32 constant that broadcasts over a value of shape `like` along its channels (axis 1) only, one element for each

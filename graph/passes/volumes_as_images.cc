@@ -154,8 +154,7 @@ Lifted lift_concat(ImageForm& form, const Node& node) {
   Graph& g = form.graph();
   const auto y = VolumeShape::of(g, node.output());
   if (!y) return kStays;
-  int64_t axis = node.attrs.int_or("axis", 1);
-  if (axis < 0) axis += static_cast<int64_t>(y->rank);
+  const int64_t axis = axis_of(g, node);
   if (axis != 1 && !(axis == 2 && y->rank == 5)) return kStays;
   std::vector<ValueId> images;
   bool any = false;

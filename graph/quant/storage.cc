@@ -22,7 +22,7 @@ bool producer_takes_clamp(const Graph& g, ValueId x) {
 Storing storing_of(const Graph& g, ValueId v) {
   const Node* node = g.producer(v);
   if (!node || node->outputs.size() != 1) return Storing::quantize;
-  if (node->op == "Concat" && node->attrs.int_or("axis", 1) == 1) {
+  if (node->op == "Concat" && axis_of(g, *node) == 1) {
     bool constants = std::any_of(node->inputs.begin(), node->inputs.end(), [&](ValueId in) { return g.constant(in); });
     return constants ? Storing::quantize : Storing::move;
   }

@@ -416,6 +416,8 @@ TEST(BlocksConv, SlicesBecomeAStride) {
     expect_rewrite("blocks_conv",
                    cat(kFocus, "%c = Concat(%ee, %oe, %eo, %oo) axis=1\n%y = Conv(%c, %w, %b) ", conv, "\noutput %y\n"),
                    "Conv");
+  expect_rewrite("blocks_conv",
+                 cat(kFocus, "%c = Concat(%ee, %oe, %eo, %oo) axis=-3\n%y = Conv(%c, %w, %b)\noutput %y\n"), "Conv");
   expect_rewrite("blocks_conv", R"(graph "g"
 input %x: f32[1,2,6,9]
 const %w: f32[4,18,2,1] = random(1)

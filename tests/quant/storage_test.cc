@@ -88,7 +88,7 @@ const %w2: f32[2,7,3,3] = random(2)
 const %two: f32[4] = {1.0,1.0,2.0,2.0}
 %a = Conv(%x, %w) pads=[1,1,1,1]
 %r = Relu(%a)
-%h = Concat(%r, %x) axis=1
+%h = Concat(%r, %x) axis=-3
 %m = MaxPool(%h) kernel_shape=[2,2] strides=[2,2]
 %u = Resize(%m, _, %two) mode="linear"
 %y = Conv(%u, %w2) pads=[1,1,1,1]
