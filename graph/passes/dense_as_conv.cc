@@ -87,12 +87,9 @@ std::vector<float> channels_first(const std::vector<float>& w, const Shape& imag
 }
 
 // A function of each element, with constants for all at most.
-bool is_function(const Graph& g, const Node& node) {
-  if (!is_one_of(node.op, {"Relu", "Clip", "LeakyRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
-                           "Softplus", "Softsign", "Gelu", "Mish"}))
-    return false;
-  return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
-                     [&](ValueId v) { return v == kNoValue || scalar_constant(g, v); });
+bool takes_scalars(const Graph& g, const Node& node) {
+  return is_function(node.op) && std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                                             [&](ValueId v) { return v == kNoValue || scalar_constant(g, v); });
 }
 
 // The batch stays open in every shape: 0 copies it.
@@ -119,7 +116,7 @@ Status rewrite(Graph& g, const OpTable& ops, const Node& node, Dense dense) {
   conv.attrs.set("kernel_shape", std::vector<int64_t>{kernel[2], kernel[3]});
   conv.attrs.set("pads", std::vector<int64_t>{0, 0, 0, 0});
   QL_TRY(ValueId result, add_op(g, ops, std::move(conv), g[dense.last].name + "_image"));
-  for (NodeId user = only_user(g, dense.last); user != kNoNode && is_function(g, g[user]);
+  for (NodeId user = only_user(g, dense.last); user != kNoNode && takes_scalars(g, g[user]);
        user = only_user(g, dense.last)) {
     Node function = g[user];
     dense.last = function.output();

@@ -13,14 +13,6 @@
 namespace quadlane {
 namespace {
 
-bool is_elementwise(std::string_view op) {
-  return is_one_of(op, {"Abs",      "Add",        "Ceil",  "Celu",  "Clip",        "Div",       "Elu",
-                        "Erf",      "Exp",        "Floor", "Gelu",  "HardSigmoid", "HardSwish", "LeakyRelu",
-                        "Log",      "Max",        "Min",   "Mish",  "Mul",         "Neg",       "PRelu",
-                        "Pow",      "Reciprocal", "Relu",  "Round", "Selu",        "Sigmoid",   "Sign",
-                        "Softplus", "Softsign",   "Sqrt",  "Sub",   "Swish",       "Tanh",      "ThresholdedRelu"});
-}
-
 // The nodes between the QuantizeLinear and the one dequantized value, producers last.
 struct Function {
   std::vector<NodeId> nodes;

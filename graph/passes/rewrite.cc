@@ -23,6 +23,18 @@ bool is_one_of(std::string_view op, std::initializer_list<std::string_view> ops)
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
+bool is_function(std::string_view op) {
+  return is_one_of(op,
+                   {"Abs",   "Ceil",        "Celu",           "Clip",      "Elu",  "Erf",      "Exp",      "Floor",
+                    "Gelu",  "HardSigmoid", "HardSwish",      "LeakyRelu", "Log",  "Mish",     "Neg",      "Reciprocal",
+                    "Relu",  "Round",       "Selu",           "Sigmoid",   "Sign", "Softplus", "Softsign", "Sqrt",
+                    "Swish", "Tanh",        "ThresholdedRelu"});
+}
+
+bool is_elementwise(std::string_view op) {
+  return is_function(op) || is_one_of(op, {"Add", "Div", "Max", "Min", "Mul", "PRelu", "Pow", "Sub"});
+}
+
 std::optional<std::vector<double>> channel_constant(const Graph& g, ValueId v, const Shape& like) {
   const Tensor* t = g.constant(v);
   if (!t || t->dtype() != DType::f32 || like.size() < 2 || t->shape().size() > like.size()) return {};

@@ -15,6 +15,10 @@ NodeId only_user(const Graph&, ValueId v);
 // The attribute `axis` (default 1) of a node like Concat, counted from the front.
 int64_t axis_of(const Graph&, const Node&);
 bool is_one_of(std::string_view op, std::initializer_list<std::string_view> ops);
+// Operators that compute each element from one; further inputs, if any, are scalars.
+bool is_function(std::string_view op);
+// Those, and the ones that compute each element from two or more.
+bool is_elementwise(std::string_view op);
 
 // An f32 constant that broadcasts over a value of shape `like` along its channels (axis 1) only, one element for each
 // channel. Empty when it is no such constant.

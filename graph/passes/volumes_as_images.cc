@@ -9,35 +9,6 @@
 namespace quadlane {
 namespace {
 
-// Operators of one value, applied to each element alone; further inputs are scalars.
-bool is_unary(const Node& node) {
-  return is_one_of(node.op, {"Relu",
-                             "LeakyRelu",
-                             "Clip",
-                             "Sigmoid",
-                             "HardSigmoid",
-                             "HardSwish",
-                             "Tanh",
-                             "Elu",
-                             "Selu",
-                             "Celu",
-                             "Softplus",
-                             "Softsign",
-                             "Gelu",
-                             "Mish",
-                             "Erf",
-                             "Exp",
-                             "Log",
-                             "Sqrt",
-                             "Abs",
-                             "Neg",
-                             "Reciprocal",
-                             "Floor",
-                             "Ceil",
-                             "Round",
-                             "QuantizeLinear",
-                             "DequantizeLinear"});
-}
 bool is_arithmetic(const Node& node) { return is_one_of(node.op, {"Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu"}); }
 
 // A constant for each channel (or one for all) as an operand of the image; nullopt when it is neither.
@@ -186,7 +157,7 @@ Lifted lift(ImageForm& form, const Node& node) {
   if (node.op == "InstanceNormalization") return lift_instance_norm(form, node);
   if (node.op == "Concat") return lift_concat(form, node);
   if (is_arithmetic(node)) return lift_arithmetic(form, node);
-  if (is_unary(node)) return lift_unary(form, node);
+  if (is_function(node.op) || is_one_of(node.op, {"QuantizeLinear", "DequantizeLinear"})) return lift_unary(form, node);
   return kStays;
 }
 

@@ -41,18 +41,11 @@ Storing storing_of(const Graph& g, ValueId v) {
   return plain && spatial && (mode == "nearest" || mode == "linear") ? Storing::resample : Storing::quantize;
 }
 
-bool is_elementwise(const Node& node) {
-  return is_one_of(node.op,
-                   {"Abs", "Clip", "Elu",     "Erf",      "Exp",  "HardSigmoid", "HardSwish", "LeakyRelu", "Neg",
-                    "Pow", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh",        "Add",       "Sub",       "Mul",
-                    "Div", "Max",  "Min",     "Gelu",     "Mish", "Selu",        "PRelu",     "Softsign"});
-}
-
 // The one value a chain or small graph of elementwise operators with scalar constants is a function of.
 bool function_root(const Graph& g, ValueId v, ValueId top, ValueId& root, int depth = 0) {
   if (v == kNoValue || scalar_constant(g, v)) return true;
   const Node* node = g.producer(v);
-  bool inner = node && is_elementwise(*node) && depth < 8 && !g.is_output(v) && (v == top || g.single_use(v));
+  bool inner = node && is_elementwise(node->op) && depth < 8 && !g.is_output(v) && (v == top || g.single_use(v));
   if (!inner || (node->op == "Clip" && v != top && !producer_takes_clamp(g, node->input(0)))) {
     if (root != kNoValue && root != v) return false;
     root = v;
@@ -181,7 +174,7 @@ class Planner {
       return;
     }
     ValueId root = kNoValue;
-    if (is_elementwise(*node) && function_root(g_, before, before, root) && root != kNoValue && root != before)
+    if (is_elementwise(node->op) && function_root(g_, before, before, root) && root != kNoValue && root != before)
       demand_function(v, root);
   }
   void demand_function(ValueId v, ValueId root) {
@@ -222,7 +215,7 @@ class Planner {
       const ValueId out = g_[use.node].outputs[0];
       auto stored = plan_.stored.find(out);
       if (stored == plan_.stored.end())
-        return is_elementwise(g_[use.node]) && g_[use.node].outputs.size() == 1 && inside_tables_of(v, out);
+        return is_elementwise(g_[use.node].op) && g_[use.node].outputs.size() == 1 && inside_tables_of(v, out);
       return stored->second.how != Storing::quantize || is_table_of(v, out);
     });
   }
@@ -235,7 +228,7 @@ class Planner {
     return std::all_of(g_[inner].uses.begin(), g_[inner].uses.end(), [&](const Use& use) {
       const ValueId out = g_[use.node].outputs[0];
       if (plan_.stored.count(out)) return is_table_of(root, out);
-      return is_elementwise(g_[use.node]) && inside_tables_of(root, out);
+      return is_elementwise(g_[use.node].op) && inside_tables_of(root, out);
     });
   }
 

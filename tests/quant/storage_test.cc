@@ -128,6 +128,24 @@ output %y
   }
 }
 
+// Every function that integer_lut makes a table of is one of a stored value.
+TEST(Storage, FunctionsReadBytes) {
+  for (const char* function : {"Swish", "Celu", "ThresholdedRelu", "Round", "Tanh"}) {
+    Planned p = planned(cat(R"(graph "g"
+input %x: f32[1,3,8,8]
+const %w: f32[3,3,3,3] = random(1)
+%a = Conv(%x, %w) pads=[1,1,1,1]
+%r = )",
+                            function, R"((%a)
+%y = Conv(%r, %w) pads=[1,1,1,1]
+output %y
+)"));
+    EXPECT_TRUE(p.has_source("a")) << function;
+    EXPECT_EQ(ops_of(fused_int8(quantized(p.graph, profile_of(p.graph, 4)))), "ql.Quantize ql.Conv ql.Lut ql.Conv")
+        << function;
+  }
+}
+
 TEST(Storage, ResidualSumsHaveOneScale) {
   Planned p = planned(R"(graph "g"
 input %x: f32[1,3,8,8]
