@@ -1,7 +1,8 @@
 // merge_activations: Clip(x, 0, inf)  =>  Relu(x);  Relu(Clip(x, lo, hi))  =>  Clip(x, max(lo, 0), hi)
 //
 // Relu and Clip are clamps, and a clamp of a clamp is one clamp: clamp(clamp(x, a, b), c, d) has the bounds
-// clamp(a, c, d) and clamp(b, c, d). LeakyRelu(alpha 0) is a Relu; Max and Min with a scalar constant are clamps.
+// clamp(a, c, d) and clamp(b, c, d). LeakyRelu(alpha 0) is a Relu; Max and Min with a scalar constant are clamps. A
+// Clip written without a bound has none: one that is an infinity at the other end stays what it is.
 #include <algorithm>
 #include <limits>
 
@@ -16,6 +17,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 struct Clamp {
   ValueId x = kNoValue;
   double lo = -kInf, hi = kInf;
+
+  bool proper() const { return lo <= hi && lo < kInf && hi > -kInf; }
 };
 
 bool bound(const Graph& g, ValueId v, double& value) {
@@ -32,14 +35,14 @@ std::optional<Clamp> as_clamp(const Graph& g, const Node& node) {
     c.lo = 0;
     return c;
   }
-  if (node.op == "Clip" && bound(g, node.input(1), c.lo) && bound(g, node.input(2), c.hi) && c.lo <= c.hi) return c;
+  if (node.op == "Clip" && bound(g, node.input(1), c.lo) && bound(g, node.input(2), c.hi) && c.proper()) return c;
   if (is_one_of(node.op, {"Max", "Min"}) && node.inputs.size() == 2)
     for (size_t side : {0u, 1u}) {
       std::optional<double> k = scalar_constant(g, node.input(1 - side));
       c.x = node.input(side);
       if (!k || g.constant(c.x) || g[c.x].type != g[node.output()].type) continue;
       (node.op == "Max" ? c.lo : c.hi) = *k;
-      return c;
+      return c.proper() ? std::optional(c) : std::nullopt;
     }
   return {};
 }

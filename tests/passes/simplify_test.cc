@@ -177,6 +177,20 @@ output %b
                  "Clip");
 }
 
+// No Clip says what a bound at the wrong end of the numbers does.
+TEST(MergeActivations, LeavesBoundsAtTheWrongEnd) {
+  expect_rewrite("merge_activations", R"(graph "g"
+input %x: f32[64]
+const %most: f32[] = {inf}
+const %least: f32[] = {-inf}
+%a = Max(%x, %most)
+%b = Min(%x, %least)
+output %a
+output %b
+)",
+                 "Max Min");
+}
+
 TEST(MergeConcats, SingleUseOnly) {
   expect_rewrite("merge_concats", R"(graph "g"
 input %x: f32[1,2,3]
