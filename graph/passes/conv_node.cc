@@ -13,19 +13,22 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 // Beyond this a threshold is the quotient of a shift and a scale that is as good as 0.
 constexpr double kLargestThreshold = 1e30;
 
+struct Clamp {
+  double lo = -kInf, hi = kInf;
+};
+
 // Relu or Clip with constant bounds.
-bool read_clamp(const Graph& g, const Node& node, double& lo, double& hi) {
-  lo = -kInf, hi = kInf;
-  if (node.op == "Relu") lo = 0;
-  if (node.op == "Relu") return true;
-  if (node.op != "Clip") return false;
+std::optional<Clamp> read_clamp(const Graph& g, const Node& node) {
+  Clamp clamp;
+  if (node.op == "Relu") return Clamp{0, kInf};
+  if (node.op != "Clip") return {};
   for (size_t i : {1u, 2u}) {
     if (node.input(i) == kNoValue) continue;
     std::optional<double> bound = scalar_constant(g, node.input(i));
-    if (!bound) return false;
-    (i == 1 ? lo : hi) = *bound;
+    if (!bound) return {};
+    (i == 1 ? clamp.lo : clamp.hi) = *bound;
   }
-  return lo <= hi;
+  return clamp.lo <= clamp.hi ? std::optional(clamp) : std::nullopt;
 }
 
 }  // namespace
@@ -62,10 +65,12 @@ PreActivation pre_activation(const Graph& g, ValueId v) {
   p.x = v;
   p.lo = -kInf, p.hi = kInf;
   size_t channels = static_cast<size_t>(g[v].type.shape[1]);
-  if (const Node* node = g.producer(p.x); node && read_clamp(g, *node, p.lo, p.hi)) {
-    p.x = node->input(0);
-    p.clamps = true;
-  }
+  if (const Node* node = g.producer(v))
+    if (const std::optional<Clamp> clamp = read_clamp(g, *node)) {
+      p.x = node->input(0);
+      p.lo = clamp->lo, p.hi = clamp->hi;
+      p.clamps = true;
+    }
   p.scale.assign(channels, 1);
   p.shift.assign(channels, 0);
   if (const Node* node = g.producer(p.x))

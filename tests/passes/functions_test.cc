@@ -1,4 +1,5 @@
 // Patterns of activations, channel permutations and normalizations as exporters write them.
+#include "graph/passes/conv_node.h"
 #include "tests/passes/pass_check.h"
 
 namespace quadlane {
@@ -121,6 +122,21 @@ TEST(GroupNorm, TakesScaleAndBias) {
         twice = after_pass(after_pass(once, "group_norm"), "group_norm");
   EXPECT_EQ(ops_of(twice), "GroupNormalization") << print(twice);
   EXPECT_LT(f32_difference(twice, b.graph), 1e-5);
+}
+
+// A Clip with a bound that only a run knows leaves no half of itself.
+TEST(PreActivation, NeedsBothBounds) {
+  const Graph g = parsed(R"(graph "g"
+input %x: f32[1,3,4,4]
+input %hi: f32[]
+const %zero: f32[] = {0.0}
+%y = Clip(%x, %zero, %hi)
+output %y
+)");
+  const PreActivation p = pre_activation(g, g.outputs()[0]);
+  EXPECT_EQ(p.x, g.outputs()[0]);
+  EXPECT_FALSE(p.clamps);
+  EXPECT_LT(p.lo, 0);
 }
 
 }  // namespace
