@@ -39,7 +39,7 @@ int filled_kind(const AttributeProto& a) {
 
 Result<Attr> attr_from_proto(const AttributeProto& a, const TensorReadOptions& options) {
   if (a.has_ref_attr_name() && !a.ref_attr_name().empty())
-    return unsupported("refers to function attribute '", a.ref_attr_name(), "', functions are not supported");
+    return invalid_model("refers to function attribute '", a.ref_attr_name(), "' outside a function");
   int filled = filled_kind(a);
   // Files of IR version 1 declare no kind. An empty list or a zero that was left out fills no field.
   int kind = a.type() == AttributeProto::UNDEFINED ? filled : static_cast<int>(a.type());
@@ -55,7 +55,7 @@ Result<Attr> attr_from_proto(const AttributeProto& a, const TensorReadOptions& o
       QL_TRY(Tensor tensor, tensor_from_proto(a.t(), options));
       return Attr(std::move(tensor));
     }
-    case AttributeProto::GRAPH: return unsupported("is a subgraph, control flow is not supported");
+    case AttributeProto::GRAPH: return unsupported("is a subgraph, only If, Loop and Scan take one");
     case AttributeProto::UNDEFINED: return invalid_model("holds no value, or several");
     default: return unsupported("is ", kind_name(kind), ", which is not supported");
   }

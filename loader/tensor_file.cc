@@ -19,13 +19,4 @@ Result<Tensor> read_tensor_pb(const std::string& path) {
   });
 }
 
-Status write_tensor_pb(const std::string& path, const Tensor& tensor, const std::string& name) {
-  return guarded([&]() -> Status {
-    onnx::TensorProto proto;
-    tensor_to_proto(tensor, name, &proto);
-    std::string bytes = proto.SerializeAsString();
-    return write_whole_file(path, std::as_bytes(std::span(bytes)));
-  });
-}
-
 }  // namespace quadlane

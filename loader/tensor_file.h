@@ -9,6 +9,5 @@ namespace quadlane {
 
 // bfloat16 is read as f32; every other type we have as it is.
 Result<Tensor> read_tensor_pb(const std::string& path);
-Status write_tensor_pb(const std::string& path, const Tensor&, const std::string& name = {});
 
 }  // namespace quadlane

@@ -79,7 +79,7 @@ Status eval_global(const OpContext& ctx, std::span<const MutView> out) {
 
 void append_ql_pool_ops(std::vector<OpDef>& defs) {
   defs.push_back({"ql.AveragePool", 1, 1, 1,
-                  "ceil_mode count_include_pad in_zero kernel_shape mult out_hi out_lo out_zero pads strides",
+                  "count_include_pad in_zero kernel_shape mult out_hi out_lo out_zero pads strides",
                   infer_average, eval_average});
   defs.push_back({"ql.GlobalAveragePool", 1, 1, 1, "in_zero mult out_hi out_lo out_zero", infer_global, eval_global});
 }

@@ -39,17 +39,4 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& buffers) {
   return plan;
 }
 
-size_t peak_live_bytes(const std::vector<Lifetime>& buffers) {
-  int last = 0;
-  for (const Lifetime& b : buffers) last = std::max(last, b.last_step);
-  size_t peak = 0;
-  for (int step = 0; step <= last; ++step) {
-    size_t live = 0;
-    for (const Lifetime& b : buffers)
-      if (b.first_step <= step && step <= b.last_step) live += round_up(b.bytes);
-    peak = std::max(peak, live);
-  }
-  return peak;
-}
-
 }  // namespace quadlane::run

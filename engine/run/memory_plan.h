@@ -23,7 +23,4 @@ inline constexpr size_t kArenaAlignment = 64;
 // (the largest sum of sizes alive at one step) on convolutional networks; exact optimality is NP-hard.
 MemoryPlan plan_memory(const std::vector<Lifetime>& buffers);
 
-// The lower bound itself, for reports and tests.
-size_t peak_live_bytes(const std::vector<Lifetime>& buffers);
-
 }  // namespace quadlane::run

@@ -12,8 +12,7 @@ namespace quadlane {
 
 // How many of alpha and beta it reads.
 int activation_parameters(Activation);
-// The most vector registers beside v that it needs, and those that this one needs.
-inline constexpr int kActivationTemps = 3;
+// How many vector registers it needs beside v.
 int activation_temps(Activation);
 
 // v = f(v). `temps` are at least activation_temps() registers, whose contents are lost; alpha and beta are vector

@@ -168,11 +168,11 @@ TEST(LoadError, Attributes) {
   reference.set_name("axis");
   reference.set_ref_attr_name("outer");
   EXPECT_EQ(with(reference),
-            "node 'f' (Softmax): attribute 'axis': refers to function attribute 'outer', functions are not supported");
+            "node 'f' (Softmax): attribute 'axis': refers to function attribute 'outer' outside a function");
   onnx::AttributeProto body;
   body.set_name("body");
   body.set_type(onnx::AttributeProto::GRAPH);
-  EXPECT_EQ(with(body), "node 'f' (Softmax): attribute 'body': is a subgraph, control flow is not supported");
+  EXPECT_EQ(with(body), "node 'f' (Softmax): attribute 'body': is a subgraph, only If, Loop and Scan take one");
   ModelBuilder twice(11);
   twice.input("x", {2, 2}).output("y");
   twice.node("Softmax", {"x"}, {"y"}, {attribute("axis", int64_t{1}), attribute("axis", int64_t{1})}, "f");

@@ -11,6 +11,19 @@ bool overlap(const Lifetime& a, size_t at, const Lifetime& b, size_t bt) {
   return a.first_step <= b.last_step && b.first_step <= a.last_step && at < bt + b.bytes && bt < at + a.bytes;
 }
 
+// The largest sum of sizes alive at one step.
+size_t peak_live_bytes(const std::vector<Lifetime>& buffers) {
+  size_t peak = 0;
+  for (const Lifetime& at : buffers) {  // a peak begins with a buffer
+    size_t live = 0;
+    for (const Lifetime& b : buffers)
+      if (b.first_step <= at.first_step && at.first_step <= b.last_step)
+        live += (b.bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+    peak = std::max(peak, live);
+  }
+  return peak;
+}
+
 TEST(MemoryPlan, BuffersAliveTogetherNeverOverlap) {
   std::mt19937 rng(3);
   for (int round = 0; round < 200; ++round) {
