@@ -34,8 +34,8 @@ Status eval_dynamic(const OpContext& ctx, std::span<const MutView> out) {
     hi = std::max(hi, x[i]);
   }
   const DynamicScale d = dynamic_scale(lo, hi);
-  *out[1].as<float>() = d.scale;
-  *out[2].as<uint8_t>() = d.zero;
+  if (out.size() > 1) *out[1].as<float>() = d.scale;
+  if (out.size() > 2) *out[2].as<uint8_t>() = d.zero;
   for (int64_t i = 0; i < count; ++i) {
     const float v = x[i] / d.scale;
     out[0].as<uint8_t>()[i] = v != v ? d.zero : rq(v, d.zero, 0, 255);

@@ -6,6 +6,7 @@
 namespace quadlane::compile {
 
 Result<Verdict> lower_dense_dynamic_quantize(Lowering& l, const Node& node) {
+  if (node.outputs.size() != 3) return declined("scale or zero point is not asked for");
   constexpr int64_t kChunkElements = 1 << 14, kMaxChunks = 64;
   QL_TRY(DenseOperands d, dense_operands(l, node));
   const int64_t count = d.in[0].type.count();

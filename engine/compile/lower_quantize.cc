@@ -238,6 +238,7 @@ Status emit_dynamic_quantize(Lowering& l, Emitter& e, const std::string& name, c
 Result<Verdict> lower_dynamic_quantize(Lowering& l, const Node& node) {
   const TensorType& type = l.graph.at(node.output()).type;
   if (!can_be_planar(type)) return declined("only 4-dimensional values have planes");
+  if (node.outputs.size() != 3) return declined("scale or zero point is not asked for");
   QL_TRY(auto found, l.planar(node.input(0)));
   PlanarValue x = *found;
   PlanarValue out =

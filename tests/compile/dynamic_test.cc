@@ -56,6 +56,15 @@ TEST(DynamicPlan, ConvIntegerOfAnyShape) {
   for (unsigned seed = 1; seed <= 18; ++seed) expect_agreement(dynamic_conv(seed), seed);
 }
 
+TEST(DynamicPlan, ScaleAndZeroPointMayBeAbsent) {
+  for (const char* shape : {"1,3,5,5", "4,6"})
+    for (const char* more : {"", ", %s"}) {
+      Graph g =
+          fused(cat("graph \"g\"\ninput %x: f32[", shape, "]\n%q", more, " = DynamicQuantizeLinear(%x)\noutput %q\n"));
+      EXPECT_EQ(check_plan(g, {}), "") << shape << more;
+    }
+}
+
 TEST(DynamicPlan, OneQuantizationForSeveralConvolutions) {
   expect_agreement(R"(graph "g"
 input %x: f32[1,6,9,11]
