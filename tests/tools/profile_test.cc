@@ -1,21 +1,26 @@
 // quadlane profile, its files, and listings of generated code.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/base/cpu.h"
 #include "graph/text.h"
+#include "graph/text_node.h"
 #include "jit/kernels/conv.h"
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tests/tools/command.h"
 #include "tools/cli/nearest.h"
+#include "tools/cli/table.h"
 #include "tools/cli/workload.h"
 #include "tools/code/crowd.h"
 #include "tools/code/disassembly.h"
+#include "tools/compare/layer_case.h"
 #include "tools/profile/limits.h"
 #include "tools/profile/near_times.h"
+#include "tools/profile/network_profile.h"
 
 namespace quadlane::tools {
 namespace {
@@ -59,7 +64,7 @@ TEST(Profile, LayersExplainARun) {
   double share = 0;
   for (const Json& l : json["layers"]) {
     for (const char* key : {"name", "op", "kernel", "ms", "gmac", "percent_of_peak", "bytes_read", "bytes_written",
-                            "note", "bound", "wasted_lanes", "waiting"})
+                            "note", "bound", "wasted_lanes", "waiting", "cumulative_share"})
       EXPECT_TRUE(l.contains(key)) << key;
     share += l["share"].get<double>();
   }
@@ -108,6 +113,27 @@ TEST(Profile, TheBoundIsTheLargestEstimateThatTheTimeDoesNotRefute) {
   limits.instructions = 8;
   EXPECT_STREQ(limits.bound(13).name, "memory");  // instructions find room beside other work
   EXPECT_STREQ(limits.bound(12).name, "instructions");
+}
+
+TEST(Profile, WarnsWhereTheClocksDisturbOrMiss) {
+  NetworkProfile profile;
+  profile.plain_ms = 1;
+  profile.instrumented_ms = 1.02;
+  profile.explained = 0.98;
+  EXPECT_TRUE(profile.warnings().empty()) << profile.warnings()[0];
+  profile.instrumented_ms = 1.04;
+  profile.explained = 0.96;
+  ASSERT_EQ(profile.warnings().size(), 2u);
+  EXPECT_NE(profile.warnings()[0].find("4.0 % longer"), std::string::npos);
+  EXPECT_NE(profile.warnings()[1].find("96.0 %"), std::string::npos);
+}
+
+TEST(Profile, LanesThatSkipPaddingWasteNone) {
+  run::StepInfo info;
+  info.gmac_executed = 0.9, info.gmac_lanes = 1;
+  EXPECT_NEAR(LayerProfile{&info}.wasted_lanes(), 0.1, 1e-12);
+  info.gmac_lanes = 0.8;  // taps that lie in the padding count as executed
+  EXPECT_EQ(LayerProfile{&info}.wasted_lanes(), 0);
 }
 
 TEST(Profile, InstructionsBoundStepsWithoutProducts) {

@@ -1,10 +1,12 @@
 #include "tools/profile/network_profile.h"
 
 #include <algorithm>
+#include <barrier>
 #include <numeric>
 
 #include "tools/cli/listing.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/table.h"
 #include "tools/profile/near_times.h"
 
 namespace quadlane::tools {
@@ -38,8 +40,17 @@ Status record(run::Stream& stream, Recording& r, double seconds, Progress* progr
     r.times->run_done(instrumented);
     if (progress) progress->set(static_cast<int64_t>(seconds_since(start)));
   }
-  for (size_t i = 0; i < kTracedRuns; ++i) QL_CHECK_OK(timed_run(stream, r.lane, inputs, r.traced.get()));
   return {};
+}
+
+// Some runs for the timeline, begun by all streams at the same time.
+Status trace(run::Stream& stream, Recording& r, std::barrier<>& all) {
+  const std::vector<View> inputs = views_of(r.lane.inputs);
+  Status status = stream.run(inputs, r.lane.outputs.views());
+  all.arrive_and_wait();
+  for (size_t i = 0; i < kTracedRuns && status.ok(); ++i)
+    status = stream.run(inputs, r.lane.outputs.views(), r.traced.get());
+  return status;
 }
 
 // Some further runs under the counters, on the calling thread.
@@ -117,6 +128,22 @@ double NetworkProfile::percent_of_peak(const LayerProfile& layer) const {
   return peak > 0 ? 100 * layer.gmac_per_s() / peak : 0;
 }
 
+std::vector<std::string> NetworkProfile::warnings() const {
+  constexpr double kMostOthers = 0.05, kMostPerturbation = 0.03, kLeastExplained = 0.97;
+  std::vector<std::string> list;
+  auto percent = [](double share) { return cat(fixed(100 * share, 1), " %"); };
+  if (other_load > kMostOthers)
+    list.push_back(
+        cat("others used ", percent(other_load), " of the processors meanwhile: times and waiting are theirs, too"));
+  if (perturbation() > kMostPerturbation)
+    list.push_back(cat("a clock around every step made runs ", percent(perturbation()),
+                       " longer: short steps take less than is said here"));
+  if (explained < kLeastExplained)
+    list.push_back(cat("the layers explain ", percent(explained),
+                       " of a run: the rest passes between them, where the steps are that short"));
+  return list;
+}
+
 Result<NetworkProfile> profile_network(const Workload& workload, double seconds) {
   NetworkProfile profile;
   profile.settings = workload.settings;
@@ -141,6 +168,9 @@ Result<NetworkProfile> profile_network(const Workload& workload, double seconds)
       return record(stream, recordings[static_cast<size_t>(i)], seconds, i == 0 ? &progress : nullptr);
     }));
   }
+  std::barrier<> all(group.size());
+  QL_CHECK_OK(
+      group.run([&](int i, run::Stream& stream) { return trace(stream, recordings[static_cast<size_t>(i)], all); }));
   QL_CHECK_OK(group.run([&](int i, run::Stream& stream) -> Status {
     return i == 0 ? count(stream, recordings[0].lane, profile) : Status();
   }));

@@ -25,7 +25,10 @@ struct LayerProfile {
   double bound_share() const { return bound.ms / ms.median; }
   double gmac() const { return std::min(info->gmac, info->gmac_executed); }
   double gmac_per_s() const { return gmac() / ms.median * 1e3; }
-  double wasted_lanes() const { return info->gmac_lanes > 0 ? 1 - info->gmac_executed / info->gmac_lanes : 0; }
+  // 0 where more is left out (products with padding, which count as executed) than wasted.
+  double wasted_lanes() const {
+    return info->gmac_lanes > 0 ? std::max(0.0, 1 - info->gmac_executed / info->gmac_lanes) : 0;
+  }
   double gb_per_s() const { return static_cast<double>(info->bytes_read + info->bytes_written) / ms.median * 1e-6; }
   // Multiply-accumulates for each byte read or written once.
   double intensity() const {
@@ -48,6 +51,8 @@ struct NetworkProfile {
   double other_load = 0;  // share of the processors that others used meanwhile
 
   double perturbation() const { return instrumented_ms / plain_ms - 1; }
+  // Why the figures may not be believed, a sentence each.
+  std::vector<std::string> warnings() const;
   double percent_of_peak(const LayerProfile& layer) const;
 };
 

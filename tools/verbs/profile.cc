@@ -19,10 +19,7 @@ Status profile(const ProfileArgs& args) {
   QL_TRY(Workload workload, prepare(args.workload));
   QL_TRY(NetworkProfile profile, profile_network(workload, args.workload.seconds));
   std::fputs(profile_table(profile).c_str(), stdout);
-  if (profile.other_load > 0.05)
-    std::fprintf(stderr,
-                 "warning: others used %.0f %% of the processors meanwhile: times and waiting are theirs, too\n",
-                 100 * profile.other_load);
+  for (const std::string& warning : profile.warnings()) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   const Model& model = workload.model;
   const std::string& path = args.workload.model.path;
   if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, profile_json(profile, model, path).dump(1) + "\n"));
