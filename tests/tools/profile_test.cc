@@ -136,6 +136,13 @@ TEST(Profile, LanesThatSkipPaddingWasteNone) {
   EXPECT_EQ(LayerProfile{&info}.wasted_lanes(), 0);
 }
 
+TEST(Table, PadsByCharacters) {
+  Table table({"name", "ms"});
+  table.add({"größe", "1"});
+  table.add({"plain", "10"});
+  EXPECT_EQ(table.text(), "name   ms\n-----  --\ngröße   1\nplain  10\n");
+}
+
 TEST(Profile, InstructionsBoundStepsWithoutProducts) {
   Machine machine;
   machine.isa = Isa::avx512_vnni;

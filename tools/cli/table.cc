@@ -6,16 +6,25 @@
 
 namespace quadlane::tools {
 
+namespace {
+
+// Characters of UTF-8, each taken to be as wide as any other.
+size_t width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+}  // namespace
+
 std::string Table::text() const {
   std::vector<size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
   }
   std::string text;
   for (size_t r = 0; r < rows_.size(); ++r) {
     for (size_t i = 0; i < rows_[r].size(); ++i) {
-      std::string pad(widths[i] - rows_[r][i].size(), ' ');
+      std::string pad(widths[i] - width(rows_[r][i]), ' ');
       if (i > 0)
         text += "  " + pad + rows_[r][i];
       else
