@@ -94,6 +94,15 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   return reference;
 }
 
+// Code that was not sealed here: profilers have not heard of it.
+Status tell_listeners(const run::Plan& plan, const ModelOptions& options) {
+  for (const auto& listener : options.code_listeners)
+    for (const run::Kernel& kernel : plan.kernels)
+      QL_CHECK_OK(listener->code_loaded(kernel.name, reinterpret_cast<const void*>(kernel.entry),
+                                        {reinterpret_cast<const uint8_t*>(kernel.entry), kernel.bytes}));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& options, const PlanFileOptions& file) {
@@ -115,18 +124,23 @@ Result<Model> Model::opened(const std::string& path, const ModelOptions& options
   if (!cpu.runs(best))
     return unsupported("instruction set '", to_string(best), "' is asked for, this processor runs ",
                        to_string(cpu.best_isa()));
-  QL_TRY(run::PlanFile file, run::PlanFile::open(path, open_options));
+  run::PlanOpenOptions how = open_options;
+  for (const auto& listener : options.code_listeners) how.private_code |= listener->wants_private_pages();
+  QL_TRY(run::PlanFile file, run::PlanFile::open(path, how));
   const ReferenceCodec codec(op_table());
   Model model;
   auto plan = file.load(best, &codec);
   // Code of the file for the instruction set that was asked for, else what is generated, else weaker code of the file.
   const bool exact = plan.ok() && (*plan)->isa == to_string(best);
+  bool generated = false;
   if (!exact && !file.graph().empty()) {
     auto made = generate_plan(file, options, best);
     const bool faster = made.ok() && (*made)->isa != to_string(Isa::reference);
-    if (faster || !plan.ok()) plan = std::move(made);
+    generated = faster || !plan.ok();
+    if (generated) plan = std::move(made);
   }
   QL_TRY(model.plan_, std::move(plan));
+  if (!generated) QL_CHECK_OK(tell_listeners(*model.plan_, options));
   if (options.self_test) QL_CHECK_OK(run::self_test(model.plan_).context(cat("'", path, "'")));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));
   model.gmac_ = file.info().gmac;

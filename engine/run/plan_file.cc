@@ -29,6 +29,19 @@ struct Mapping final : Resource {
     mapping->bytes = bytes;
     return mapping;
   }
+  // Executable pages of no file with these bytes.
+  static Result<std::shared_ptr<Mapping>> copy_code(std::span<const std::byte> code) {
+    auto mapping = std::make_shared<Mapping>();
+    void* at = mmap(nullptr, code.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at != MAP_FAILED) {
+      mapping->data = static_cast<const std::byte*>(at), mapping->bytes = code.size();
+      std::memcpy(at, code.data(), code.size());
+    }
+    if (at == MAP_FAILED || mprotect(at, code.size(), PROT_READ | PROT_EXEC) != 0)
+      return make_error(Code::no_executable_memory, "no executable memory for a copy of ", code.size(),
+                        " bytes of code: ", std::strerror(errno));
+    return mapping;
+  }
   ~Mapping() override {
     if (data) munmap(const_cast<std::byte*>(data), bytes);
   }
@@ -266,7 +279,9 @@ Result<std::vector<KernelFn>> PlanFile::State::entries(const Variant& variant, P
     for (const KernelRecord& r : records) plan.kernels.push_back({r.name, nullptr, r.bytes, r.instruction_bytes});
     return entries;
   }
-  QL_TRY(auto executable, Mapping::make(file->file, code->offset, code->bytes, PROT_READ | PROT_EXEC));
+  QL_TRY(auto executable, options.private_code
+                              ? Mapping::copy_code(bytes(*code))
+                              : Mapping::make(file->file, code->offset, code->bytes, PROT_READ | PROT_EXEC));
   for (size_t i = 0; i < records.size(); ++i) {
     const KernelRecord& r = records[i];
     if (r.offset > code->bytes || r.bytes > code->bytes - r.offset || r.bytes == 0 || r.instruction_bytes > r.bytes)
@@ -276,7 +291,7 @@ Result<std::vector<KernelFn>> PlanFile::State::entries(const Variant& variant, P
     entries[i] = reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(at));
     plan.kernels.push_back({r.name, entries[i], r.bytes, r.instruction_bytes});
   }
-  plan.code_method = "mapped from the plan file";
+  plan.code_method = options.private_code ? "copied from the plan file" : "mapped from the plan file";
   if (const Section* golden = find(kGoldenSection, variant.index)) {
     FieldReader r(bytes(*golden));
     r.read(plan.golden);

@@ -82,6 +82,34 @@ TEST_F(PlanFileTest, RunsAsWhatWasCompiled) {
   EXPECT_EQ(make({.ahead = true, .about = {.model_name = "small"}}), bytes_) << "equal graphs, equal files";
 }
 
+// `perf report` names code in a file by the file, so that for it the code lies in pages of none.
+TEST_F(PlanFileTest, ProfilersHearOfEveryKernel) {
+  struct Names final : CodeListener {
+    explicit Names(bool private_pages) : private_pages(private_pages) {}
+    bool wants_private_pages() const override { return private_pages; }
+    Status code_loaded(const std::string& name, const void* address, std::span<const uint8_t> code) override {
+      EXPECT_EQ(address, code.data());
+      names.push_back(name);
+      return {};
+    }
+    bool private_pages;
+    std::vector<std::string> names;
+  };
+  const std::vector<std::byte> without_code = make({});
+  for (bool private_pages : {false, true})
+    for (const auto& bytes : {bytes_, without_code}) {
+      write(bytes);
+      auto names = std::make_shared<Names>(private_pages);
+      auto model = Model::load_plan(path_, {.tune = false, .code_listeners = {names}});
+      ASSERT_TRUE(model.ok()) << model.error().text();
+      std::vector<std::string> expected;
+      for (const run::Kernel& kernel : model->plan().kernels) expected.push_back(kernel.name);
+      EXPECT_EQ(names->names, expected) << model->plan().code_method;
+      EXPECT_EQ(private_pages && model->plan().code_method == "mapped from the plan file", false);
+      EXPECT_EQ(outputs_of(*model), outputs_of(*Model::load_plan(path_, {.tune = false})));
+    }
+}
+
 TEST_F(PlanFileTest, WithoutCodeItIsGenerated) {
   write(make({}));
   auto generated = Model::load_plan(path_, {.tune = false});

@@ -1,5 +1,6 @@
 // quadlane bench: scenarios, what its results hold, profilers that listen.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -8,20 +9,22 @@
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tests/tools/command.h"
+#include "tools/cli/model_args.h"
 
 namespace quadlane::tools {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string net(const Scratch& scratch) {
-  auto graph = parse_graph(R"(graph "net"
+constexpr char kNet[] = R"(graph "net"
 input %image: f32[1,8,16,16]
 const %w: f32[16,8,3,3] = random(1)
 %a: f32[1,16,16,16] = Conv(%image, %w) name="first" pads=[1,1,1,1]
 output %a
-)",
-                           op_table());
+)";
+
+std::string net(const Scratch& scratch) {
+  auto graph = parse_graph(kNet, op_table());
   EXPECT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
   return scratch.path("net.onnx");
 }
@@ -131,6 +134,26 @@ TEST(Profilers, PerfSeesKernelsByName) {
   if (run_shell(scratch, "command -v objdump").code != 0) GTEST_SKIP() << "objdump is not installed";
   CommandResult listing = run_shell(scratch, cat("perf annotate -i ", scratch.path("jit.data"), " --stdio"));
   EXPECT_NE(listing.out.find("vfmadd231ps"), std::string::npos);
+}
+
+// Whoever loads several models, as compare does, asks for the options several times.
+TEST(Profilers, OneDumpHoldsTheCodeOfAllModels) {
+  Scratch scratch;
+  ModelArgs args;
+  args.jit_dump = scratch.path(".");
+  auto dumped = [&] { return read_file(scratch.path(cat("jit-", ::getpid(), ".dump")))->size(); };
+  auto load = [&] {
+    auto options = args.options();
+    ASSERT_TRUE(options.ok()) << options.error().text();
+    options->tune = false;
+    auto model = Model::from_graph(parse_graph(kNet, op_table()).value(), *options);
+    ASSERT_TRUE(model.ok()) << model.error().text();
+  };
+  load();
+  const size_t once = dumped();
+  load();
+  EXPECT_EQ(dumped() - 40, 2 * (once - 40));  // behind the header
+  if (detect_cpu().best_isa() != Isa::reference) EXPECT_GT(once, 40u);
 }
 
 TEST(Profilers, VtunesCollectorIsToldEveryKernel) {

@@ -54,6 +54,18 @@ Result<std::shared_ptr<compile::ScheduleBook>> open_schedules(const std::string&
 
 }  // namespace
 
+Status ModelArgs::open_listeners() const {
+  auto listen = [&](Result<std::shared_ptr<CodeListener>> made) -> Status {
+    QL_TRY(auto listener, std::move(made));
+    listeners->push_back(std::move(listener));
+    return {};
+  };
+  if (perf_map) QL_CHECK_OK(listen(make_perf_map()));
+  if (!jit_dump.empty()) QL_CHECK_OK(listen(make_jit_dump(jit_dump)));
+  if (!vtune.empty()) QL_CHECK_OK(listen(make_vtune_listener(vtune)));
+  return {};
+}
+
 Result<ModelOptions> ModelArgs::options() const {
   ModelOptions options;
   options.tune = !no_tune;
@@ -82,14 +94,8 @@ Result<ModelOptions> ModelArgs::options() const {
     options.load.symbols[text.substr(0, split)] = extent[0];
   }
   options.load.batch = batch;
-  auto listen = [&](Result<std::shared_ptr<CodeListener>> made) -> Status {
-    QL_TRY(auto listener, std::move(made));
-    options.code_listeners.push_back(std::move(listener));
-    return {};
-  };
-  if (perf_map) QL_CHECK_OK(listen(make_perf_map()));
-  if (!jit_dump.empty()) QL_CHECK_OK(listen(make_jit_dump(jit_dump)));
-  if (!vtune.empty()) QL_CHECK_OK(listen(make_vtune_listener(vtune)));
+  if (listeners->empty()) QL_CHECK_OK(open_listeners());
+  options.code_listeners = *listeners;
   return options;
 }
 

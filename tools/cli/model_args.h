@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,10 +22,16 @@ struct ModelArgs {
   std::vector<std::string> disabled;
   bool perf_map = false;
   std::string jit_dump, vtune;
+  // Opened once, whatever number of models these options and copies of them load.
+  std::shared_ptr<std::vector<std::shared_ptr<CodeListener>>> listeners =
+      std::make_shared<std::vector<std::shared_ptr<CodeListener>>>();
 
   // MODEL as the first argument, or --model with `path` as its default.
   void add_to(CLI::App&, bool positional = true);
   Result<ModelOptions> options() const;
+
+ private:
+  Status open_listeners() const;
 };
 
 // "1x1x224x224" -> a shape.
