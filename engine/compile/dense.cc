@@ -83,23 +83,26 @@ Result<DenseOperands> dense_operands(Lowering& l, const Node& node) {
   return all;
 }
 
-void emit_dense(Lowering& l, run::StepInfo info, std::vector<DenseRef> reads, std::vector<DenseRef> writes,
-                std::function<std::unique_ptr<run::Step>(const Addresses&)> make) {
-  std::vector<BufferId> touched;
-  auto touch = [&](const std::vector<DenseRef>& refs, int64_t& bytes) {
-    for (const DenseRef& ref : refs) {
-      bytes += static_cast<int64_t>(ref.type.bytes());
-      if (ref.place == Place::arena) touched.push_back(BufferId(ref.index));
-    }
-  };
-  for (DenseRef& ref : reads)
-    if (ref.type == TensorType{}) ref.type = {DType::u8, {0}};  // absent
-  touch(reads, info.bytes_read);
-  touch(writes, info.bytes_written);
-  l.emit([info = std::move(info), touched = std::move(touched), make = std::move(make)](Emitter& e) mutable -> Status {
-    e.step(std::move(info), std::move(touched), std::move(make));
+void emit_touching(Lowering& l, run::StepInfo info, const std::vector<DenseRef>& touched,
+                   std::function<std::unique_ptr<run::Step>(const Addresses&)> make) {
+  std::vector<BufferId> buffers;
+  for (const DenseRef& ref : touched)
+    if (ref.place == Place::arena) buffers.push_back(BufferId(ref.index));
+  l.emit([info = std::move(info), buffers = std::move(buffers), make = std::move(make)](Emitter& e) mutable -> Status {
+    e.step(std::move(info), std::move(buffers), std::move(make));
     return {};
   });
+}
+
+void emit_dense(Lowering& l, run::StepInfo info, std::vector<DenseRef> reads, std::vector<DenseRef> writes,
+                std::function<std::unique_ptr<run::Step>(const Addresses&)> make) {
+  for (DenseRef& ref : reads) {
+    if (ref.type == TensorType{}) ref.type = {DType::u8, {0}};  // absent
+    info.bytes_read += static_cast<int64_t>(ref.type.bytes());
+  }
+  for (const DenseRef& ref : writes) info.bytes_written += static_cast<int64_t>(ref.type.bytes());
+  reads.insert(reads.end(), writes.begin(), writes.end());
+  emit_touching(l, std::move(info), reads, std::move(make));
 }
 
 DenseRef scratch(Lowering& l, size_t bytes) {

@@ -17,7 +17,10 @@ struct DenseOperands {
 };
 Result<DenseOperands> dense_operands(Lowering&, const Node&);
 
-// Appends one step; bytes and lifetimes follow from what it reads and writes.
+// Appends one step that reads and writes as many bytes as its info says.
+void emit_touching(Lowering&, run::StepInfo, const std::vector<DenseRef>& touched,
+                   std::function<std::unique_ptr<run::Step>(const Addresses&)> make);
+// Appends one step that reads and writes whole tensors: its bytes are theirs.
 void emit_dense(Lowering&, run::StepInfo, std::vector<DenseRef> reads, std::vector<DenseRef> writes,
                 std::function<std::unique_ptr<run::Step>(const Addresses&)> make);
 inline void emit_dense(Lowering& l, run::StepInfo info, const DenseOperands& all,

@@ -16,23 +16,32 @@ struct Copy {
   DenseRef from, to;
   std::vector<CopyAxis> axes;
   int64_t src_offset = 0, dst_offset = 0;
+
+  // Bytes of the box along the axes on which its elements differ.
+  int64_t bytes(int64_t CopyAxis::*step) const {
+    auto product = static_cast<int64_t>(size_of(to.type.dtype));
+    for (const CopyAxis& axis : axes) product *= axis.*step != 0 ? axis.extent : std::min<int64_t>(axis.extent, 1);
+    return product;
+  }
 };
 
-Verdict emit_copies(Lowering& l, const Node& node, const std::vector<Copy>& copies) {
-  std::vector<DenseRef> reads, writes;
+Verdict emit_copies(Lowering& l, const Node& node, const std::vector<Copy>& copies, std::string note) {
+  std::vector<DenseRef> touched;
   std::vector<StridedCopy> planned;
   run::StepInfo info = make_info(node);
   std::vector<std::string> kinds;
   for (const Copy& copy : copies) {
     planned.emplace_back(size_of(copy.to.type.dtype), copy.axes, copy.src_offset, copy.dst_offset);
     kinds.push_back(planned.back().kind());
-    reads.push_back(copy.from), writes.push_back(copy.to);
+    touched.insert(touched.end(), {copy.from, copy.to});
+    info.bytes_read += copy.bytes(&CopyAxis::src);
+    info.bytes_written += copy.bytes(&CopyAxis::dst);
   }
   std::sort(kinds.begin(), kinds.end());
   kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
   info.kernel = "copy";
   for (const std::string& kind : kinds) info.kernel += " " + kind;
-  emit_dense(l, std::move(info), reads, writes, [=](const Addresses& a) {
+  emit_touching(l, std::move(info), touched, [=](const Addresses& a) {
     std::vector<run::CopiesStep::Job> jobs;
     for (size_t i = 0; i < copies.size(); ++i)
       jobs.push_back({a.dense(copies[i].from), a.dense(copies[i].to), planned[i]});

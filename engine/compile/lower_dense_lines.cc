@@ -186,8 +186,12 @@ Result<Verdict> lower_gather(Lowering& l, const Node& node) {
   const DenseRef to = l.define_dense(node.output());
   run::StepInfo info = make_info(node);
   info.kernel = "gather slabs";
+  info.note = why_copied(l);
+  info.bytes_written = static_cast<int64_t>(to.type.bytes());
+  info.bytes_read =
+      std::min(static_cast<int64_t>(from.type.bytes()), info.bytes_written) + static_cast<int64_t>(index.type.bytes());
   const run::Lines lines = lines_of(shape, axis, axis + 1);
-  emit_dense(l, std::move(info), {from, index}, {to}, [=](const Addresses& a) {
+  emit_touching(l, std::move(info), {from, index, to}, [=](const Addresses& a) {
     auto step = std::make_unique<run::GatherStep>();
     step->outer = lines.outer, step->extent = lines.extent, step->indices = index.type.count();
     step->slab_bytes = static_cast<size_t>(lines.inner) * size_of(from.type.dtype);

@@ -24,7 +24,8 @@ void emit_moves(Lowering& l, const Node& node, PlanarValue from, PlanarValue to,
   l.emit([=, &l](Emitter& e) -> Status {
     run::StepInfo step = info;
     step.kernel = "copy rows";
-    step.bytes_read = step.bytes_written = e.pixel_bytes(to);
+    step.bytes_written = e.pixel_bytes(to);
+    step.bytes_read = std::min(e.pixel_bytes(from), step.bytes_written);  // a pad reads less, a crop not all
     e.step(std::move(step), buffers_of({&from, &to}), [=, &l](const Addresses& a) {
       auto s = std::make_unique<run::MoveStep>();
       s->src = l.layouts.geometry(from.layout);

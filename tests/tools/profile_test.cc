@@ -98,6 +98,49 @@ TEST(Profile, BytesAreThoseCountedByHand) {
   EXPECT_EQ((*layer(f32, "wide"))["bytes_written"], 6 * 8 * 8 * 4);
 }
 
+// Of dense tensors, each element that a step moves once.
+TEST(Profile, BytesOfCopiesAreThoseTheyMove) {
+  auto graph = parse_graph(R"(graph "net"
+input %x: f32[4,10]
+input %y: f32[4,6]
+const %split: s64[2] = {2,8}
+const %starts: s64[1] = {2}
+const %ends: s64[1] = {4}
+const %axes: s64[1] = {1}
+const %wide: s64[2] = {4,20}
+const %rows: s64[3] = {0,2,2}
+%both: f32[4,26] = Concat(%x, %y, %x) name="concat" axis=1
+%left: f32[4,2], %right: f32[4,8] = Split(%x, %split) name="split" axis=1
+%cut: f32[4,2] = Slice(%y, %starts, %ends, %axes) name="slice"
+%column: f32[4,1] = ReduceSum(%x, %axes) name="sum"
+%many: f32[4,20] = Expand(%column, %wide) name="expand"
+%some: f32[3,10] = Gather(%x, %rows) name="gather"
+output %both, %left, %right, %cut, %many, %some
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  ModelOptions options;
+  options.tune = false;
+  auto model = Model::from_graph(*graph, options);
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  if (model->isa() == Isa::reference) GTEST_SKIP() << "this machine runs no copies but the reference's";
+  const std::map<std::string, std::pair<int64_t, int64_t>> by_hand = {// elements read and written
+                                                                      {"concat", {4 * 26, 4 * 26}},
+                                                                      {"split", {4 * 10, 4 * 10}},
+                                                                      {"slice", {4 * 2, 4 * 2}},
+                                                                      {"expand", {4, 4 * 20}},
+                                                                      {"gather", {3 * 10 + 3 * 2, 3 * 10}}};
+  size_t seen = 0;
+  for (const auto& step : model->plan().steps) {
+    const auto found = by_hand.find(step->info.name);
+    if (found == by_hand.end()) continue;
+    ++seen;
+    EXPECT_EQ(step->info.bytes_read, 4 * found->second.first) << step->info.name;
+    EXPECT_EQ(step->info.bytes_written, 4 * found->second.second) << step->info.name;
+  }
+  EXPECT_EQ(seen, by_hand.size());
+}
+
 TEST(Profile, TheBoundIsTheLargestEstimateThatTheTimeDoesNotRefute) {
   Limits limits;
   limits.dots = 3;
