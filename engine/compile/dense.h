@@ -27,6 +27,8 @@ inline void emit_dense(Lowering& l, run::StepInfo info, const DenseOperands& all
                        std::function<std::unique_ptr<run::Step>(const Addresses&)> make) {
   emit_dense(l, std::move(info), all.in, all.out, std::move(make));
 }
+// The note of a step that only copies elements.
+inline std::string why_copied(const Lowering& l) { return cat("dense elements are copied: ", l.why_dense); }
 // Scratch memory in the arena, alive while steps name it.
 DenseRef scratch(Lowering&, size_t bytes);
 

@@ -15,6 +15,7 @@ struct Elementwise {
   Second second = Second::planes;
   bool reversed = false;
   ScalarFacts facts;
+  std::string note;  // why the operator exists, where it is no work of the network's
 };
 
 template <class T>

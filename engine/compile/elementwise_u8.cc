@@ -81,17 +81,33 @@ std::vector<std::byte> in_lanes(const ChannelParams& p, const PlanarValue& value
   return as_bytes(entries);
 }
 
+// Why bytes are written once more in another scale.
+std::string why_requantized(const Lowering& l, const Node& node, const ChannelParams& p) {
+  const RequantizeChannels& first = p.entries[0];
+  for (int64_t c = 0; c < p.count; ++c) {
+    const RequantizeChannels& entry = p.entries[static_cast<size_t>(c / 4)];
+    if (entry.bias[c % 4] != 0 || entry.mult[c % 4] != first.mult[0])
+      return "factors and summands of channels that no convolution takes in";
+  }
+  for (const Use& use : l.graph.at(node.output()).uses)
+    if (const Node& reader = l.graph.at(use.node); reader.op == "Concat")
+      return cat("all parts of '", reader.name, "' have its scale");
+  return "its readers have another scale, zero point or range";
+}
+
 std::optional<Elementwise> requantize(Lowering& l, const Node& node) {
   std::optional<ChannelParams> p = channel_params(l, node);
   if (!p) return std::nullopt;
   Elementwise e;
   e.op = node.op == "ql.PRelu" ? ElementwiseOp::prelu_u8 : ElementwiseOp::requantize;
   read_u8_range(e.scalars, node.attrs);
-  if (e.op == ElementwiseOp::requantize)
+  if (e.op == ElementwiseOp::requantize) {
+    e.note = why_requantized(l, node, *p);
     if (auto folded = fold_requantize(p->entries, e.scalars)) {
       e.op = ElementwiseOp::requantize_folded;
       p->entries = std::move(*folded);
     }
+  }
   e.facts = facts_of(e.op, e.scalars, p->entries);
   e.params = [p = *std::move(p)](const PlanarValue& planes) { return in_lanes(p, planes); };
   return e;

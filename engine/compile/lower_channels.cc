@@ -160,6 +160,7 @@ Result<Verdict> lower_channel_argmax(Lowering& l, const Node& node) {
   l.emit([=, &l](Emitter& e) -> Status {
     run::StepInfo step = info;
     step.op = "unpack indices";
+    step.note = "planes become a dense tensor";
     step.bytes_read = e.pixel_bytes(at);
     step.bytes_written = static_cast<int64_t>(out.type.bytes());
     std::vector<BufferId> touched = buffers_of({&at});

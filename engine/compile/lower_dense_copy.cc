@@ -40,6 +40,7 @@ Verdict emit_copies(Lowering& l, const Node& node, const std::vector<Copy>& copi
   std::sort(kinds.begin(), kinds.end());
   kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
   info.kernel = "copy";
+  info.note = std::move(note);
   for (const std::string& kind : kinds) info.kernel += " " + kind;
   emit_touching(l, std::move(info), touched, [=](const Addresses& a) {
     std::vector<run::CopiesStep::Job> jobs;
@@ -48,6 +49,11 @@ Verdict emit_copies(Lowering& l, const Node& node, const std::vector<Copy>& copi
     return std::make_unique<run::CopiesStep>(std::move(jobs));
   });
   return {};
+}
+
+// For an operator that on planes would be another list of them, or a table of rows.
+Verdict emit_copies(Lowering& l, const Node& node, const std::vector<Copy>& copies) {
+  return emit_copies(l, node, copies, why_copied(l));
 }
 
 std::vector<int64_t> input_steps(const Lowering& l, const Node& node) { return dense_strides(l.shape(node.input(0))); }
@@ -86,7 +92,7 @@ DenseRef transposed_copy(Lowering& l, const Node& node, const DenseRef& matrix) 
   const int64_t rows = matrix.type.shape[0], columns = matrix.type.shape[1];
   Copy copy{matrix, scratch(l, matrix.type.bytes()), {{columns, 1, rows}, {rows, columns, 1}}};
   copy.to.type = {matrix.type.dtype, {columns, rows}};
-  emit_copies(l, node, {copy});
+  emit_copies(l, node, {copy}, "a matrix product reads its left operand row by row");
   return copy.to;
 }
 

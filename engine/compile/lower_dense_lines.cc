@@ -236,6 +236,7 @@ Result<Verdict> lower_dense_quantize(Lowering& l, const Node& node) {
   const DenseRef to = l.define_dense(node.output());
   run::StepInfo info = make_info(node);
   info.kernel = cat("loop ", quantize ? "quantize " : "dequantize ", to_string(bytes));
+  info.note = cat(quantize ? "fp32 enters the int8 part" : "int8 leaves for fp32", " dense: ", l.why_dense);
   emit_dense(l, std::move(info), reads, {to}, [=](const Addresses& a) {
     auto step = std::make_unique<run::GridStep>(made);
     step->from = a.dense(reads[0]), step->scale = a.dense(reads[1]), step->to = a.dense(to);

@@ -17,6 +17,7 @@ Result<Verdict> lower_dense_dynamic_quantize(Lowering& l, const Node& node) {
   run::StepInfo range = make_info(node);
   range.name += ".range";
   range.op = "range";
+  range.note = kWhyRange;
   range.kernel = cat("range ", to_string(isa));
   emit_dense(l, range, {x}, {ranges}, [=](const Addresses& a) {
     auto step = std::make_unique<run::DenseRangeStep>();
@@ -26,6 +27,8 @@ Result<Verdict> lower_dense_dynamic_quantize(Lowering& l, const Node& node) {
   run::StepInfo found = make_info(node);
   found.name += ".scale";
   found.op = "dynamic scale";
+  found.kernel = "scalar";
+  found.note = kWhyScale;
   emit_dense(l, found, {ranges}, {scale, zero, nothing}, [=](const Addresses& a) {
     auto step = std::make_unique<run::DynamicScaleStep>();
     step->ranges = a.dense(ranges), step->range_count = chunks;
@@ -35,6 +38,7 @@ Result<Verdict> lower_dense_dynamic_quantize(Lowering& l, const Node& node) {
     return step;
   });
   run::StepInfo quantize = make_info(node);
+  quantize.note = cat("fp32 enters the int8 part dense: ", l.why_dense);
   quantize.kernel = cat("dynamic_quantize ", to_string(isa));
   emit_dense(l, quantize, {x, scale, zero}, {y}, [=](const Addresses& a) {
     auto step = std::make_unique<run::DenseDynamicQuantizeStep>();

@@ -51,6 +51,7 @@ std::optional<PlanarValue> by_channel(const PlanarValue& value, bool one_channel
 void define_with_activation(Lowering& l, const Node& node, Elementwise what, const PlanarValue& a,
                             std::optional<SecondOperand> b, const PlanarValue& out) {
   run::StepInfo info = make_info(node);
+  info.note = what.note;
   ValueId result = node.output();
   if (is_f32(what.op) && what.act == Activation::none)
     if (auto next = following_activation(l, result)) {

@@ -19,8 +19,9 @@ struct Moves {
 };
 
 // `from` lists the source of each plane of `to`.
-void emit_moves(Lowering& l, const Node& node, PlanarValue from, PlanarValue to, Moves moves) {
+void emit_moves(Lowering& l, const Node& node, PlanarValue from, PlanarValue to, Moves moves, const char* why) {
   run::StepInfo info = make_info(node);
+  info.note = why;
   l.emit([=, &l](Emitter& e) -> Status {
     run::StepInfo step = info;
     step.kernel = "copy rows";
@@ -42,13 +43,13 @@ void emit_moves(Lowering& l, const Node& node, PlanarValue from, PlanarValue to,
 
 // The same table for every plane.
 void move_planes(Lowering& l, const Node& node, const PlanarValue& x, std::vector<int32_t> rows,
-                 std::vector<int32_t> columns, uint32_t fill = 0) {
+                 std::vector<int32_t> columns, const char* why, uint32_t fill = 0) {
   const Shape& shape = l.shape(node.output());
   PlanarValue out = l.layouts.fresh_like(x, l.layouts.add(shape[0], shape[2], shape[3]));
   l.define(node.output(), out);
   Moves moves{
       {run::make_move_table(std::move(rows), std::move(columns))}, std::vector<uint32_t>(x.planes.size(), 0), fill};
-  emit_moves(l, node, x, out, std::move(moves));
+  emit_moves(l, node, x, out, std::move(moves), why);
 }
 
 std::vector<int32_t> steps_from(int64_t begin, int64_t step, int64_t count) {
@@ -145,7 +146,7 @@ Result<Verdict> lower_crop(Lowering& l, const Node& node) {
   }
   if (step[0] != 1 || step[1] != 1) return declined("a step along images or channels");
   move_planes(l, node, PlanarValue(*found), steps_from(begin[2], step[2], out[2]),
-              steps_from(begin[3], step[3], out[3]));
+              steps_from(begin[3], step[3], out[3]), "planes hold whole images: fewer rows and columns are a copy");
   return Verdict{};
 }
 
@@ -179,7 +180,7 @@ Result<Verdict> lower_pad(Lowering& l, const Node& node) {
       fill = 0x01010101u * value->as<uint8_t>()[0];
   }
   move_planes(l, node, PlanarValue(*found), padded(mode, begin[2], in[2], out[2]),
-              padded(mode, begin[3], in[3], out[3]), fill);
+              padded(mode, begin[3], in[3], out[3]), "no operator behind takes these pads as its own", fill);
   return Verdict{};
 }
 
@@ -260,7 +261,7 @@ Result<Verdict> lower_space_to_depth(Lowering& l, const Node& node) {
     moves.table.insert(moves.table.end(), planes, static_cast<uint32_t>(phase));
   }
   l.define(node.output(), out);
-  emit_moves(l, node, from, out, std::move(moves));
+  emit_moves(l, node, from, out, std::move(moves), "pixels become channels");
   return Verdict{};
 }
 

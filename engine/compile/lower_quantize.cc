@@ -170,6 +170,7 @@ Status emit_range(Lowering& l, Emitter& e, const std::string& name, const Planar
   run::StepInfo info;
   info.name = name + ".range";
   info.op = "range";
+  info.note = kWhyRange;
   info.kernel = describe(spec);
   info.bytes_read = e.pixel_bytes(x);
   QL_TRY(KernelId kernel, e.kernel(info.kernel, [&] { return generate(spec); }));
@@ -188,6 +189,8 @@ void emit_scale(Emitter& e, const std::string& name, const DynamicScratch& d) {
   run::StepInfo info;
   info.name = name + ".scale";
   info.op = "dynamic scale";
+  info.kernel = "scalar";
+  info.note = kWhyScale;
   auto touched = with_dense({}, {d.ranges, d.scales, d.zeros, d.pads, d.scale, d.zero});
   e.step(std::move(info), std::move(touched), [=](const Addresses& a) {
     auto s = std::make_unique<run::DynamicScaleStep>();

@@ -188,7 +188,7 @@ Result<DenseRef> Lowering::dense(ValueId id) {
 Status Lowering::lower_node(NodeId id) {
   const Node& node = graph.at(id);
   if (is_view(graph, node)) return lower_view(*this, node);
-  std::string why = "no kernel for this operator";
+  std::string why = "no kernel on planes";
   if (isa == Isa::reference) {
     why = "instruction set 'reference' has no generated code";
   } else {
@@ -198,6 +198,7 @@ Status Lowering::lower_node(NodeId id) {
         if (verdict.lowered) return {};
         why = verdict.why_not;
       }
+    why_dense = why;
     QL_TRY(Verdict verdict, lower_dense(*this, node));
     if (verdict.lowered) return {};
     why = cat(why, "; ", verdict.why_not);
@@ -215,6 +216,7 @@ Status Lowering::lower_outputs() {
       run::StepInfo info;
       info.name = graph.at(id).name;
       info.op = "copy output";
+      info.kernel = "copy bytes";
       info.note = "the output is an input, a constant or another output";
       info.bytes_read = info.bytes_written = static_cast<int64_t>(from.type.bytes());
       std::vector<BufferId> touched;

@@ -39,6 +39,9 @@ class Lowering {
   // first).
   bool permutes_bytes() const { return has_vnni(isa) && cpu.avx512_vbmi; }
 
+  // Why the node that is being lowered to dense tensors was not lowered to planes.
+  std::string why_dense;
+
   // Lowers the whole graph.
   Status run();
   std::vector<Emit>& emits() { return emits_; }
@@ -82,6 +85,9 @@ class Lowering {
 // True for values planes can hold.
 bool can_be_planar(const TensorType&);
 run::StepInfo make_info(const Node&);
+// Notes of the steps before a quantization whose scale is no constant.
+inline constexpr char kWhyRange[] = "a scale that follows from the data needs their range first";
+inline constexpr char kWhyScale[] = "the scale follows from the data, in every run";
 
 // One function for each family of operators; the table in lowering.cc maps operator names to them.
 Result<Verdict> lower_conv(Lowering&, const Node&);              // ql.Conv

@@ -39,8 +39,8 @@ std::vector<PlanarValue> split_phases(Lowering& l, const std::string& name, cons
   run::StepInfo info;
   info.name = name + ".phases";
   info.op = "split phases";
-  info.note = cat("a stride of ", strides[0], "x", strides[1], " reads every ", strides[1],
-                  "th pixel: phases make it stride 1");
+  info.note = cat("with a stride of ", strides[0], "x", strides[1], " a tap reads one pixel of ",
+                  strides[0] * strides[1], ": phases make it stride 1");
   l.emit([=, &l](Emitter& e) -> Status {
     const Geometry &src = e.geometry(x), &dst = l.layouts.geometry(layout);
     struct Row {
@@ -92,7 +92,8 @@ void emit_interleave(Lowering& l, const Node& node, const std::vector<PlanarValu
   run::StepInfo info = make_info(node);
   info.name += ".interleave";
   info.op = "interleave phases";
-  info.note = "the phases of a transposed convolution become one image";
+  info.note =
+      node.op == "DepthToSpace" ? "channels become pixels" : "the phases of a transposed convolution become one image";
   l.emit([=, &l](Emitter& e) -> Status {
     const Geometry& dst = e.geometry(out);
     PhaseInterleaveSpec spec{l.isa, static_cast<int>(sw), {dst.w, dst.gap}};

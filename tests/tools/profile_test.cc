@@ -141,6 +141,40 @@ output %both, %left, %right, %cut, %many, %some
   EXPECT_EQ(seen, by_hand.size());
 }
 
+TEST(Profile, StepsThatAreNoWorkOfTheNetworkSayWhyTheyExist) {
+  auto graph = parse_graph(R"(graph "net"
+input %x: u8[1,4,8,8]
+input %y: u8[1,4,8,8]
+input %f: f32[1,4,8,8]
+input %g: f32[6,8]
+const %half: f32[1] = {0.5}
+const %none: f32[1] = {0}
+const %zero: u8[1] = {3}
+const %pads: s64[8] = {0,0,1,1,0,0,1,1}
+%a: u8[1,4,8,8] = ql.Requantize(%x, %half, %none, %zero) name="rescaled" out_hi=255
+%b: u8[1,8,8,8] = Concat(%a, %y) name="both" axis=1
+%c: u8[1,8,10,10] = Pad(%b, %pads) name="padded"
+%q: u8[1,4,8,8], %scale: f32[], %at: u8[] = DynamicQuantizeLinear(%f) name="planar"
+%r: u8[6,8], %scale2: f32[], %at2: u8[] = DynamicQuantizeLinear(%g) name="dense"
+%t: u8[8,6] = Transpose(%r) name="turned" perm=[1,0]
+output %c, %q, %scale, %at, %scale2, %at2, %t
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  ModelOptions options;
+  options.tune = false;
+  auto model = Model::from_graph(*graph, options);
+  ASSERT_TRUE(model.ok()) << model.error().text();
+  if (model->isa() == Isa::reference) GTEST_SKIP() << "this machine runs the reference";
+  bool rescaled = false;
+  for (const auto& step : model->plan().steps) {
+    EXPECT_FALSE(step->info.reference) << step->info.name << ": " << step->info.note;
+    EXPECT_NE(step->info.note, "") << step->info.op << " '" << step->info.name << "' " << step->info.kernel;
+    if (step->info.name == "rescaled") rescaled = step->info.note.find("'both'") != std::string::npos;
+  }
+  EXPECT_TRUE(rescaled);
+}
+
 TEST(Profile, TheBoundIsTheLargestEstimateThatTheTimeDoesNotRefute) {
   Limits limits;
   limits.dots = 3;
