@@ -1,10 +1,11 @@
 // One kernel by itself, from a line of a profile:
 //
-//   kernel "conv u8u8 avx512_vnni pv3 no8 ... r3 wr pf256 | ql.Conv(u8[1,48,96,96], ...) pads=[1,1,1,1]"
+//   kernel "Conv_7 | ql.Conv | conv u8u8 avx512_vnni pv3 no8 ... r3 wr pf256 | ql.Conv(u8[1,48,96,96], ...) ..."
 //   kernel LINE [--schedule "pv2 no12 r2 wr pf256"|"1x14 o32"]... [--sweep] [--isa NAME] [--seconds S]
 //
-// times the node behind the last bar, with the schedule that stands before it, with others, or with every candidate of
-// the model: hot (its data where the run before left them) and cold (all caches swept in between). The columns of dots,
+// times the step that the line names, with its schedule; or the node behind the last bar, which alone will do, with
+// other schedules or every candidate of the model: then all its steps, since one tiling needs phases where another does
+// not. Hot (its data where the run before left them) and cold (all caches swept in between). The columns of dots,
 // instructions, L1 and L2 say how long each is busy with it at least (tools/profile/limits.h).
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -83,6 +84,23 @@ std::optional<Tiling> tiling_in(const std::string& text) {
   return found_flat == 2 ? std::optional(Tiling{flat, {}}) : std::nullopt;
 }
 
+// "name | operator | kernel -- why | node", or its end.
+struct Line {
+  std::string op, kernel, node;
+};
+Result<Line> parse_line(const std::string& text) {
+  std::vector<std::string> fields;
+  for (size_t begin = 0, bar = 0; bar != text.npos; begin = bar + 3) {
+    bar = text.find(" | ", begin);
+    fields.push_back(text.substr(begin, bar == text.npos ? bar : bar - begin));
+  }
+  const size_t n = fields.size();
+  Line line{n > 3 ? fields[n - 3] : "", n > 1 ? fields[n - 2] : "", fields.back()};
+  if (line.node.find('(') == line.node.npos)
+    return unsupported("the line ends with '", line.node, "', no node: such a step exists in whole networks only");
+  return line;
+}
+
 // More bytes than any cache holds, written once before each cold run.
 class Sweeper {
  public:
@@ -102,22 +120,23 @@ struct Timing {
   Spread hot, cold;  // microseconds
   std::optional<double> loads_of_dot;
   tools::Limits limits;  // of the main step
+  double gmac = 0;
+  bool int8 = false;
 };
 
 // The step with the most work, or where none has any with the most bytes.
-const run::StepInfo& main_step(const run::Plan& plan) {
-  auto weight = [](const auto& step) {
-    return std::pair(step->info.gmac_executed, step->info.bytes_read + step->info.bytes_written);
+const run::StepInfo& main_step(const std::vector<const run::StepInfo*>& steps) {
+  auto weight = [](const run::StepInfo* step) {
+    return std::pair(step->gmac_executed, step->bytes_read + step->bytes_written);
   };
-  return (*std::max_element(plan.steps.begin(), plan.steps.end(),
-                            [&](const auto& a, const auto& b) { return weight(a) < weight(b); }))
-      ->info;
+  return **std::max_element(steps.begin(), steps.end(),
+                            [&](const auto* a, const auto* b) { return weight(a) < weight(b); });
 }
 
-Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::string schedule, double seconds,
-                         const tools::Machine& machine) {
+Result<Timing> time_case(const Graph& graph, const ModelOptions& options, const std::string& only, std::string schedule,
+                         double seconds, const tools::Machine& machine) {
   constexpr int kRounds = 9, kColdRuns = 7;
-  QL_TRY(LayerCase layer, LayerCase::make(graph, options));
+  QL_TRY(LayerCase layer, LayerCase::make(graph, options, only));
   QL_TRY(double once, layer.run());
   QL_TRY(once, layer.run());
   std::vector<double> hot, cold;
@@ -136,16 +155,17 @@ Result<Timing> time_case(const Graph& graph, const ModelOptions& options, std::s
     cold.push_back(1e6 * t);
   }
   Timing timing{std::move(schedule), layer.kernel(), measure::spread(hot), measure::spread(cold), {}, {}};
-  const run::Plan& plan = layer.model().plan();
-  const run::StepInfo& step = main_step(plan);
-  const std::optional<tools::HotLoop> loops = tools::hot_loop_of(plan, step);
+  const run::StepInfo& step = main_step(layer.steps());
+  const std::optional<tools::HotLoop> loops = tools::hot_loop_of(layer.model().plan(), step);
   if (loops && loops->mix.dots > 0) timing.loads_of_dot = static_cast<double>(loops->mix.loads) / loops->mix.dots;
   timing.limits = tools::limits_of(step, loops, machine, {}, 0, 1);
+  for (const run::StepInfo* counted : layer.steps())
+    timing.gmac += counted->gmac_executed, timing.int8 |= counted->int8;
   return timing;
 }
 
 // The fastest first. Columns of a table end at the right: a bar brings the room behind it along.
-void print(std::vector<Timing> all, double gmac, double peak) {
+void print(std::vector<Timing> all, double peak) {
   constexpr size_t kBar = 40;
   auto us = [](double ms) { return ms > 0 ? fixed(1e3 * ms, 2) : ""; };
   tools::Table table({"schedule", "hot us", "min to max", "cold us", "GMAC/s hot", "% peak", "loads a dot", "dots us",
@@ -153,11 +173,11 @@ void print(std::vector<Timing> all, double gmac, double peak) {
   std::stable_sort(all.begin(), all.end(),
                    [](const Timing& a, const Timing& b) { return a.hot.median < b.hot.median; });
   for (const Timing& t : all) {
-    const double rate = gmac / t.hot.median * 1e6, share = t.hot.median / all.back().hot.median;
+    const double rate = t.gmac / t.hot.median * 1e6, share = t.hot.median / all.back().hot.median;
     std::string bar(static_cast<size_t>(std::lround(kBar * share)), '#');
     bar.resize(kBar, ' ');
     table.add({t.schedule, fixed(t.hot.median, 2), cat(fixed(t.hot.min, 2), " to ", fixed(t.hot.max, 2)),
-               fixed(t.cold.median, 2), gmac > 0 ? fixed(rate, 1) : "", gmac > 0 ? fixed(100 * rate / peak, 1) : "",
+               fixed(t.cold.median, 2), t.gmac > 0 ? fixed(rate, 1) : "", t.gmac > 0 ? fixed(100 * rate / peak, 1) : "",
                t.loads_of_dot ? fixed(*t.loads_of_dot, 2) : "", us(t.limits.dots), us(t.limits.instructions),
                us(t.limits.l1), us(t.limits.l2), bar});
   }
@@ -165,10 +185,10 @@ void print(std::vector<Timing> all, double gmac, double peak) {
 }
 
 Status time_kernel(const Args& args) {
-  const size_t bar = args.line.rfind(" | ");
-  const std::string node = bar == std::string::npos ? args.line : args.line.substr(bar + 3);
-  QL_TRY(Graph graph, parse_node_alone(node, op_table()).context("the node of the line"));
+  QL_TRY(const Line line, parse_line(args.line));
+  QL_TRY(Graph graph, parse_node_alone(line.node, op_table()).context("the node of the line"));
   ModelOptions options;
+  if (line.kernel.starts_with("reference")) options.isa = Isa::reference;
   if (!args.isa.empty()) {
     QL_TRY(options.isa, parse_isa(args.isa));
   }
@@ -189,33 +209,25 @@ Status time_kernel(const Args& args) {
       return invalid_argument("--schedule '", text, "' is neither like 'pv3 no8 r3 wr pf256' nor '1x14 o32'");
     wanted.push_back(*tiling);
   }
-  if (wanted.empty() && bar != std::string::npos)
-    if (auto tiling = tiling_in(args.line.substr(0, bar))) wanted.push_back(*tiling);
-  if (wanted.empty()) wanted.push_back({});
+  const std::string only = wanted.empty() ? line.op : "";
+  if (wanted.empty()) wanted.push_back(tiling_in(line.kernel).value_or(Tiling{}));
 
   std::vector<Timing> timings;
-  double gmac = 0;
-  bool int8 = false;
   QL_TRY(const tools::Machine machine, tools::measure_machine(options.isa.value_or(detect_cpu().best_isa())));
   for (const Tiling& tiling : wanted) {
     options.tune = true;
     options.schedule_filter = tiling.filter();
-    auto timing = time_case(graph, options, tiling.text(), args.seconds, machine);
+    auto timing = time_case(graph, options, only, tiling.text(), args.seconds, machine);
     if (!timing.ok()) {
       std::printf("%s: %s\n", tiling.text().c_str(), timing.error().text().c_str());
       continue;
     }
-    if (timings.empty()) {
-      QL_TRY(Model model, Model::from_graph(graph, options));
-      gmac = model.gmac_executed();
-      for (const auto& step : model.plan().steps) int8 |= step->info.int8;
-    }
-    timings.push_back(*timing);
+    timings.push_back(*std::move(timing));
   }
   if (timings.empty()) return unsupported("no schedule of these runs");
-  const double peak = machine.peak(int8);
-  std::printf("%s\npeak %s GMAC/s\n", node.c_str(), fixed(peak, 1).c_str());
-  print(timings, gmac, peak);
+  const double peak = machine.peak(timings[0].int8);
+  std::printf("%s\npeak %s GMAC/s\n", line.node.c_str(), fixed(peak, 1).c_str());
+  print(timings, peak);
   return {};
 }
 

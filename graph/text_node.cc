@@ -95,9 +95,17 @@ Result<Graph> parse_node_alone(std::string_view text, const OpTable& ops) {
     }
     arguments += cat(arguments.empty() ? "" : ", ", name);
   }
-  return parse_graph(cat("graph \"kernel\"\n", inputs, constants, "%out0 = ", text.substr(0, open), "(", arguments, ")",
-                         text.substr(close + 1), "\noutput %out0\n"),
-                     ops);
+  auto parsed = [&](size_t outputs) {
+    std::string names = "%out0";
+    for (size_t i = 1; i < outputs; ++i) names += cat(", %out", i);
+    return parse_graph(cat("graph \"kernel\"\n", inputs, constants, names, " = ", text.substr(0, open), "(", arguments,
+                           ")", text.substr(close + 1), "\noutput ", names, "\n"),
+                       ops);
+  };
+  QL_TRY(Graph one, parsed(1));
+  QL_TRY(auto types, infer_types(one, one.at(one.order()[0]), ops));
+  if (types.size() == 1) return one;
+  return parsed(types.size());
 }
 
 }  // namespace quadlane

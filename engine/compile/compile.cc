@@ -71,15 +71,13 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
   emitter.set_code_filter(options.code_filter);
-  for (Emit& emit : lowering.emits()) {
+  for (const Lowering::Left& left : lowering.emits()) {
     if (options.deadline && std::chrono::steady_clock::now() > *options.deadline)
       return make_error(Code::timed_out, "compiling took longer than it may");
-    QL_CHECK_OK(emit(emitter));
+    emitter.set_problem(left.node == kNoNode ? "" : node_alone_text(graph, graph.at(left.node)));
+    QL_CHECK_OK(left.emit(emitter));
   }
   if (options.schedules) options.schedules->compiled();
-  std::map<std::string, std::string> problems;
-  for (NodeId id : graph.order()) problems[graph.at(id).name] = node_alone_text(graph, graph.at(id));
-  emitter.set_problems(problems);
   CodeMemoryOptions memory;
   memory.listeners = options.code_listeners;
   QL_TRY(Emitter::Output out, emitter.finish(memory));

@@ -67,16 +67,8 @@ void Emitter::step(run::StepInfo info, std::vector<BufferId> touched, StepRecipe
     life.last = index;
   }
   info.kernels = std::exchange(asked_for_, {});
+  info.problem = problem_;
   steps_.push_back({std::move(info), std::move(recipe)});
-}
-
-// A node that needs several steps names them "node.phases", "node.phase0", ...
-void Emitter::set_problems(const std::map<std::string, std::string>& of_nodes) {
-  for (Pending& step : steps_) {
-    auto node = of_nodes.find(step.info.name);
-    if (node == of_nodes.end()) node = of_nodes.find(step.info.name.substr(0, step.info.name.rfind('.')));
-    if (node != of_nodes.end()) step.info.problem = node->second;
-  }
 }
 
 namespace {

@@ -79,8 +79,8 @@ class Emitter {
 
   // Appends a step. Buffers live from the first step that touches them to the last.
   void step(run::StepInfo info, std::vector<BufferId> touched, StepRecipe recipe);
-  // Sets the problem of every step so far from the node it is named after.
-  void set_problems(const std::map<std::string, std::string>& of_nodes);
+  // The problem of the steps from here on.
+  void set_problem(std::string problem) { problem_ = std::move(problem); }
 
   struct Output {
     std::vector<std::unique_ptr<const run::Step>> steps;
@@ -112,6 +112,7 @@ class Emitter {
   std::map<size_t, size_t> dense_constants_;  // DenseRef::index -> offset
   KernelCache kernels_;
   std::function<void(MachineCode&)> code_filter_;
+  std::string problem_;
   std::vector<uint32_t> asked_for_;  // kernels since the last step: those of the next one
 };
 

@@ -181,7 +181,7 @@ Result<DenseRef> Lowering::dense(ValueId id) {
   if (!planes) return make_error(Code::internal, "value '", value.name, "' is used before it is produced");
   PlanarValue from = *planes;
   DenseRef ref = define_dense(id);
-  emit(emit_unpack(*this, value.name, from, ref));
+  emits_.push_back({emit_unpack(*this, value.name, from, ref), value.producer});
   return ref;
 }
 
@@ -237,8 +237,10 @@ Status Lowering::run() {
   }
   for (NodeId id : graph.order()) {
     const Node& node = graph.at(id);
+    at_hand_ = id;
     QL_CHECK_OK(lower_node(id).context(cat("node '", node.name, "' (", node.op, ")")));
   }
+  at_hand_ = kNoNode;
   QL_CHECK_OK(lower_outputs());
   if (graph.tail) lower_tail(*this);
   return {};

@@ -44,7 +44,12 @@ class Lowering {
 
   // Lowers the whole graph.
   Status run();
-  std::vector<Emit>& emits() { return emits_; }
+  // What the nodes left behind, in order; `node`: whose work it is, kNoNode for the outputs of the graph.
+  struct Left {
+    Emit emit;
+    NodeId node;
+  };
+  std::vector<Left>& emits() { return emits_; }
 
   // The planes of a value; a dense one is packed first (once). Declines (nullopt) what has no planes: other ranks than
   // 4, other element types than u8 and f32.
@@ -66,7 +71,7 @@ class Lowering {
   }
   // A constant that is no value of the graph.
   DenseRef constant(const Tensor&);
-  void emit(Emit e) { emits_.push_back(std::move(e)); }
+  void emit(Emit e) { emits_.push_back({std::move(e), at_hand_}); }
 
   const Shape& shape(ValueId id) const { return graph.at(id).type.shape; }
   DType dtype(ValueId id) const { return graph.at(id).type.dtype; }
@@ -79,7 +84,8 @@ class Lowering {
   std::map<ValueId, PlanarValue> planar_;
   std::map<ValueId, DenseRef> dense_;
   size_t own_constants_ = 0;
-  std::vector<Emit> emits_;
+  NodeId at_hand_ = kNoNode;  // being lowered
+  std::vector<Left> emits_;
 };
 
 // True for values planes can hold.

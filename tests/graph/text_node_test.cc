@@ -41,6 +41,16 @@ TEST(TextNode, AbsentInputsAndFactorsStay) {
   EXPECT_EQ(node_alone_text(*filled, filled->at(filled->order()[0])), "Mul(f32[5], f32[5]=fill(0.25))");
 }
 
+TEST(TextNode, HasAllOutputsOfItsOperator) {
+  const std::pair<const char*, size_t> nodes[] = {
+      {"DynamicQuantizeLinear(f32[1,3,4,4])", 3}, {"Split(f32[4,10], s64[2]={2, 8}) axis=1", 2}, {"Relu(f32[3])", 1}};
+  for (const auto& [text, outputs] : nodes) {
+    auto alone = parse_node_alone(text, op_table());
+    ASSERT_TRUE(alone.ok()) << alone.error().text();
+    EXPECT_EQ(alone->outputs().size(), outputs) << text;
+  }
+}
+
 TEST(TextNode, WhatIsNoNodeIsAnError) {
   for (const char* text : {"", "Conv", "Conv(", "Frobnicate(f32[1])", "Relu(f33[1])", "Relu()"})
     EXPECT_FALSE(parse_node_alone(text, op_table()).ok()) << text;

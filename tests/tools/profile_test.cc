@@ -175,6 +175,30 @@ output %c, %q, %scale, %at, %scale2, %at2, %t
   EXPECT_TRUE(rescaled);
 }
 
+// What bench/kernel times of a line that names one of several steps of a node.
+TEST(Profile, AStepOfANodeIsTimedByItself) {
+  const char *dynamic = "DynamicQuantizeLinear(f32[1,3,28,28])", *pool = "MaxPool(f32[1,3,8,8]) kernel_shape=[2,2]";
+  ModelOptions options;
+  options.tune = false;
+  if (detect_cpu().best_isa() == Isa::reference) GTEST_SKIP() << "this machine runs the reference";
+  auto make = [&](const char* node, const char* only) {
+    return LayerCase::make(parse_node_alone(node, op_table()).value(), options, only);
+  };
+  const std::pair<const char*, const char*> steps[] = {
+      {dynamic, "range"}, {dynamic, "dynamic scale"}, {pool, "pack"}, {pool, "MaxPool"}, {pool, "unpack"}};
+  for (const auto& [node, only] : steps) {
+    auto layer = make(node, only);
+    ASSERT_TRUE(layer.ok()) << only << ": " << layer.error().text();
+    ASSERT_EQ(layer->steps().size(), 1u);
+    EXPECT_EQ(layer->steps()[0]->op, only);
+    int swept = 0;
+    EXPECT_GT(layer->run_cold([&] { ++swept; }).value(), 0);
+    EXPECT_EQ(swept, 1) << only;
+  }
+  EXPECT_EQ(make(dynamic, "")->steps().size(), 3u);
+  EXPECT_NE(make(pool, "split phases").error().text().find("'split phases'"), std::string::npos);
+}
+
 TEST(Profile, TheBoundIsTheLargestEstimateThatTheTimeDoesNotRefute) {
   Limits limits;
   limits.dots = 3;

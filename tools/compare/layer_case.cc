@@ -26,7 +26,7 @@ Result<LayerCase> LayerCase::make(const peers::ConvLayer& layer, const ModelOpti
   return c;
 }
 
-Result<LayerCase> LayerCase::make(Graph graph, const ModelOptions& options) {
+Result<LayerCase> LayerCase::make(Graph graph, const ModelOptions& options, const std::string& only) {
   LayerCase c;
   QL_TRY(Model model, Model::from_graph(std::move(graph), options));
   c.model_ = std::make_unique<Model>(std::move(model));
@@ -37,7 +37,10 @@ Result<LayerCase> LayerCase::make(Graph graph, const ModelOptions& options) {
     c.inputs_.push_back(std::move(tensor));
   }
   QL_TRY(c.outputs_, Outputs::allocate(c.model_->outputs()));
-  for (const auto& step : c.model_->plan().steps) c.counts_.push_back(!is_edge(step->info));
+  for (const auto& step : c.model_->plan().steps)
+    c.counts_.push_back(only.empty() ? !is_edge(step->info) : step->info.op == only);
+  if (c.steps().empty())
+    return unsupported("the node by itself takes no step", only.empty() ? "" : cat(" '", only, "'"));
   return c;
 }
 
@@ -45,14 +48,21 @@ Result<double> LayerCase::run() { return run_cold({}); }
 
 Result<double> LayerCase::run_cold(const std::function<void()>& sweep) {
   Clocked clock(counts_, sweep);
+  if (sweep && counts_[0]) sweep();
   QL_CHECK_OK(stream_->run(views_of(inputs_), outputs_.views(), &clock));
   return clock.sum;
 }
 
+std::vector<const run::StepInfo*> LayerCase::steps() const {
+  std::vector<const run::StepInfo*> steps;
+  for (size_t i = 0; i < counts_.size(); ++i)
+    if (counts_[i]) steps.push_back(&model_->plan().steps[i]->info);
+  return steps;
+}
+
 std::string LayerCase::kernel() const {
   std::string text;
-  for (size_t i = 0; i < counts_.size(); ++i)
-    if (counts_[i]) text += cat(text.empty() ? "" : " + ", model_->plan().steps[i]->info.kernel);
+  for (const run::StepInfo* step : steps()) text += cat(text.empty() ? "" : " + ", step->kernel);
   return text;
 }
 

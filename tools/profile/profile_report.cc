@@ -56,9 +56,10 @@ std::string operator_table(const NetworkProfile& p) {
 
 std::string kernels_and_reasons(const NetworkProfile& p) {
   std::string text =
-      "kernels, why copies and fallbacks exist, and what is computed (bench/kernel takes such a line):\n";
+      "kernels, why copies and fallbacks exist, and what is computed (bench/kernel takes a line that ends with a "
+      "node):\n";
   for (const LayerProfile& l : p.layers) {
-    text += cat("  ", l.info->name, " | ", l.info->kernel);
+    text += cat("  ", l.info->name, " | ", l.info->op, " | ", l.info->kernel);
     if (!l.info->note.empty()) text += cat("  -- ", l.info->note);
     text += l.info->problem.empty() ? "\n" : cat(" | ", l.info->problem, "\n");
   }
