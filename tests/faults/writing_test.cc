@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "loader/file.h"
+#include "tests/faults/shim.h"
 #include "tools/io/file.h"
 
 namespace quadlane::testing {
@@ -84,6 +85,35 @@ TEST_P(Writing, KilledInBetweenTheFileIsTheOldOneOrTheNewOne) {
     olds += whole == old_;
   }
   std::cout << olds << " times the old file, " << 30 - olds << " times the new one\n";
+}
+
+// Open, write, flush, rename: each failing once, in its turn.
+TEST_P(Writing, WhateverCallFailsTheOldFileStaysAndNothingElse) {
+  int calls = 0;
+  for (bool struck = true; struck; calls += struck) {
+    arm(Fault::file, calls + 1);
+    Status status;
+    {
+      const InLibrary here;
+      status = GetParam().write(path_, new_);
+    }
+    struck = disarm();
+    EXPECT_EQ(status.ok(), !struck) << "call " << calls + 1;
+    EXPECT_EQ(found() == old_, struck);
+    EXPECT_EQ(files(), 1u);
+  }
+  EXPECT_EQ(calls, 4);
+}
+
+// A link under the name of a file that is written first must not lead the writing elsewhere.
+TEST_P(Writing, LinksInTheWayAreNotFollowed) {
+  const std::string elsewhere = (folder_ / "elsewhere").string();
+  ASSERT_TRUE(GetParam().write(elsewhere, old_).ok());
+  fs::create_symlink(elsewhere, path_ + cat(".partial-", getpid()));
+  fs::create_symlink(elsewhere, path_ + ".partial");
+  ASSERT_TRUE(GetParam().write(path_, new_).ok());
+  EXPECT_EQ(found(), new_);
+  EXPECT_EQ(*tools::read_file(elsewhere), old_);
 }
 
 TEST_P(Writing, InterruptedBySignalsItGoesOn) {

@@ -11,16 +11,6 @@ namespace quadlane::tools {
 namespace {
 namespace fs = std::filesystem;
 
-Result<std::vector<std::string>> sorted_entries(const std::string& folder) {
-  std::error_code code;
-  std::vector<std::string> paths;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
-    paths.push_back(it->path().string());
-  if (code) return make_error(Code::io, "cannot list '", folder, "': ", code.message());
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
 // The file of input k in a sample's folder, or nothing.
 std::string input_file(const std::string& folder, const std::string& name, size_t k) {
   for (const std::string& stem : {file_name(name), cat("input_", k)})

@@ -9,6 +9,7 @@ namespace quadlane::tools {
 
 bool is_dicom_file(const std::string& path) {
   if (ends_with(path, ".dcm")) return true;
+  if (!is_regular_file(path)) return false;  // opening a FIFO would wait for a writer
   constexpr long kPreambleBytes = 128;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   char magic[4];

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -33,13 +35,33 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-std::string beside(const std::string& path) { return cat(path, ".partial-", ::getpid()); }
+// A new file beside the target, under a name that nobody can foresee and in nobody's way: never an existing one, nor
+// what a link names. Others may read it as far as the user's umask lets them.
+struct Partial {
+  std::string path;
+  Descriptor file;
+
+  explicit Partial(const std::string& target) : path(name_for(target)), file{::open(path.c_str(), kFlags, 0644)} {}
+
+ private:
+  static constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  static std::string name_for(const std::string& target) {
+    uint64_t number = 0;
+    if (::getentropy(&number, sizeof number) != 0) number = static_cast<uint64_t>(::getpid());  // still O_EXCL
+    return cat(target, ".partial-", number);
+  }
+};
 
 }  // namespace
 
 bool is_directory(const std::string& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
+}
+
+bool is_regular_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
 }
 
 bool exists(const std::string& path) {
@@ -53,15 +75,16 @@ bool ends_with(std::string_view text, std::string_view suffix) {
 }
 
 Result<std::string> read_file(const std::string& path, size_t limit) {
-  if (is_directory(path)) return make_error(Code::io, "'", path, "' is a folder, expected a file");
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) return io_error("cannot open", path, errno);
-  std::error_code no_size;
-  uintmax_t size = fs::file_size(path, no_size);
-  if (!no_size && size > limit) return make_error(Code::io, "'", path, "' has ", size, " bytes, the limit is ", limit);
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};  // a FIFO must not hang
+  struct stat about {};
+  if (file.fd < 0 || ::fstat(file.fd, &about) != 0) return io_error("cannot open", path, errno);
+  if (S_ISDIR(about.st_mode)) return make_error(Code::io, "'", path, "' is a folder, expected a file");
+  if (!S_ISREG(about.st_mode)) return make_error(Code::io, "'", path, "' is not a regular file");
+  const auto size = static_cast<size_t>(about.st_size);
+  if (size > limit) return make_error(Code::io, "'", path, "' has ", size, " bytes, the limit is ", limit);
 
   std::string bytes;
-  if (!no_size) bytes.reserve(size);
+  bytes.reserve(size);
   char chunk[1 << 16];
   for (;;) {
     ssize_t n = ::read(file.fd, chunk, sizeof chunk);
@@ -75,17 +98,24 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
 }
 
 Status write_file(const std::string& path, std::string_view bytes) {
-  std::string partial = beside(path);
-  int code = 0;
-  {
-    Descriptor file{::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.fd < 0) return io_error("cannot write", path, errno);
-    code = write_all(file.fd, bytes);
-  }
-  if (!code && ::rename(partial.c_str(), path.c_str()) != 0) code = errno;
+  const Partial partial(path);
+  if (partial.file.fd < 0) return io_error("cannot write", path, errno);
+  int code = write_all(partial.file.fd, bytes);
+  if (!code && ::fsync(partial.file.fd) != 0) code = errno;  // a crash must not leave the new name with no content
+  if (!code && ::rename(partial.path.c_str(), path.c_str()) != 0) code = errno;
   if (!code) return {};
-  ::unlink(partial.c_str());
+  ::unlink(partial.path.c_str());
   return io_error("cannot write", path, code);
+}
+
+Result<std::vector<std::string>> sorted_entries(const std::string& folder) {
+  std::error_code code;
+  std::vector<std::string> paths;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
+    paths.push_back(it->path().string());
+  if (code) return io_error("cannot list", folder, code.value());
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 Status prepare_output_dir(const std::string& dir) {
@@ -100,10 +130,9 @@ Status prepare_output_dir(const std::string& dir) {
 Status prepare_output_file(const std::string& path) {
   if (path.empty()) return invalid_argument("the output path is empty");
   if (is_directory(path)) return make_error(Code::io, "'", path, "' is a folder, expected an output file");
-  std::string partial = beside(path);
-  Descriptor file{::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-  if (file.fd < 0) return io_error("cannot write", path, errno);
-  ::unlink(partial.c_str());
+  const Partial partial(path);
+  if (partial.file.fd < 0) return io_error("cannot write", path, errno);
+  ::unlink(partial.path.c_str());
   return {};
 }
 

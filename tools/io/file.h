@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/base/status.h"
 
@@ -10,7 +11,7 @@ namespace quadlane::tools {
 
 inline constexpr size_t kMaxFileBytes = size_t{4} << 30;
 
-// Refuses folders, and files of more than `limit` bytes before reading them.
+// Regular files only; refuses those of more than `limit` bytes before reading them.
 Result<std::string> read_file(const std::string& path, size_t limit = kMaxFileBytes);
 
 // Writes beside the target and renames: readers see the old file or the whole new one. On failure nothing remains.
@@ -21,7 +22,11 @@ Status prepare_output_dir(const std::string& dir);
 // The same for the folder a file is going to be written to; refuses a target that is a folder. Creates no folder.
 Status prepare_output_file(const std::string& path);
 
+// Paths of what lies in a folder.
+Result<std::vector<std::string>> sorted_entries(const std::string& folder);
+
 bool is_directory(const std::string& path);
+bool is_regular_file(const std::string& path);  // or a link to one: reading it does not wait for anybody
 bool exists(const std::string& path);
 bool ends_with(std::string_view text, std::string_view suffix);  // without regard to case
 

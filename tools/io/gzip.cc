@@ -19,6 +19,7 @@ void GzipReader::Close::operator()(void* file) const { gzclose(static_cast<gzFil
 
 Result<GzipReader> GzipReader::open(const std::string& path) {
   if (is_directory(path)) return make_error(Code::io, "this is a folder, expected a file");
+  if (exists(path) && !is_regular_file(path)) return make_error(Code::io, "this is not a regular file");
   errno = 0;
   GzipReader reader;
   reader.file_.reset(gzopen(path.c_str(), "rb"));
