@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "tools/verbs/verb.h"
@@ -11,13 +12,17 @@ namespace {
 
 using quadlane::tools::Verb;
 
+// Names from files may hold anything.
+std::string one_line(std::string text) {
+  auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), is_control, ' ');
+  return text;
+}
+
 // CLI11's own message is one line for an error and a page for --help.
 int usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);
-  std::string line = error.what();
-  for (char& c : line)
-    if (c == '\n') c = ' ';
-  std::fprintf(stderr, "quadlane: %s (try --help)\n", line.c_str());
+  std::fprintf(stderr, "quadlane: %s (try --help)\n", one_line(error.what()).c_str());
   return 2;
 }
 
@@ -27,7 +32,7 @@ int dispatch(const std::vector<Verb>& verbs) {
     quadlane::Status status = verb.run();
     if (status.ok()) return std::fflush(stdout) == 0 ? 0 : 1;
     std::fflush(stdout);
-    std::fprintf(stderr, "quadlane: %s\n", status.error().text().c_str());
+    std::fprintf(stderr, "quadlane: %s\n", one_line(status.error().text()).c_str());
     return verb.exit_code ? *verb.exit_code : 1;
   }
   return 2;
@@ -53,6 +58,9 @@ int main(int argc, char** argv) {
     return usage(app, error);
   } catch (const std::bad_alloc&) {
     std::fputs("quadlane: out of memory\n", stderr);
+    return 1;
+  } catch (const std::exception& error) {  // the last resort: a library threw what nobody expected
+    std::fprintf(stderr, "quadlane: %s\n", one_line(error.what()).c_str());
     return 1;
   }
 }

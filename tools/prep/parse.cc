@@ -1,7 +1,7 @@
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/prep/preprocessing.h"
 
 namespace quadlane::tools {
@@ -156,7 +156,7 @@ Result<PrepStep> parse_step(const json& j) {
 }  // namespace
 
 Result<Preprocessing> Preprocessing::parse(const std::string& text) {
-  const json file = json::parse(text, nullptr, false);
+  QL_TRY(const json file, parse_json(text, kMaxPrepBytes));
   if (!file.is_object()) return invalid_argument("no JSON object");
   Members members(file);
   Preprocessing prep;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tools/cli/table.h"
+#include "tools/io/json.h"
 #include "tools/load/fingerprint.h"
 
 namespace quadlane::tools {
@@ -222,7 +223,7 @@ std::string profile_trace(const NetworkProfile& p, const Model& model) {
                         {"args", {{"step", part.step}, {"kernel", info.kernel}, {"gmac", info.gmac_executed}}}});
     }
   }
-  return nlohmann::ordered_json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump() + "\n";
+  return json_text({{"traceEvents", events}, {"displayTimeUnit", "ms"}}) + "\n";
 }
 
 }  // namespace quadlane::tools

@@ -10,11 +10,11 @@
 //   warnings        why the figures may mislead
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "tools/cli/output_files.h"
 #include "tools/cli/table.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/load/fingerprint.h"
 #include "tools/load/load_figures.h"
 #include "tools/verbs/verb.h"
@@ -238,7 +238,7 @@ Status bench(const BenchArgs& args, int& exit_code) {
   const std::vector<std::string> warnings = doubts(figures, workload);
   for (const std::string& line : warnings) std::fprintf(stderr, "warning: %s\n", line.c_str());
   const Json json = report(args, workload, figures, sha256, warnings);
-  if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
+  if (!args.json.empty()) QL_CHECK_OK(write_json(args.json, json));
   if (!args.csv.empty()) QL_CHECK_OK(write_file(args.csv, csv(json)));
   if (figures.served.bound_kept) return {};
   exit_code = kBoundNotKept;

@@ -15,6 +15,7 @@
 #include "tools/compare/comparison.h"
 #include "tools/compare/other_build.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/load/fingerprint.h"
 #include "tools/measure/machine.h"
 #include "tools/measure/statistics.h"
@@ -144,7 +145,7 @@ Status compare(const CompareArgs& args, int& exit_code) {
   }
   std::fputs(comparison_table(comparison).c_str(), stdout);
   const nlohmann::ordered_json json = comparison_json(comparison);
-  if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
+  if (!args.json.empty()) QL_CHECK_OK(write_json(args.json, json));
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, comparison_page(json)));
   if (share < 0) return {};
   exit_code = kRegression;

@@ -2,18 +2,20 @@
 #include "tools/compare/figures_page.h"
 #include "tools/compare/saved_results.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/verbs/compare_args.h"
 
 namespace quadlane::tools {
 namespace {
 
 Result<nlohmann::json> read_json(const std::string& path) {
-  QL_TRY(std::string text, read_file(path));
-  auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_discarded()) return json;
+  constexpr size_t kMostBytes = 256 << 20;
+  QL_TRY(std::string text, read_file(path, kMostBytes));
+  auto json = parse_json(text, kMostBytes);
+  if (json.ok()) return json;
   if (is_plan_file(path) || ends_with(path, ".onnx"))
     return invalid_argument("'", path, "' is a model, two saved results are compared: name a second model with --also");
-  return invalid_argument("'", path, "' is no JSON");
+  return std::move(json).context(cat("'", path, "'"));
 }
 
 std::string page(const CompareArgs& args, const std::vector<SavedChange>& changes,
@@ -39,13 +41,11 @@ Status compare_files(const CompareArgs& args, double share, int& exit_code) {
     std::fprintf(stderr, "warning: the results differ in more than time, %s\n", remark.c_str());
   const nlohmann::ordered_json json = changes_json(changes);
   if (!args.json.empty())
-    QL_CHECK_OK(write_file(args.json, nlohmann::ordered_json{{"kind", "changes"},
-                                                             {"before", args.workload.model.path},
-                                                             {"after", args.newer},
-                                                             {"remarks", remarks},
-                                                             {"changes", json}}
-                                              .dump(1) +
-                                          "\n"));
+    QL_CHECK_OK(write_json(args.json, {{"kind", "changes"},
+                                       {"before", args.workload.model.path},
+                                       {"after", args.newer},
+                                       {"remarks", remarks},
+                                       {"changes", json}}));
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, page(args, changes, remarks, json)));
   if (share < 0) return {};
   QL_CHECK_OK(check_enough(changes));

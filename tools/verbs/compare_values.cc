@@ -2,6 +2,7 @@
 #include "tools/compare/layers.h"
 #include "tools/compare/ort_values.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/verbs/compare_args.h"
 
 namespace quadlane::tools {
@@ -39,11 +40,9 @@ Status compare_values(const CompareArgs& args) {
   std::fputs(layers_table(layers, headings[0], headings[1]).c_str(), stdout);
   const std::string other = ort ? "ONNX Runtime" : args.also[0];
   if (!args.json.empty())
-    QL_CHECK_OK(write_file(args.json, nlohmann::ordered_json{{"model", args.workload.model.path},
-                                                             {"other", other},
-                                                             {"layers", layer_differences_json(layers)}}
-                                              .dump(1) +
-                                          "\n"));
+    QL_CHECK_OK(write_json(
+        args.json,
+        {{"model", args.workload.model.path}, {"other", other}, {"layers", layer_differences_json(layers)}}));
   if (args.html.empty()) return {};
   FiguresPage page{"Values layer by layer", cat(args.workload.model.path, " and ", other)};
   page.columns = {headings[0], headings[1], "operator", "SQNR dB", "largest error"};

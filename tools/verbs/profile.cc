@@ -3,6 +3,7 @@
 
 #include "tools/cli/output_files.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/profile/profile_report.h"
 #include "tools/verbs/verb.h"
 
@@ -22,7 +23,7 @@ Status profile(const ProfileArgs& args) {
   for (const std::string& warning : profile.warnings()) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   const Model& model = workload.model;
   const std::string& path = args.workload.model.path;
-  if (!args.json.empty()) QL_CHECK_OK(write_file(args.json, profile_json(profile, model, path).dump(1) + "\n"));
+  if (!args.json.empty()) QL_CHECK_OK(write_json(args.json, profile_json(profile, model, path)));
   if (!args.trace.empty()) QL_CHECK_OK(write_file(args.trace, profile_trace(profile, model)));
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, profile_page(profile, model, path)));
   return {};

@@ -19,6 +19,7 @@
 #include "tools/cli/output_files.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -226,7 +227,7 @@ Status quantize_model(const QuantizeArgs& args) {
     if (choice.measured_on) json["auto"] = describe(choice);
     if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
     if (controlled) json["accuracy"] = control_json(bound_of(args), args.metric, *controlled);
-    QL_CHECK_OK(write_file(args.json, json.dump(1) + "\n"));
+    QL_CHECK_OK(write_json(args.json, json));
   }
   std::printf("%s: %zu of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(),
               report.int8.size(), report.convs, static_cast<long long>(profile.samples()));

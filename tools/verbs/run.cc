@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "tools/cli/inputs.h"
@@ -12,6 +13,7 @@
 #include "tools/cli/table.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/io/npy.h"
 #include "tools/verbs/verb.h"
 
@@ -45,7 +47,20 @@ Status write_provenance(const RunArgs& args, const Model& model, std::span<const
   }
   for (size_t i = 0; i < outputs.size(); ++i)
     record["outputs"].push_back(hashed_tensor(model.outputs()[i].name, outputs[i]));
-  return write_file(args.provenance, record.dump(1) + "\n");
+  return write_json(args.provenance, record);
+}
+
+// NAME.npy for each output. Two names may become one file's: "a/b" and "a:b".
+Result<std::vector<std::string>> output_files(const std::string& dir, std::span<const run::TensorInfo> outputs) {
+  std::map<std::string, std::string> written;
+  std::vector<std::string> files;
+  for (const run::TensorInfo& output : outputs) {
+    files.push_back((std::filesystem::path(dir) / (file_name(output.name) + ".npy")).string());
+    if (const auto [first, is_new] = written.emplace(files.back(), output.name); !is_new)
+      return unsupported("outputs '", first->second, "' and '", output.name, "' would both be written to '",
+                         files.back(), "'");
+  }
+  return files;
 }
 
 Status run(const RunArgs& args) {
@@ -58,11 +73,11 @@ Status run(const RunArgs& args) {
   DynamicStream stream = model.open_stream({.threads = args.threads});
   QL_TRY(std::vector<Tensor> outputs, stream.run(views_of(inputs)));
 
+  QL_TRY(std::vector<std::string> written, output_files(args.output_dir, stream.model()->outputs()));
   Table table({"output", "type", "min", "max", "mean"});
   for (size_t i = 0; i < outputs.size(); ++i) {
     const run::TensorInfo& info = stream.model()->outputs()[i];
-    std::string path = (std::filesystem::path(args.output_dir) / (file_name(info.name) + ".npy")).string();
-    QL_CHECK_OK(write_npy(path, outputs[i].view()));
+    QL_CHECK_OK(write_npy(written[i], outputs[i].view()));
     table.add(summary(info, outputs[i]));
   }
   if (!args.provenance.empty()) QL_CHECK_OK(write_provenance(args, *stream.model(), files, inputs, outputs));

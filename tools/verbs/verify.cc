@@ -3,7 +3,6 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "tools/cli/inputs.h"
 #include "tools/cli/model_args.h"
@@ -11,6 +10,7 @@
 #include "tools/cli/output_files.h"
 #include "tools/cli/tensors.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -38,11 +38,10 @@ std::vector<std::string> numbered(const std::string& folder, const char* prefix)
 // DIR/test_data_set_*, in order, or DIR itself when the vectors lie right there.
 Result<std::vector<std::string>> data_sets(const std::string& dir) {
   if (!is_directory(dir)) return make_error(Code::io, "'", dir, "' is no folder");
-  std::vector<std::string> sets;
-  for (const auto& entry : fs::directory_iterator(dir))
-    if (entry.is_directory() && entry.path().filename().string().rfind("test_data_set_", 0) == 0)
-      sets.push_back(entry.path().string());
-  std::sort(sets.begin(), sets.end());
+  QL_TRY(std::vector<std::string> sets, sorted_entries(dir));
+  std::erase_if(sets, [](const std::string& entry) {
+    return !is_directory(entry) || fs::path(entry).filename().string().rfind("test_data_set_", 0) != 0;
+  });
   if (sets.empty() && !numbered(dir, "output_").empty()) sets.push_back(dir);
   if (sets.empty()) return invalid_argument("'", dir, "' holds neither test_data_set_* nor output_0.pb");
   return sets;
@@ -101,7 +100,7 @@ Status verify_set(const VerifyArgs& args, const DynamicModel& model, DynamicStre
   return {};
 }
 
-Status write_json(const VerifyArgs& args, const std::vector<Verdict>& verdicts, size_t failed) {
+Status write_verdicts(const VerifyArgs& args, const std::vector<Verdict>& verdicts, size_t failed) {
   nlohmann::ordered_json report = {{"model", args.model.path},
                                    {"rtol", args.rtol},
                                    {"atol", args.atol},
@@ -113,7 +112,7 @@ Status write_json(const VerifyArgs& args, const std::vector<Verdict>& verdicts, 
                                  {"ok", v.problem.empty()},
                                  {"max_abs_difference", v.worst},
                                  {"problem", v.problem}});
-  return write_file(args.json, report.dump(1) + "\n");
+  return write_json(args.json, report);
 }
 
 Status verify(const VerifyArgs& args) {
@@ -131,7 +130,7 @@ Status verify(const VerifyArgs& args) {
     std::printf("%s  %s  %s  max difference %.3g%s%s\n", v.problem.empty() ? "ok  " : "FAIL", v.set.c_str(),
                 v.output.c_str(), v.worst, v.problem.empty() ? "" : ": ", v.problem.c_str());
   }
-  if (!args.json.empty()) QL_CHECK_OK(write_json(args, verdicts, failed));
+  if (!args.json.empty()) QL_CHECK_OK(write_verdicts(args, verdicts, failed));
   if (failed) return invalid_argument(failed, " of ", verdicts.size(), " outputs differ from '", args.data, "'");
   return {};
 }
