@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace quadlane {
 namespace {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 struct Descriptor {
   int fd;
   explicit Descriptor(int fd) : fd(fd) {}
-  Descriptor(const Descriptor&) = delete;
+  Descriptor(Descriptor&& from) noexcept : fd(std::exchange(from.fd, -1)) {}
   ~Descriptor() {
     if (fd >= 0) ::close(fd);
   }
@@ -57,14 +58,17 @@ int open_beneath(int root, const std::string& location) {
   return at;
 }
 
-}  // namespace
+struct OpenFile {
+  Descriptor file;
+  uint64_t size;
+};
 
-Result<std::string> read_external(const std::string& directory, const ExternalRange& range) {
-  const std::string& location = range.location;
+// Regular files below `directory` only.
+Result<OpenFile> open_external(const std::string& directory, const std::string& location) {
   QL_CHECK_OK(check_location(directory, location));
   const Descriptor root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.fd < 0) return make_error(Code::io, "cannot open directory '", directory, "': ", std::strerror(errno));
-  const Descriptor file(open_beneath(root.fd, location));
+  Descriptor file(open_beneath(root.fd, location));
   if (file.fd < 0 && errno == EXDEV)
     return invalid_model("external data '", location, "' leads out of the model's directory");
   struct stat about {};
@@ -74,19 +78,36 @@ Result<std::string> read_external(const std::string& directory, const ExternalRa
   if (about.st_nlink > 1)  // a second name may be one outside of the directory
     return invalid_model("external data '", location, "' has ", static_cast<uint64_t>(about.st_nlink),
                          " names (hard links), expected one");
-  const auto size = static_cast<uint64_t>(about.st_size);
-  if (range.offset > size || range.bytes > size - range.offset)
-    return invalid_model("external data '", location, "' has ", size, " bytes, ", range.bytes, " at offset ",
-                         range.offset, " are asked for");
+  return OpenFile{std::move(file), static_cast<uint64_t>(about.st_size)};
+}
+
+Result<std::string> read_range(const OpenFile& opened, const ExternalRange& range) {
   std::string bytes(range.bytes, '\0');
   for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = ::pread(file.fd, bytes.data() + done, std::min(bytes.size() - done, size_t{1} << 30),
+    const ssize_t n = ::pread(opened.file.fd, bytes.data() + done, std::min(bytes.size() - done, size_t{1} << 30),
                               static_cast<off_t>(range.offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return make_error(Code::io, "cannot read external data '", location, "'");
+    if (n <= 0) return make_error(Code::io, "cannot read external data '", range.location, "'");
     done += static_cast<size_t>(n);
   }
   return bytes;
+}
+
+}  // namespace
+
+Result<std::string> read_external(const std::string& directory, const ExternalRange& range) {
+  QL_TRY(OpenFile opened, open_external(directory, range.location));
+  if (range.offset > opened.size || range.bytes > opened.size - range.offset)
+    return invalid_model("external data '", range.location, "' has ", opened.size, " bytes, ", range.bytes,
+                         " at offset ", range.offset, " are asked for");
+  return read_range(opened, range);
+}
+
+Result<std::string> read_external_file(const std::string& directory, const std::string& location, uint64_t max_bytes) {
+  QL_TRY(OpenFile opened, open_external(directory, location));
+  if (opened.size > max_bytes)
+    return unsupported("external data '", location, "' has ", opened.size, " bytes, the limit is ", max_bytes);
+  return read_range(opened, {location, 0, opened.size});
 }
 
 }  // namespace quadlane

@@ -17,5 +17,7 @@ struct ExternalRange {
 
 // The bytes of the range; allocated only when the file really has them. An empty directory refuses everything.
 Result<std::string> read_external(const std::string& directory, const ExternalRange& range);
+// All of a file, under the same rules.
+Result<std::string> read_external_file(const std::string& directory, const std::string& location, uint64_t max_bytes);
 
 }  // namespace quadlane

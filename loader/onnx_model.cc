@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <set>
 
+#include "loader/external_data.h"
 #include "loader/file.h"
 #include "loader/guard.h"
 #include "loader/importer.h"
+#include "loader/node_order.h"
 
 namespace quadlane {
 
@@ -40,6 +42,25 @@ Result<std::shared_ptr<const onnx::ModelProto>> parse(std::span<const std::byte>
   if (!model->has_graph() || !model->has_ir_version())
     return invalid_model("not an ONNX model: it has no ", model->has_graph() ? "IR version" : "graph");
   return std::shared_ptr<const onnx::ModelProto>(std::move(held), model);
+}
+
+void add_location(const onnx::TensorProto& tensor, std::set<std::string>& names) {
+  if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
+  std::string location;
+  for (const auto& entry : tensor.external_data())
+    if (entry.key() == "location") location = entry.value();  // the last one counts, as where it is read
+  names.insert(location);
+}
+
+// Where the tensors lie that are attributes of nodes, and those of the subgraphs in them.
+void add_locations(const NodeList& nodes, std::set<std::string>& names) {
+  for (const auto& node : nodes)
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_t()) add_location(attribute.t(), names);
+      if (!attribute.has_g()) continue;
+      for (const auto& tensor : attribute.g().initializer()) add_location(tensor, names);
+      add_locations(attribute.g().node(), names);
+    }
 }
 
 }  // namespace
@@ -80,16 +101,21 @@ std::string OnnxModel::metadata(const std::string& key) const {
 
 std::vector<std::string> OnnxModel::external_files() const {
   std::set<std::string> names;
-  auto add = [&](const onnx::TensorProto& tensor) {
-    if (tensor.data_location() != onnx::TensorProto::EXTERNAL) return;
-    for (const auto& entry : tensor.external_data())
-      if (entry.key() == "location") names.insert(entry.value());
-  };
-  for (const auto& tensor : file_->proto->graph().initializer()) add(tensor);
-  for (const auto& node : file_->proto->graph().node())
-    for (const auto& attribute : node.attribute())
-      if (attribute.has_t()) add(attribute.t());
+  const onnx::GraphProto& graph = file_->proto->graph();
+  std::set<std::string> read;
+  for (const auto& node : graph.node()) read.merge(names_read(node));
+  for (const auto& output : graph.output()) read.insert(output.name());
+  for (const auto& tensor : graph.initializer())
+    if (read.count(tensor.name())) add_location(tensor, names);
+  add_locations(graph.node(), names);
+  for (const auto& function : file_->proto->functions()) add_locations(function.node(), names);
   return {names.begin(), names.end()};
+}
+
+Result<std::string> OnnxModel::read_external_file(const std::string& name, size_t max_bytes) const {
+  auto bytes = guarded([&] { return quadlane::read_external_file(file_->directory, name, max_bytes); });
+  if (!bytes.ok()) return one_line(std::move(bytes).error());
+  return bytes;
 }
 
 bool OnnxModel::is_open() const {

@@ -19,8 +19,11 @@ class OnnxModel {
   bool is_open() const;  // some dimension of some input is not fixed
   // An entry of the model's metadata_props; empty: there is none.
   std::string metadata(const std::string& key) const;
-  // The files of external data that initializers and constants name, each once, relative to the model's folder.
+  // The files of external data that the loader may read, each once, relative to the model's folder: those of constants
+  // and of initializers that a node or an output names, in the graph, its subgraphs and its functions.
   std::vector<std::string> external_files() const;
+  // The bytes of one, under the loader's rules: a regular file inside of the model's folder.
+  Result<std::string> read_external_file(const std::string& name, size_t max_bytes) const;
   // As load_onnx gives it. May be called from several threads; external data is read again.
   Result<Graph> bind(const OpTable&, const LoadOptions& = {}) const;
 

@@ -1,5 +1,6 @@
 // Tensor bytes in files beside the model, and the ways a model may try to read others.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -74,6 +75,45 @@ TEST_F(ExternalData, IsToldByName) {
   auto file = OnnxModel::from_bytes(std::as_bytes(std::span(bytes)));
   ASSERT_TRUE(file.ok());
   EXPECT_EQ(file->external_files(), std::vector<std::string>{"parts/more.bin"});
+}
+
+// Of subgraphs and functions too; not of initializers that nobody reads.
+TEST_F(ExternalData, IsToldWhereverItIsRead) {
+  ModelBuilder b = model({{"location", "first.bin"}, {"location", "w.bin"}});
+  const TensorProto w = b.graph().initializer(0);
+  auto at = [&](const std::string& name, const std::string& location) {
+    TensorProto tensor = w;
+    tensor.set_name(name);
+    tensor.mutable_external_data(1)->set_value(location);
+    return tensor;
+  };
+  *b.graph().add_initializer() = at("unused", "/etc/hostname");
+  onnx::AttributeProto branch;
+  branch.set_name("then_branch");
+  *branch.mutable_g()->add_initializer() = at("inner", "inner.bin");
+  onnx::NodeProto* constant = branch.mutable_g()->add_node();
+  constant->set_op_type("Constant");
+  *constant->add_attribute() = attribute("value", at("", "constant.bin"));
+  b.node("If", {"c"}, {"d"}, {branch});
+  *b.model.add_functions()->add_node()->add_attribute() = attribute("value", at("", "function.bin"));
+  const std::string bytes = b.bytes();
+  auto file = OnnxModel::from_bytes(std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(file.ok()) << file.error().text();
+  EXPECT_EQ(file->external_files(), (std::vector<std::string>{"constant.bin", "function.bin", "inner.bin", "w.bin"}));
+}
+
+TEST_F(ExternalData, WholeFilesAreReadUnderTheSameRules) {
+  const fs::path path = root_ / "model" / "model.onnx";
+  std::ofstream(path, std::ios::binary) << model({{"location", "weights.bin"}}).bytes();
+  auto file = OnnxModel::read(path.string());
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->read_external_file("weights.bin", 20)->size(), 20u);
+  auto error = [&](const std::string& name) { return file->read_external_file(name, 19).error().text(); };
+  EXPECT_EQ(error("weights.bin"), "external data 'weights.bin' has 20 bytes, the limit is 19");
+  EXPECT_EQ(error("../secret.bin"), "external data '../secret.bin' leads out of the model's directory");
+  EXPECT_EQ(error("/etc/hostname"), "external data '/etc/hostname' is not a relative path");
+  ASSERT_EQ(mkfifo((root_ / "model" / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(error("pipe"), "external data 'pipe' is not a regular file");
 }
 
 TEST_F(ExternalData, ReadsOffsetsAndFolders) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/sha256.h"
 #include "graph/text.h"
 #include "loader/save.h"
 #include "ops/table.h"
@@ -204,11 +205,22 @@ TEST(Command, RunTellsWhatMadeItsOutputs) {
     return nlohmann::json::parse(*read_file(file));
   };
   const auto first = record(""), second = record(" --threads 2");
-  for (const char* key : {"tool", "date", "cpu", "system", "isa", "code", "precision", "model_sha256"})
+  for (const char* key : {"tool", "date", "cpu", "system", "isa", "code", "precision", "model_sha256", "build_id"})
     EXPECT_TRUE(first.contains(key)) << key;
   EXPECT_EQ(second["threads"], 2);
   EXPECT_EQ(first["inputs"], second["inputs"]);
   EXPECT_EQ(first["outputs"], second["outputs"]);
+
+  const std::string plan = scratch.path("net.qlp");
+  ASSERT_EQ(quadlane(scratch, cat("compile ", net, " --no-tune -o ", plan)).code, 0);
+  ASSERT_EQ(quadlane(scratch, cat("run ", plan, " --input ", input, " --output-dir ", scratch.path("out"),
+                                  " --provenance ", scratch.path("plan.json")))
+                .code,
+            0);
+  const auto of_plan = nlohmann::json::parse(*read_file(scratch.path("plan.json")));
+  EXPECT_EQ(of_plan["plan_sha256"], sha256_hex(*read_file(plan)));
+  EXPECT_EQ(of_plan["model_sha256"], sha256_hex(*read_file(net)));
+  EXPECT_EQ(of_plan["model_sha256"], first["model_sha256"]);
 }
 
 TEST(Command, UnwritableOutputsFailBeforeTheWork) {
@@ -249,7 +261,12 @@ TEST(Command, SegmentsAnExam) {
   EXPECT_EQ(record["calibration_sha256"].get<std::string>().size(), 64u);  // on the exam's own slices
   EXPECT_EQ(record["streams"], 2);
   EXPECT_EQ(record["inputs"][0]["sha256"].get<std::string>().size(), 64u);
+  ASSERT_EQ(record["outputs"].size(), 2u);
   EXPECT_EQ(record["outputs"][0]["sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(record["outputs"][1]["file"], "masks_compare.nii.gz");
+  EXPECT_NE(record["outputs"][0]["sha256"], record["outputs"][1]["sha256"]);
+  EXPECT_EQ(record["compare"]["precision"], "f32");
+  EXPECT_EQ(record["compare"]["model_sha256"], record["model_sha256"]);  // the int8 one was made of it
 
   // The result does not depend on the number of streams.
   std::string alone =

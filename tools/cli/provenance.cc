@@ -6,6 +6,7 @@
 #include "engine/api/plan_model.h"
 #include "engine/base/sha256.h"
 #include "tools/io/file.h"
+#include "tools/load/fingerprint.h"
 #include "tools/measure/machine.h"
 
 namespace quadlane::tools {
@@ -32,28 +33,36 @@ Status add_origin(const std::string& path, nlohmann::ordered_json& record) {
   record["model_sha256"] = sha256_hex(bytes);
   record["calibration_sha256"] = file.metadata("calibration_sha256");
   for (const std::string& name : file.external_files()) {
-    const std::string at = (std::filesystem::path(path).parent_path() / name).string();
-    QL_TRY(std::string data, read_file(at));
-    record["external_data"].push_back(hashed_file(name, at, data));
+    QL_TRY(std::string data, file.read_external_file(name, kMaxFileBytes).context(cat("'", path, "'")));
+    record["external_data"].push_back(
+        hashed_file(name, (std::filesystem::path(path).parent_path() / name).string(), data));
   }
   return {};
 }
 
 }  // namespace
 
-Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model& model,
-                                          const StreamSettings& streams, const std::string& calibration) {
-  const measure::Host host = measure::describe_host();
-  nlohmann::ordered_json record = {
-      {"tool", cat("quadlane ", QUADLANE_VERSION)}, {"date", now()}, {"model", model_path}};
-  QL_CHECK_OK(add_origin(model_path, record));
+Result<nlohmann::ordered_json> model_provenance(const std::string& path, const Model& model,
+                                                const std::string& calibration) {
+  nlohmann::ordered_json record = {{"model", path}};
+  QL_CHECK_OK(add_origin(path, record));
   if (!calibration.empty()) record["calibration_sha256"] = sha256_hex(calibration);
   record["precision"] = model.is_int8() ? "int8" : "f32";
   record["isa"] = model.plan().isa;
   record["code"] = model.plan().code_method;
+  return record;
+}
+
+Result<nlohmann::ordered_json> provenance(const std::string& model_path, const Model& model,
+                                          const StreamSettings& streams, const std::string& calibration) {
+  const measure::Host host = measure::describe_host();
+  nlohmann::ordered_json record = {{"tool", cat("quadlane ", QUADLANE_VERSION)}, {"date", now()}};
+  QL_TRY(const auto of_model, model_provenance(model_path, model, calibration));
+  record.update(of_model);
   record["cpu"] = host.cpu;
   record["system"] = host.system;
   record["build"] = host.build;
+  record["build_id"] = build_id();
   record["streams"] = streams.streams;
   record["threads"] = streams.threads;
   record["pinned"] = streams.pin;

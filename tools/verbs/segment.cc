@@ -9,6 +9,7 @@
 #include "tools/cli/provenance.h"
 #include "tools/heart/montage.h"
 #include "tools/io/file.h"
+#include "tools/io/json.h"
 #include "tools/verbs/segment_report.h"
 #include "tools/verbs/verb.h"
 
@@ -51,17 +52,26 @@ Result<Reading> read_exam_with(const Model& model, const std::string& path, cons
   return reading;
 }
 
+// The bytes that an exam's hash is of: the file's or, of a folder of slices, those of the volume they make: header and
+// voxels.
+Result<std::string> exam_bytes(const Report& report) {
+  if (!is_directory(report.input)) return read_file(report.input);
+  const NiftiImage& image = report.exam.image;
+  std::string bytes(image.header.data(), image.header.size());
+  return bytes.append(reinterpret_cast<const char*>(image.voxels.data()), image.voxels.size() * sizeof(float));
+}
+
 // Everything needed to tell later what made these masks of what.
-Result<std::string> provenance_text(nlohmann::ordered_json record, const Report& report) {
-  record["inputs"].push_back({{"file", report.input}});
-  if (!is_directory(report.input)) {
-    QL_TRY(std::string input, read_file(report.input));
-    record["inputs"] = nlohmann::ordered_json::array({hashed_file("exam", report.input, input)});
-  }
-  const auto& labels = report.main.segmentation.labels;
-  record["outputs"] = nlohmann::ordered_json::array(
-      {hashed_file("labels", "masks.nii.gz", {reinterpret_cast<const char*>(labels.data()), labels.size()})});
-  return record.dump(1) + "\n";
+Status write_provenance(const std::string& path, nlohmann::ordered_json record, const Report& report) {
+  QL_TRY(std::string exam, exam_bytes(report));
+  record["inputs"].push_back(hashed_file("exam", report.input, exam));
+  auto add_labels = [&](const char* file, const std::vector<uint8_t>& labels) {
+    record["outputs"].push_back(
+        hashed_file("labels", file, {reinterpret_cast<const char*>(labels.data()), labels.size()}));
+  };
+  add_labels("masks.nii.gz", report.main.segmentation.labels);
+  if (report.other) add_labels("masks_compare.nii.gz", report.other->segmentation.labels);
+  return write_json(path, record);
 }
 
 Status write_results(const SegmentArgs& args, const Report& report, const nlohmann::ordered_json& made_by) {
@@ -78,11 +88,8 @@ Status write_results(const SegmentArgs& args, const Report& report, const nlohma
         in_output("compare.png"),
         side_by_side(exam, report.main.function, other, report.other->precision, labels, report.main.precision)));
   }
-  if (!args.provenance.empty()) {
-    QL_TRY(std::string text, provenance_text(made_by, report));
-    QL_CHECK_OK(write_file(args.provenance, text));
-  }
-  return write_file(in_output("report.json"), summary_json(report).dump(1) + "\n");
+  if (!args.provenance.empty()) QL_CHECK_OK(write_provenance(args.provenance, made_by, report));
+  return write_json(in_output("report.json"), summary_json(report));
 }
 
 Status segment(const SegmentArgs& args) {
@@ -107,6 +114,7 @@ Status segment(const SegmentArgs& args) {
   QL_TRY(report.main, read_exam_with(model, args.model.path, exam, settings));
   if (!args.compare.empty()) {
     QL_TRY(const LoadedModel other, open_model(args, args.compare, "", exam));
+    QL_TRY(made_by["compare"], model_provenance(args.compare, other.model, other.calibration));
     QL_TRY(report.other, read_exam_with(other.model, args.compare, exam, settings));
   }
   QL_CHECK_OK(write_results(args, report, made_by));
