@@ -1,7 +1,12 @@
 // DICOM folders, written here slice by slice.
 #include <gtest/gtest.h>
 
-#include "tests/tools/scratch.h"
+#include <nlohmann/json.hpp>
+
+#include "graph/text.h"
+#include "loader/save.h"
+#include "ops/table.h"
+#include "tests/tools/command.h"
 #include "tools/dicom/series.h"
 
 #if __has_include(<dcmtk/dcmdata/dctk.h>)
@@ -22,6 +27,8 @@ struct Slice {
   const char* slope = nullptr;
   const char* frames = nullptr;
   bool is_signed = false;
+  const char* orientation = "1\\0\\0\\0\\1\\0";
+  int rows = kRows, columns = kColumns;  // what the header says
 };
 
 void write(const std::string& path, const Slice& s) {
@@ -33,15 +40,15 @@ void write(const std::string& path, const Slice& s) {
   put(DCM_SOPInstanceUID, dcmGenerateUniqueIdentifier(uid));
   put(DCM_PhotometricInterpretation, "MONOCHROME2");
   put(DCM_PixelSpacing, "1.5\\1.25");
-  put(DCM_ImageOrientationPatient, "1\\0\\0\\0\\1\\0");
+  put(DCM_ImageOrientationPatient, s.orientation);
   put(DCM_ImagePositionPatient, cat("-10\\-20\\", s.z));
   put(DCM_TriggerTime, cat(s.trigger));
   put(DCM_InstanceNumber, cat(s.instance));
   if (s.slope) put(DCM_RescaleSlope, s.slope), put(DCM_RescaleIntercept, "-5");
   if (s.frames) put(DCM_NumberOfFrames, s.frames);
   d.putAndInsertUint16(DCM_SamplesPerPixel, 1);
-  d.putAndInsertUint16(DCM_Rows, kRows);
-  d.putAndInsertUint16(DCM_Columns, kColumns);
+  d.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(s.rows));
+  d.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(s.columns));
   d.putAndInsertUint16(DCM_BitsAllocated, 16);
   d.putAndInsertUint16(DCM_BitsStored, 12);
   d.putAndInsertUint16(DCM_HighBit, 11);
@@ -84,6 +91,34 @@ TEST(Dicom, SortsByPositionAndTriggerTime) {
   EXPECT_NE(series->notes[0].find("1 files"), std::string::npos);
 }
 
+// The volume that the folder's slices make is what was segmented: its hash follows the pixels.
+TEST(Dicom, SegmentTellsWhatItWasGiven) {
+  Scratch scratch;
+  auto graph = parse_graph(R"(graph "net"
+input %image: f32[1,1,16,16]
+const %w: f32[4,1,3,3] = random(1)
+%scores: f32[1,4,16,16] = Conv(%image, %w) pads=[1,1,1,1]
+output %scores
+)",
+                           op_table());
+  ASSERT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
+  scratch.make_dir("study");
+  auto hash = [&](int value) -> std::string {
+    for (int z = 0; z < 2; ++z) write(scratch.path(cat("study/", z)), {.z = 8.0 * z, .value = value + z});
+    const CommandResult r =
+        quadlane(scratch, cat("segment --model ", scratch.path("net.onnx"), " --precision f32 --no-tune --input ",
+                              scratch.path("study"), " --output ", scratch.path("out"), " --provenance ",
+                              scratch.path("p.json")));
+    EXPECT_EQ(r.code, 0) << r.err;
+    if (r.code) return "";
+    return nlohmann::json::parse(*read_file(scratch.path("p.json")))["inputs"][0].value("sha256", "none");
+  };
+  const std::string first = hash(100);
+  EXPECT_EQ(first.size(), 64u);
+  EXPECT_EQ(hash(100), first);
+  EXPECT_NE(hash(101), first);
+}
+
 TEST(Dicom, GeometryBecomesRas) {
   Scratch scratch;
   write_study(scratch);
@@ -119,6 +154,26 @@ TEST(Dicom, AMissingSliceIsNoticed) {
   Scratch scratch;
   for (double z : {0.0, 8.0, 24.0, 32.0}) write(scratch.path(cat("z", z)), {.z = z});
   EXPECT_NE(error_of(scratch).find("a slice is missing"), std::string::npos);
+}
+
+// What headers say is believed once there are pixels for it.
+TEST(Dicom, HeadersMayNotAskForMuch) {
+  Scratch scratch;
+  write(scratch.path("a"), {.rows = 8193});
+  EXPECT_NE(error_of(scratch).find("the slice is 8193x4, expected 1 to 8192"), std::string::npos);
+  write(scratch.path("a"), {.rows = 8192, .columns = 8192});
+  EXPECT_NE(error_of(scratch).find("12 pixels, the header says 67108864"), std::string::npos);
+  write(scratch.path("b"), {.z = 8, .rows = 8192, .columns = 8192});
+  EXPECT_NE(error_of(scratch).find("2 slices x 1 phases of 8192x8192 pixels are more than 67108864 voxels"),
+            std::string::npos);
+}
+
+// Heights of such slices are no numbers and have no order.
+TEST(Dicom, DirectionsAreNumbersThatCanBeMultiplied) {
+  Scratch scratch;
+  for (int i = 0; i < 20; ++i)
+    write(scratch.path(cat("s", i)), {.z = 8.0 * i, .orientation = "1e300\\1e300\\0\\0\\1e300\\1e300"});
+  EXPECT_NE(error_of(scratch).find("no usable ImageOrientationPatient"), std::string::npos) << error_of(scratch);
 }
 
 TEST(Dicom, TruncatedFilesAreErrors) {

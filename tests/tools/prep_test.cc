@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <jpeglib.h>
 #include <png.h>
+#include <zlib.h>
 
 #include <cmath>
 
@@ -14,6 +15,7 @@
 #include "tools/heart/prepare.h"
 #include "tools/io/nifti.h"
 #include "tools/io/npy.h"
+#include "tools/measure/machine.h"
 #include "tools/prep/picture_reader.h"
 #include "tools/prep/preprocessing.h"
 
@@ -84,6 +86,20 @@ TEST(Preprocessing, WrongFilesAreToldInOneSentence) {
             "step 1: names no step: resize, crop, pad, percentile, z_score, clip, scale, or mean and std");
 }
 
+TEST(Preprocessing, FilesMayNotAskForMuch) {
+  auto prep = [](size_t steps, size_t blanks) {
+    std::string text = R"({"quadlane_preprocessing": 1, "steps": [)";
+    for (size_t i = 0; i < steps; ++i) text += i ? R"(, {"scale": 1})" : R"({"scale": 1})";
+    return Preprocessing::parse(text + std::string(blanks, ' ') + "]}");
+  };
+  EXPECT_TRUE(prep(64, 0).ok());
+  EXPECT_EQ(prep(65, 0).error().text().substr(0, 37), "expected a list of at most 64 steps, ");
+  EXPECT_EQ(prep(1, 1 << 20).error().text(), "the JSON text has 1048630 bytes, the limit is 1048576");
+  auto error = [](const char* step) { return prep_of("rgb", step).apply(ramp(3, 4, 4)).error().text(); };
+  EXPECT_EQ(error(R"({"resize": [8192, 8192]})"), "step 0: resizing 4x4 gives 8192x8192 pixels");
+  EXPECT_EQ(error(R"({"pad": [8192, 8192]})"), "step 0: padding 4x4 gives 8192x8192 pixels");
+}
+
 TEST(Preprocessing, ShapesThatDoNotFitAndValuesThatAreNoNumbersAreRefused) {
   const Raster small = *prep_of("grey", "").apply(ramp(1, 3, 4));
   EXPECT_EQ(to_tensor(small, {DType::f32, {1, 1, 8, 8}}).error().text(),
@@ -111,7 +127,7 @@ std::string png_bytes(int width, int height, bool deep) {
   return bytes;
 }
 
-std::string jpeg_bytes(int width, int height) {
+std::string jpeg_bytes(int width, int height, bool progressive = false) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors;
   info.err = jpeg_std_error(&errors);
@@ -123,6 +139,7 @@ std::string jpeg_bytes(int width, int height) {
   info.input_components = 3, info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 100, TRUE);
+  if (progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   std::vector<JSAMPLE> row(static_cast<size_t>(width) * 3, 120);
   JSAMPROW at = row.data();
@@ -144,6 +161,54 @@ TEST(Pictures, PngAndJpegAreNumbersAsStored) {
   Raster jpeg = *parse_picture(jpeg_bytes(40, 24));
   EXPECT_EQ(jpeg.channels, 3);
   for (float v : jpeg.values) EXPECT_NEAR(v, 120, 1);
+}
+
+// The same file with another size in its header.
+std::string resized_jpeg(std::string bytes, int width, int height) {
+  const size_t frame = std::min(bytes.find("\xff\xc0"), bytes.find("\xff\xc2"));
+  for (int i = 0; i < 2; ++i) {
+    bytes[frame + 5 + static_cast<size_t>(i)] = static_cast<char>(height >> (8 - 8 * i));
+    bytes[frame + 7 + static_cast<size_t>(i)] = static_cast<char>(width >> (8 - 8 * i));
+  }
+  return bytes;
+}
+std::string resized_png(std::string bytes, uint32_t width, uint32_t height) {
+  constexpr size_t kType = 12, kWidth = 16, kHeight = 20, kCrc = 29;
+  auto put = [&](size_t at, uint32_t value) {
+    for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (24 - 8 * i));
+  };
+  put(kWidth, width), put(kHeight, height);
+  put(kCrc, static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(&bytes[kType]), kCrc - kType)));
+  return bytes;
+}
+
+// Headers of a few bytes: nothing of their size is allocated.
+TEST(Pictures, HeadersMayNotAskForMuch) {
+  const std::string baseline = jpeg_bytes(40, 24), progressive = jpeg_bytes(40, 24, true), png = png_bytes(5, 3, false);
+  ASSERT_TRUE(parse_picture(progressive).ok());
+  const std::string jpeg_limit = "damaged JPEG: larger than 32768 pixels a side or 67108864 values";
+  const struct {
+    std::string bytes, error;
+  } cases[] = {{resized_jpeg(baseline, 32769, 8), jpeg_limit},
+               {resized_jpeg(baseline, 8, 32769), jpeg_limit},
+               {resized_jpeg(baseline, 8192, 8192), jpeg_limit},
+               {resized_jpeg(progressive, 8192, 8192), jpeg_limit},
+               {resized_png(png, 32769, 3), "damaged PNG: Invalid IHDR data"},
+               {resized_png(png, 5, 32769), "damaged PNG: Invalid IHDR data"},
+               {resized_png(png, 8192, 8192), "damaged PNG: the picture has too many values"}};
+  measure::forget_peak_memory();
+  const size_t before = measure::peak_memory();
+  for (const auto& c : cases) EXPECT_EQ(parse_picture(c.bytes).error().text(), c.error);
+  EXPECT_LT(measure::peak_memory() - before, size_t{64} << 20);
+}
+
+// Each goes over the whole picture: a megabyte of them would take hours.
+TEST(Pictures, ProgressiveFilesHaveFewScans) {
+  std::string bytes = jpeg_bytes(40, 24, true);
+  const size_t last = bytes.rfind("\xff\xda"), end = bytes.size() - 2;
+  const std::string scan = bytes.substr(last, end - last);
+  for (int i = 0; i < 200; ++i) bytes.insert(end, scan);
+  EXPECT_EQ(parse_picture(bytes).error().text(), "damaged JPEG: more than 100 scans");
 }
 
 // Every cut and every changed byte is an answer, not a crash.

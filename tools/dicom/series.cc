@@ -112,6 +112,9 @@ Result<NiftiImage> assemble(const std::vector<Stack>& positions) {
   int64_t nx = base.columns, ny = base.rows, nz = static_cast<int64_t>(positions.size());
   int64_t nt = static_cast<int64_t>(positions[0].size());
   if (nz > 32767 || nt > 32767) return unsupported(nz, " slices x ", nt, " phases are too many");
+  if (nz * nt > kMostVoxels / (nx * ny))
+    return unsupported(nz, " slices x ", nt, " phases of ", ny, "x", nx, " pixels are more than ", kMostVoxels,
+                       " voxels");
 
   const auto& o = base.orientation;
   auto normal = base.normal();

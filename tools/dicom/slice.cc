@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include "tools/io/file.h"
+
 namespace quadlane::tools {
 namespace {
 
@@ -30,13 +32,15 @@ std::string text_of(DcmDataset& data, const DcmTagKey& tag) {
   return data.findAndGetOFStringArray(tag, value).good() ? std::string(value.c_str()) : std::string();
 }
 
-// All values of a decimal-string element, or nothing when fewer or other than finite numbers.
+// All values of a decimal-string element, or nothing when fewer or other than numbers below 2^31: what follows from
+// those (places, distances, directions across) is finite, and an instance's number is an int.
 template <size_t n>
 std::optional<std::array<double, n>> numbers(DcmDataset& data, const DcmTagKey& tag) {
   std::array<double, n> values;
   for (size_t i = 0; i < n; ++i) {
     Float64 value = 0;
-    if (data.findAndGetFloat64(tag, value, static_cast<unsigned long>(i)).bad() || !std::isfinite(value)) return {};
+    if (data.findAndGetFloat64(tag, value, static_cast<unsigned long>(i)).bad() || !(std::fabs(value) < 0x1p31))
+      return {};
     values[i] = value;
   }
   return values;
@@ -79,7 +83,7 @@ Result<DicomSlice> read_header(DcmDataset& data, const std::string& path) {
   auto orientation = numbers<6>(data, DCM_ImageOrientationPatient);
   auto position = numbers<3>(data, DCM_ImagePositionPatient);
   if (!spacing || !orientation || !position)
-    return unsupported("no ",
+    return unsupported("no usable ",
                        !spacing       ? "PixelSpacing"
                        : !orientation ? "ImageOrientationPatient"
                                       : "ImagePositionPatient",
@@ -105,6 +109,7 @@ std::array<double, 3> DicomSlice::normal() const {
 
 Result<std::optional<DicomSlice>> read_dicom_slice(const std::string& path) {
   register_decoders();
+  if (!is_regular_file(path)) return std::optional<DicomSlice>();
   constexpr Uint32 kDeferLongerThan = 4096;  // pixels stay in the file
   DcmFileFormat file;
   if (file.loadFile(path.c_str(), EXS_Unknown, EGL_noChange, kDeferLongerThan, ERM_fileOnly).bad())

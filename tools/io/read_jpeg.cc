@@ -25,6 +25,16 @@ struct Errors {
 
 void ignore(j_common_ptr) {}
 
+// Every scan of a progressive file goes over the whole picture, and one that changes nothing takes a few bytes. Cameras
+// and optimizers write about ten.
+constexpr int kMostScans = 100;
+void check_scans(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMostScans) return;
+  Errors* errors = reinterpret_cast<Errors*>(info->err);
+  std::snprintf(errors->message, sizeof errors->message, "more than %d scans", kMostScans);
+  std::longjmp(errors->back, 1);
+}
+
 struct Decoded {
   int channels = 0;
   size_t width = 0, height = 0;
@@ -32,17 +42,21 @@ struct Decoded {
 };
 
 bool decode(jpeg_decompress_struct& info, Errors& errors, std::string_view bytes, Decoded& out) {
+  jpeg_progress_mgr progress{};
+  progress.progress_monitor = check_scans;
   if (setjmp(errors.back)) return false;
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   jpeg_read_header(&info, TRUE);
+  // Before libjpeg decodes: of a progressive file it holds all coefficients.
+  if (is_too_large(info.num_components, info.image_height, info.image_width)) return false;
+  info.progress = &progress;
   info.out_color_space = info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   info.dct_method = JDCT_ISLOW;  // the same values on every machine
   jpeg_start_decompress(&info);
   out.channels = info.output_components;
   out.width = info.output_width;
   out.height = info.output_height;
-  if (is_too_large(out.channels, out.height, out.width)) return false;
   const size_t pitch = out.width * static_cast<size_t>(out.channels);
   out.bytes.resize(pitch * out.height);
   while (info.output_scanline < info.output_height) {

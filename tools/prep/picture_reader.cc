@@ -1,5 +1,6 @@
 #include "tools/prep/picture_reader.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "tools/dicom/raster.h"
@@ -74,6 +75,8 @@ Result<Tensor> PictureReader::read_labels(const std::string& path, int64_t index
   const std::string where = cat("'", path, "'");
   auto classes = prep->geometry().apply(std::move(stored)).context(where);
   if (!classes.ok()) return std::move(classes).error();
+  for (const float value : classes->values)
+    if (!(std::fabs(value) < 0x1p31f)) return invalid_argument("label ", where, " holds ", value, ", no class number");
   return Tensor::from<int32_t>({classes->rows, classes->columns},
                                std::vector<int32_t>(classes->values.begin(), classes->values.end()));
 }
