@@ -14,7 +14,8 @@ inline constexpr size_t kMaxFileBytes = size_t{4} << 30;
 // Regular files only; refuses those of more than `limit` bytes before reading them.
 Result<std::string> read_file(const std::string& path, size_t limit = kMaxFileBytes);
 
-// Writes beside the target and renames: readers see the old file or the whole new one. On failure nothing remains.
+// Writes beside the target and renames: readers see the old file or the whole new one. On failure nothing remains. Of
+// a link, the file it names is written; devices, FIFOs and sockets are written to as they are.
 Status write_file(const std::string& path, std::string_view bytes);
 
 // Creates the folder (and its parents) if need be and proves, by a file written and removed, that it can be written.
