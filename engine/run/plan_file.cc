@@ -117,9 +117,31 @@ Status check_section(const Section& s, std::span<const std::byte> file, size_t t
     return invalid_model("section '", name, "' lies at ", s.offset, ", which is not aligned");
   if (s.kind == kSignatureSection && s.bytes != PlanSignature::kBytes)
     return invalid_model("section 'sign' has ", s.bytes, " bytes, expected ", PlanSignature::kBytes);
-  const uint32_t crc = crc32c(file.subspan(s.offset, s.bytes));
-  if (crc != s.crc) return invalid_model("section '", name, "' is damaged: checksum ", crc, ", expected ", s.crc);
   return {};
+}
+
+// Every byte belongs to one section, every section says something else: what reading costs is bounded by the file.
+Status check_apart(std::vector<Section> sections) {
+  auto order_by = [&](auto key) {
+    std::sort(sections.begin(), sections.end(), [&](const Section& a, const Section& b) { return key(a) < key(b); });
+  };
+  order_by([](const Section& s) { return std::pair(s.kind, s.variant); });
+  for (size_t i = 1; i < sections.size(); ++i)
+    if (sections[i - 1].kind == sections[i].kind && sections[i - 1].variant == sections[i].variant)
+      return invalid_model("section '", name_of(sections[i].kind), "' of variant ", sections[i].variant,
+                           " exists twice");
+  order_by([](const Section& s) { return std::pair(s.offset, s.bytes); });
+  for (size_t i = 1; i < sections.size(); ++i)
+    if (const Section& before = sections[i - 1]; before.offset + before.bytes > sections[i].offset)
+      return invalid_model("section '", name_of(sections[i].kind), "' lies at ", sections[i].offset, ", section '",
+                           name_of(before.kind), "' ends at ", before.offset + before.bytes);
+  return {};
+}
+
+Status check_sum(const Section& s, std::span<const std::byte> file) {
+  const uint32_t crc = crc32c(file.subspan(s.offset, s.bytes));
+  if (crc == s.crc) return {};
+  return invalid_model("section '", name_of(s.kind), "' is damaged: checksum ", crc, ", expected ", s.crc);
 }
 
 Status check_types(const PlanRecord& record, const PlanOpenOptions& options) {
@@ -176,6 +198,8 @@ Status PlanFile::State::read() {
     QL_CHECK_OK(check_section(s, all(), table_end));
     if (is_known(s.kind)) sections.push_back(s);
   }
+  QL_CHECK_OK(check_apart(sections));
+  for (const Section& s : sections) QL_CHECK_OK(check_sum(s, all()));
   QL_CHECK_OK(check_trust());
   const Section* about = find(kInfoSection, 0);
   if (!about) return invalid_model("the file has no section 'info'");

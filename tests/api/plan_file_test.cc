@@ -337,5 +337,32 @@ TEST_F(PlanFileTest, UnknownSectionsAreSkippedUnlessRequired) {
   EXPECT_EQ(with_section(1), cat("'", path_, "': section 'zzzz' is required and unknown to this engine"));
 }
 
+// Thousands of entries for one section would each be summed, read and kept.
+TEST_F(PlanFileTest, SectionsAreOneOfAKindAndApart) {
+  const auto file = run::PlanFile::open((write(bytes_), path_));
+  ASSERT_TRUE(file.ok());
+  size_t graph = 0, plan = 0;
+  while (file->sections()[graph].kind != run::kGraphSection) ++graph;
+  while (file->sections()[plan].kind != run::kPlanSection) ++plan;
+  // The graph's entry becomes another one of the plan's bytes.
+  auto with_entry = [&](uint32_t kind, uint32_t variant) {
+    std::vector<run::Section> sections(file->sections().begin(), file->sections().end());
+    const run::Section& p = sections[plan];
+    sections[graph] = {kind, 0, variant, p.crc, p.offset, p.bytes};
+    FieldWriter table;
+    for (const run::Section& s : sections) table.write(s);
+    std::vector<std::byte> bytes = bytes_;
+    std::copy(table.bytes().begin(), table.bytes().end(), bytes.begin() + run::kPlanHeaderBytes);
+    testing::seal(bytes, sections, graph);
+    write(bytes);
+    return load_error();
+  };
+  const auto& p = file->sections()[plan];
+  EXPECT_EQ(with_entry(run::kPlanSection, 0), cat("'", path_, "': section 'plan' of variant 0 exists twice"));
+  const std::string text = with_entry(run::kGraphSection, 0);
+  EXPECT_NE(text.find(cat(" lies at ", p.offset, ", section '")), std::string::npos) << text;
+  EXPECT_NE(text.find(cat("' ends at ", p.offset + p.bytes)), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace quadlane
