@@ -15,6 +15,13 @@ std::string function_key(const std::string& domain, const std::string& name) {
 
 constexpr size_t kLongestName = 100;  // in subgraphs, where a name of the file may be needed once for every round
 
+// What a loop, a branch or a call makes is named after its node: names nest, their lengths must not add up, and every
+// round needs some.
+std::string end_of(const std::string& name) {
+  constexpr size_t kLongest = 60;
+  return name.size() > kLongest ? name.substr(name.size() - kLongest) : name;
+}
+
 }  // namespace
 
 Result<Opsets> read_opsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& sets, const char* what,
@@ -136,7 +143,8 @@ Result<Attr> NodeImporter::attribute_value(const onnx::AttributeProto& attribute
     return value;
   }
   constexpr int64_t kElementsOfANode = 64;
-  int64_t elements = int64_t{attribute.ints_size()} + attribute.floats_size() + (tensor ? tensor->count() : 0);
+  int64_t elements = int64_t{attribute.ints_size()} + attribute.floats_size() + (tensor ? tensor->count() : 0) +
+                     static_cast<int64_t>(attribute.s().size() / sizeof(int64_t));
   QL_CHECK_OK(spend(static_cast<size_t>(elements / kElementsOfANode)));
   return value;
 }
@@ -241,14 +249,12 @@ const onnx::FunctionProto* NodeImporter::find_function(const onnx::NodeProto& pr
 Status NodeImporter::add(const NodeList& nodes, int index) {
   const onnx::NodeProto& proto = nodes[index];
   auto import = [&]() -> Status {
-    // Long names and large attributes cost time in every round of a loop.
-    constexpr size_t kBytesOfANode = 1 << 16;
-    QL_CHECK_OK(spend(1 + (emit_.scope().prefix.empty() ? 0 : proto.ByteSizeLong() / kBytesOfANode)));
+    if (depth_ == 0) QL_CHECK_OK(spend(1));  // otherwise run_nodes paid
     std::string name = node_name(proto, index);
-    if (const onnx::FunctionProto* function = find_function(proto)) return add_call(proto, *function, name);
+    if (const onnx::FunctionProto* function = find_function(proto)) return add_call(proto, *function, end_of(name));
     QL_TRY(const OpHistory* history, history_of(proto));
     if (Handler handler = is_standard(proto.domain()) ? special(proto.op_type()) : nullptr)
-      return (this->*handler)(proto, name);
+      return (this->*handler)(proto, end_of(name));
     if (proto.op_type() == "Identity" && proto.input_size() == 1) {
       const Binding* found = emit_.scope().find(proto.input(0));
       if (found && found->sequence) return bind_outputs(proto, {*found});

@@ -65,6 +65,14 @@ class NodeImporter {
   // The outputs of a subgraph whose inputs are `inputs`.
   Result<Bindings> run_body(const onnx::GraphProto&, Bindings inputs, std::string prefix);
   Result<Bindings> run_nodes(const NodeList&, const std::vector<std::string>& wanted, Scope&);
+  // What every run of a subgraph or function has in common, found once: a loop's round costs what it imports, and
+  // pays for it.
+  struct Body {
+    std::vector<int> order;      // of the nodes it needs
+    std::set<std::string> used;  // names that those and its outputs read
+    size_t price = 0;            // of a run, in nodes
+  };
+  Result<const Body*> body_of(const NodeList&, const std::vector<std::string>& wanted, const Scope&);
   // Tensors of all rounds along a new axis; `declared` tells the type when there was no round.
   Result<Binding> stack(const std::vector<ValueId>& rounds, int64_t axis, bool reversed,
                         const onnx::ValueInfoProto& declared, const std::string& hint);
@@ -88,8 +96,9 @@ class NodeImporter {
   int64_t scopes_ = 0;                                 // made so far: tells their prefixes apart
   std::map<std::string, onnx::AttributeProto> frame_;  // attributes of the function call we are in
   std::map<const void*, Tensor> inner_tensors_;        // of subgraphs: read once, however often they run
-  std::set<std::string> node_names_;                   // in the file, or made up
-  std::set<std::string> given_names_;                  // of the file's, those some node has already
+  std::map<const NodeList*, Body> bodies_;
+  std::set<std::string> node_names_;   // in the file, or made up
+  std::set<std::string> given_names_;  // of the file's, those some node has already
   std::map<std::string, int> next_suffix_;
 };
 

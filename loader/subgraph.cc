@@ -13,10 +13,9 @@ namespace {
 
 constexpr int kDeepest = 40;  // subgraphs and calls within each other
 
-std::string scope_prefix(const std::string& node_name, int64_t number) {
-  constexpr size_t kLongest = 60;  // names nest, their lengths must not add up
-  return cat(node_name.size() > kLongest ? node_name.substr(node_name.size() - kLongest) : node_name, "#", number, "/");
-}
+constexpr size_t kNamesOfANode = 16;  // that reading or keeping them costs like a node
+
+std::string scope_prefix(const std::string& node_name, int64_t number) { return cat(node_name, "#", number, "/"); }
 
 std::vector<std::string> output_names(const onnx::GraphProto& body) {
   std::vector<std::string> names;
@@ -24,10 +23,19 @@ std::vector<std::string> output_names(const onnx::GraphProto& body) {
   return names;
 }
 
+// What importing a node costs, in nodes: many operands, long names and large attributes cost more in every round.
+size_t price_of(const onnx::NodeProto& node, size_t names_read) {
+  constexpr size_t kBytesOfANode = 1 << 16;
+  const auto listed = static_cast<size_t>(node.input_size() + node.output_size() + node.attribute_size());
+  return 1 + (listed + names_read) / kNamesOfANode + node.ByteSizeLong() / kBytesOfANode;
+}
+
 // Attributes of a function that have defaults: field 11, which the schema we are built with may be too old to name.
-Status add_defaults(const onnx::FunctionProto& function, std::map<std::string, onnx::AttributeProto>& frame) {
+// Gives the bytes it read.
+Result<size_t> add_defaults(const onnx::FunctionProto& function, std::map<std::string, onnx::AttributeProto>& frame) {
   constexpr int kAttributeProto = 11;
   const auto& unknown = function.GetReflection()->GetUnknownFields(function);
+  size_t bytes = static_cast<size_t>(unknown.field_count());
   for (int i = 0; i < unknown.field_count(); ++i) {
     const auto& field = unknown.field(i);
     if (field.number() != kAttributeProto || field.type() != google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED)
@@ -35,9 +43,10 @@ Status add_defaults(const onnx::FunctionProto& function, std::map<std::string, o
     onnx::AttributeProto attribute;
     if (!parse_proto(std::as_bytes(std::span(field.length_delimited())), &attribute))
       return invalid_model("a default attribute of function '", function.name(), "' is unreadable");
+    bytes += field.length_delimited().size();
     frame[attribute.name()] = attribute;
   }
-  return {};
+  return bytes;
 }
 
 }  // namespace
@@ -48,18 +57,34 @@ Result<const onnx::GraphProto*> NodeImporter::subgraph(const onnx::NodeProto& pr
   return &found->g();
 }
 
+// `scope` has the same names in every run: those that the body declares, and those of the graphs around it.
+Result<const NodeImporter::Body*> NodeImporter::body_of(const NodeList& nodes, const std::vector<std::string>& wanted,
+                                                        const Scope& scope) {
+  if (auto it = bodies_.find(&nodes); it != bodies_.end()) return &it->second;
+  std::set<std::string> own;
+  for (const auto& [name, value] : scope.bound) own.insert(name);
+  Body body;
+  QL_TRY(body.order, node_order(nodes, wanted, own, [&](const std::string& n) { return scope.find(n); }));
+  body.used.insert(wanted.begin(), wanted.end());
+  body.price = (own.size() + wanted.size()) / kNamesOfANode;
+  for (int index : body.order) {
+    std::set<std::string> names = names_read(nodes[index]);
+    body.price += price_of(nodes[index], names.size());
+    body.used.merge(names);
+  }
+  return &bodies_.emplace(&nodes, std::move(body)).first->second;
+}
+
 Result<NodeImporter::Bindings> NodeImporter::run_nodes(const NodeList& nodes, const std::vector<std::string>& wanted,
                                                        Scope& scope) {
   if (depth_ >= kDeepest) return unsupported("subgraphs and functions nest deeper than ", kDeepest);
-  std::set<std::string> own;
-  for (const auto& [name, value] : scope.bound) own.insert(name);
-  QL_TRY(std::vector<int> order, node_order(nodes, wanted, own, [&](const std::string& n) { return scope.find(n); }));
-  scope.used.insert(wanted.begin(), wanted.end());
-  for (const onnx::NodeProto& node : nodes) scope.used.merge(names_read(node));
+  QL_TRY(const Body* body, body_of(nodes, wanted, scope));
+  QL_CHECK_OK(spend(body->price));
+  scope.used = body->used;
   Scope* outside = emit_.enter(&scope);
   ++depth_;
   Status status;
-  for (size_t i = 0; i < order.size() && status.ok(); ++i) status = add(nodes, order[i]);
+  for (size_t i = 0; i < body->order.size() && status.ok(); ++i) status = add(nodes, body->order[i]);
   --depth_;
   emit_.enter(outside);
   if (!status.ok()) return std::move(status).error();
@@ -240,11 +265,13 @@ Status NodeImporter::add_call(const onnx::NodeProto& proto, const onnx::Function
                          function.input_size());
   inputs.resize(static_cast<size_t>(function.input_size()));
   std::map<std::string, onnx::AttributeProto> frame;
-  QL_CHECK_OK(add_defaults(function, frame));
+  constexpr size_t kBytesOfANode = 1024;  // copied for every call
+  QL_TRY(const size_t defaults, add_defaults(function, frame));
+  const size_t opsets_named = opsets_.size() + static_cast<size_t>(function.opset_import_size());
+  QL_CHECK_OK(spend(defaults / kBytesOfANode + opsets_named / kNamesOfANode));
   for (const auto& attribute : proto.attribute()) {
     const onnx::AttributeProto* given = resolve(attribute);
     if (!given) continue;
-    constexpr size_t kBytesOfANode = 1024;  // copied for every call
     QL_CHECK_OK(spend(given->ByteSizeLong() / kBytesOfANode));
     frame[attribute.name()] = *given;
   }

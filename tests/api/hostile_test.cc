@@ -86,7 +86,39 @@ void doubling(ModelBuilder& b, int times, const std::string& first) {
   }
 }
 
+// y = x through a loop of many rounds.
+void loop(ModelBuilder& b, int64_t rounds, ModelBuilder body, const std::string& name) {
+  body.output("more").output("r");
+  for (const char* in : {"round", "more", "a"}) body.graph().add_input()->set_name(in);
+  onnx::AttributeProto graph;
+  graph.set_name("body");
+  graph.set_type(onnx::AttributeProto::GRAPH);
+  *graph.mutable_g() = body.graph();
+  b.initializer<int64_t>("rounds", {}, {rounds}, 7).floats("c", {1}, {1});
+  b.node("Loop", {"rounds", "", "c"}, {"y"}, {graph}, name);
+}
+
 const Hostile kHostile[] = {
+    {"RoundsOverDeadNodes",
+     [](ModelBuilder& b) {
+       ModelBuilder body;
+       for (int i = 0; i < 3000; ++i) body.node("Max", {"a", "r"}, {});
+       loop(b, 40000, body.node("Identity", {"a"}, {"r"}), "");
+     }},
+    {"RoundsOverManyOperands",
+     [](ModelBuilder& b) {
+       loop(b, 10000, ModelBuilder().node("Max", std::vector<std::string>(10000, "a"), {"r"}), "");
+     }},
+    {"RoundsOverManyOutputs",
+     [](ModelBuilder& b) {
+       ModelBuilder body;
+       body.node("Identity", {"a"}, {"r"});
+       loop(b, 30000, body, "");
+       auto* graph = b.graph().mutable_node()->rbegin()->mutable_attribute(0)->mutable_g();
+       for (int i = 0; i < 10000; ++i) graph->add_output()->set_name("a");
+     }},
+    {"RoundsOfALongName",
+     [](ModelBuilder& b) { loop(b, 5000, ModelBuilder().node("Identity", {"a"}, {"r"}), std::string(60000, 'n')); }},
     {"ConstantOfShape",
      [](ModelBuilder& b) {
        filled(b, "y", {1 << 15, 1 << 15});
@@ -263,7 +295,7 @@ TEST_P(HostileModel, EndsSoonInLittleMemory) {
   GetParam().build(b);
   b.output("y");
   const std::string bytes = b.bytes();
-  ASSERT_LT(bytes.size(), 4096u);
+  ASSERT_LT(bytes.size(), 1u << 16);
   Outcome outcome = compile_alone(bytes);
   std::cout << outcome.seconds << " s, " << outcome.kilobytes / 1024
             << " MB: " << (outcome.error.empty() ? "compiled" : outcome.error) << "\n";
