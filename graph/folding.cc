@@ -1,6 +1,7 @@
 #include "graph/folding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 namespace quadlane {
@@ -22,8 +23,14 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 }  // namespace
 
+double inference_work(const Node& node, std::span<const TensorType> inputs) {
+  if (node.op != "NonMaxSuppression" || inputs.size() < 2 || inputs[1].shape.empty()) return 0;
+  // Each box of each class is held against all that were chosen before.
+  return static_cast<double>(inputs[1].count()) * static_cast<double>(inputs[1].shape.back());
+}
+
 double evaluation_work(const Node& node, std::span<const TensorType> inputs, std::span<const TensorType> outputs) {
-  const double moved = total(inputs) + total(outputs);
+  const double moved = total(inputs) + total(outputs) + inference_work(node, inputs);
   double inner = 1;  // steps for each output
   if (contains(node.op, "Conv")) {
     // Each output reads at most one filter; a transposed convolution spreads each input over one.
@@ -40,6 +47,14 @@ double evaluation_work(const Node& node, std::span<const TensorType> inputs, std
     for (int64_t extent : node.attrs.ints_or("kernel_shape", {})) inner *= static_cast<double>(extent);
   } else if (node.op == "LRN") {
     inner = static_cast<double>(node.attrs.int_or("size", 1));
+  } else if (node.op == "Det") {
+    for (const TensorType& type : inputs)
+      if (!type.shape.empty()) inner = std::pow(static_cast<double>(type.shape.back()), 3);
+  } else if (node.op == "RoiAlign") {
+    // Points of a bin; where regions decide, their values may ask for as many as the operator allows.
+    constexpr double kMostPoints = 1 << 16;
+    const double points = static_cast<double>(node.attrs.int_or("sampling_ratio", 0));
+    inner = std::pow(points > 0 ? points : kMostPoints, 2);
   }
   return moved + inner * total(outputs);
 }

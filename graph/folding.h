@@ -9,7 +9,10 @@ namespace quadlane {
 // Elementary steps of the scalar reference, as a rule of thumb: elements read and written, or multiply-adds.
 double evaluation_work(const Node&, std::span<const TensorType> inputs, std::span<const TensorType> outputs);
 
-inline constexpr double kUnlimitedWork = 1e30;
+// The part of it that inferring its types takes already, where the inputs are known: NonMaxSuppression has to search.
+double inference_work(const Node&, std::span<const TensorType> inputs);
+
+inline constexpr double kInferenceWork = 1e9, kUnlimitedWork = 1e30;
 
 // What may be spent on all nodes together.
 struct FoldBudget {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/folding.h"
 #include "graph/tail.h"
 
 namespace quadlane {
@@ -52,9 +53,27 @@ std::vector<View> views_of(const Graph& graph, const Node& node) {
   return views;
 }
 
+// Pays for what inference computes, or takes the values away from it.
+void afford(const Node& node, std::vector<View>& views, double& work) {
+  std::vector<TensorType> types;
+  for (const View& view : views)
+    if (view.type) types.push_back(*view.type);
+  const double needed = inference_work(node, types);
+  if (needed <= work) {
+    work -= needed;
+    return;
+  }
+  for (View& view : views) view.data = nullptr;
+}
+
 }  // namespace
 
 Result<std::vector<TensorType>> infer_types(const Graph& graph, const Node& node, const OpTable& ops) {
+  double work = kInferenceWork;
+  return infer_types(graph, node, ops, work);
+}
+
+Result<std::vector<TensorType>> infer_types(const Graph& graph, const Node& node, const OpTable& ops, double& work) {
   const OpDef* def = ops.find(node.op);
   if (!def)
     return std::move(Result<int>(unsupported("operator '", node.op, "' is not supported")))
@@ -62,6 +81,7 @@ Result<std::vector<TensorType>> infer_types(const Graph& graph, const Node& node
         .error();
   if (Status s = check_signature(node, *def); !s.ok()) return std::move(s).context(where(node)).error();
   std::vector<View> views = views_of(graph, node);
+  afford(node, views, work);
   auto types = def->infer({node, views}).context(where(node));
   if (!types.ok()) return types;
   for (const TensorType& type : *types)

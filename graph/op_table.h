@@ -49,6 +49,9 @@ class OpTable {
 
 // Checks arity and attribute names, then infers. The error's trail names the node.
 Result<std::vector<TensorType>> infer_types(const Graph&, const Node&, const OpTable&);
+// The same for many nodes: takes what inference itself computes from `work` (folding.h). A node that would need more
+// is inferred as if no value were known, for most Code::needs_value.
+Result<std::vector<TensorType>> infer_types(const Graph&, const Node&, const OpTable&, double& work);
 // Infers and adds in one go. `output_name` names the first output (default: the node's name).
 Result<ValueId> add_op(Graph&, const OpTable&, Node, std::string output_name = {});
 // Evaluates a node on dense tensors by its reference.

@@ -1,3 +1,4 @@
+#include "graph/folding.h"
 #include "graph/text.h"
 #include "graph/text_tensor.h"
 
@@ -73,7 +74,8 @@ class Parser {
     QL_TRY(Output output, definition(cursor));
     if (!output.type) return cursor.error("':' and a type");
     QL_CHECK_OK(cursor.expect('='));
-    QL_TRY(Tensor tensor, parse_elements(cursor, *output.type, bytes_left_).context(cat("constant '", output.name, "'")));
+    QL_TRY(Tensor tensor,
+           parse_elements(cursor, *output.type, bytes_left_).context(cat("constant '", output.name, "'")));
     values_[output.name] = graph_.add_constant(output.name, std::move(tensor));
     return {};
   }
@@ -180,7 +182,7 @@ class Parser {
   }
 
   Status add(Node node, const std::vector<Output>& outputs) {
-    QL_TRY(auto types, infer_types(graph_, node, ops_));
+    QL_TRY(auto types, infer_types(graph_, node, ops_, work_));
     std::string where = cat("node '", node.name, "' (", node.op, ")");
     if (types.size() < outputs.size())
       return invalid_argument(where, ": ", outputs.size(), " outputs are named, inference gives ", types.size());
@@ -200,6 +202,7 @@ class Parser {
   const OpTable& ops_;
   size_t bytes_left_;
   Graph graph_;
+  double work_ = kInferenceWork;
   std::map<std::string, ValueId> values_;
   std::vector<ValueId> outputs_;
 };

@@ -1,5 +1,6 @@
 #include "graph/store.h"
 
+#include "graph/folding.h"
 #include "graph/tail.h"
 #include "graph/verify.h"
 
@@ -182,7 +183,7 @@ class Restorer {
       types.push_back(r_.get<TensorType>());
     }
     if (!r_.ok()) return std::move(r_).status();
-    QL_TRY(auto inferred, infer_types(graph_, node, ops_));
+    QL_TRY(auto inferred, infer_types(graph_, node, ops_, work_));
     if (types.size() > inferred.size() || types.empty())
       return invalid_model("node '", node.name, "' has ", types.size(), " outputs, expected ", inferred.size());
     for (size_t i = 0; i < types.size(); ++i)
@@ -197,6 +198,7 @@ class Restorer {
   FieldReader r_;
   const OpTable& ops_;
   Graph graph_;
+  double work_ = kInferenceWork;
   std::vector<ValueId> values_;
 };
 

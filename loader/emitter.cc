@@ -66,7 +66,7 @@ Result<bool> Emitter::folds(const Node& node, std::span<const TensorType> types)
 }
 
 Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::string> output_names) {
-  QL_TRY(std::vector<TensorType> types, infer_types(graph_, node, ops_));
+  QL_TRY(std::vector<TensorType> types, infer_types(graph_, node, ops_, fold_.work));
   std::vector<std::string> names(output_names.begin(), output_names.end());
   names.resize(types.size());
   for (std::string& name : names) name = name.empty() ? fresh(cat(node.name, "_output")) : graph_name(name);

@@ -77,17 +77,37 @@ Bilinear taps_at(double y, double x, int64_t height, int64_t width) {
                      std::clamp(x, 0.0, static_cast<double>(width - 1)), height, width);
 }
 
+// What one bin holds, of all channels at once, so that the points need not be kept.
 template <class T>
-double pooled(const std::vector<Bilinear>& points, const T* plane, bool max) {
-  if (points.empty()) return 0;
-  double sum = 0, most = -std::numeric_limits<double>::infinity();
-  for (const Bilinear& point : points) {
-    if (!max) sum += point.of(plane);
-    for (int i = 0; max && i < 4; ++i)
-      most = std::max(most, point.weight[i] * static_cast<double>(plane[point.offset[i]]));
+class Bin {
+ public:
+  Bin(int64_t channels, bool max) : max_(max), sums_(static_cast<size_t>(channels)) {}
+
+  void clear() {
+    count_ = 0;
+    std::fill(sums_.begin(), sums_.end(), max_ ? -std::numeric_limits<double>::infinity() : 0.0);
   }
-  return max ? most : sum / static_cast<double>(points.size());
-}
+  void add(const Bilinear& point, const T* plane, int64_t pixels) {
+    ++count_;
+    for (double& sum : sums_) {
+      if (!max_) sum += point.of(plane);
+      for (int i = 0; max_ && i < 4; ++i)
+        sum = std::max(sum, point.weight[i] * static_cast<double>(plane[point.offset[i]]));
+      plane += pixels;
+    }
+  }
+  void write(T* y, int64_t stride) const {
+    for (double sum : sums_) {
+      *y = count_ == 0 ? T{0} : static_cast<T>(max_ ? sum : sum / static_cast<double>(count_));
+      y += stride;
+    }
+  }
+
+ private:
+  const bool max_;
+  int64_t count_ = 0;
+  std::vector<double> sums_;  // or the largest, for each channel
+};
 
 template <class T>
 Status align(const OpContext& ctx, const RoiAttrs& a, const MutView& out) {
@@ -98,20 +118,19 @@ Status align(const OpContext& ctx, const RoiAttrs& a, const MutView& out) {
     return {};
   }
   int64_t bins = a.height * a.width, pixels = x[2] * x[3];
-  std::vector<Bilinear> points;
+  Bin<T> bin(x[1], a.max);
   for (int64_t r = 0; r < ctx.shape(1)[0]; ++r, y += x[1] * bins) {
     int64_t image = ctx.inputs[2].as<int64_t>()[r];
     if (image < 0 || image >= x[0]) return invalid_argument("image ", image, " does not exist among ", x[0]);
-    const T* region = ctx.inputs[1].as<T>() + 4 * r;
+    const T *region = ctx.inputs[1].as<T>() + 4 * r, *planes = ctx.inputs[0].as<T>() + image * x[1] * pixels;
     QL_TRY(Side rows, side_of(a, double{region[1]}, double{region[3]}, a.height));
     QL_TRY(Side columns, side_of(a, double{region[0]}, double{region[2]}, a.width));
-    for (int64_t bin = 0; bin < bins; ++bin) {
-      points.clear();
+    for (int64_t b = 0; b < bins; ++b) {
+      bin.clear();
       for (int64_t i = 0; i < rows.points; ++i)
         for (int64_t j = 0; j < columns.points; ++j)
-          points.push_back(taps_at(rows.point(bin / a.width, i), columns.point(bin % a.width, j), x[2], x[3]));
-      for (int64_t c = 0; c < x[1]; ++c)
-        y[c * bins + bin] = static_cast<T>(pooled(points, ctx.inputs[0].as<T>() + (image * x[1] + c) * pixels, a.max));
+          bin.add(taps_at(rows.point(b / a.width, i), columns.point(b % a.width, j), x[2], x[3]), planes, pixels);
+      bin.write(y + b, bins);
     }
   }
   return {};

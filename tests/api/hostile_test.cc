@@ -252,6 +252,28 @@ const Hostile kHostile[] = {
      [](ModelBuilder& b) {
        filled(b, "a", {4000, 4000}), filled(b, "c", {4000, 4000}), b.node("MatMul", {"a", "c"}, {"y"});
      }},
+    {"FoldedPointsOfARegion",
+     [](ModelBuilder& b) {
+       filled(b, "c", {1, 1, 4, 4}), b.floats("r", {1, 4}, {0, 0, 3, 3}), b.ints("i", {0});
+       b.node("RoiAlign", {"c", "r", "i"}, {"y"}, {attribute("sampling_ratio", int64_t{5000})});
+     }},
+    {"FoldedPointsOfALargeRegion",
+     [](ModelBuilder& b) {
+       filled(b, "c", {1, 1, 4, 4}), b.floats("r", {1, 4}, {0, 0, 60000, 60000}), b.ints("i", {0});
+       b.node("RoiAlign", {"c", "r", "i"}, {"y"});
+     }},
+    {"SearchAmongManyBoxes",
+     [](ModelBuilder& b) {
+       filled(b, "boxes", {1, 400000, 4}), filled(b, "scores", {1, 1, 400000});
+       b.ints("most", {std::numeric_limits<int64_t>::max()});
+       b.node("NonMaxSuppression", {"boxes", "scores", "most"}, {"y"});
+     }},
+    {"FoldedDeterminants",
+     [](ModelBuilder& b) {
+       filled(b, "c", {2800, 2800}), b.node("EyeLike", {"c"}, {"e"});
+       for (int i = 0; i < 8; ++i) b.node("Det", {"e"}, {cat("d", i)});
+       b.node("Sum", {"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"}, {"y"});
+     }},
     {"FoldedPool",
      [](ModelBuilder& b) {
        filled(b, "c", {1, 1, 3000, 3000});
