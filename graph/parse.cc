@@ -1,3 +1,5 @@
+#include <set>
+
 #include "graph/folding.h"
 #include "graph/text.h"
 #include "graph/text_tensor.h"
@@ -82,10 +84,10 @@ class Parser {
 
   Status node(TextCursor& cursor) {
     std::vector<Output> outputs;
+    std::set<std::string> names;
     do {
       QL_TRY(Output output, definition(cursor));
-      for (const Output& other : outputs)
-        if (other.name == output.name) return invalid_argument("value '", output.name, "' is defined twice");
+      if (!names.insert(output.name).second) return invalid_argument("value '", output.name, "' is defined twice");
       outputs.push_back(std::move(output));
     } while (cursor.eat(','));
     QL_CHECK_OK(cursor.expect('='));

@@ -34,7 +34,7 @@ bool is_extent(int64_t extent) { return extent >= 1 && extent <= kMostExtent; }
 
 bool StridedCopy::fits(size_t src_bytes, size_t dst_bytes) const {
   if (empty_) return true;
-  if (outer_.size() > kMaxRank * 2 || row_chunk_ < 1 || inner_chunk_ < 1) return false;
+  if (outer_.size() > kMaxRank * 2 || !is_extent(row_chunk_) || !is_extent(inner_chunk_)) return false;
   if (element_bytes_ != 1 && element_bytes_ != 2 && element_bytes_ != 4 && element_bytes_ != 8) return false;
   Reach src(src_offset_), dst(dst_offset_);
   __int128 elements = 1;
