@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -111,7 +112,14 @@ Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions& o
 
 Result<Model> Model::load_plan(const std::string& path, const ModelOptions& options,
                                const run::PlanOpenOptions& open_options) {
-  return guarded([&] { return opened(path, options, open_options); });
+  return guarded([&] {
+    // Both limits hold, for the file's code and for what is generated in its place.
+    ModelOptions limited = options;
+    run::PlanOpenOptions open_limited = open_options;
+    limited.max_arena_bytes = open_limited.max_arena_bytes =
+        std::min(options.max_arena_bytes, open_options.max_arena_bytes);
+    return opened(path, limited, open_limited);
+  });
 }
 
 Result<Model> Model::opened(const std::string& path, const ModelOptions& options,
