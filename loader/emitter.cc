@@ -67,6 +67,9 @@ Result<bool> Emitter::folds(const Node& node, std::span<const TensorType> types)
 
 Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::string> output_names) {
   QL_TRY(std::vector<TensorType> types, infer_types(graph_, node, ops_, fold_.work));
+  for (const TensorType& type : types)
+    if (auto count = element_count(type.shape, options_.max_shape); !count.ok())
+      return std::move(count).context(cat("node '", node.name, "' (", node.op, ")")).error();
   std::vector<std::string> names(output_names.begin(), output_names.end());
   names.resize(types.size());
   for (std::string& name : names) name = name.empty() ? fresh(cat(node.name, "_output")) : graph_name(name);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/base/guard.h"
+#include "loader/load.h"
 
 namespace quadlane {
 
@@ -21,6 +22,7 @@ struct OnArena {
 };
 
 // Whether all bytes are one message. Never prints, unlike protobuf's own ParseFromArray.
-bool parse_proto(std::span<const std::byte> bytes, google::protobuf::MessageLite* message);
+bool parse_proto(std::span<const std::byte> bytes, google::protobuf::MessageLite* message,
+                 int max_depth = LoadOptions().max_message_depth);
 
 }  // namespace quadlane

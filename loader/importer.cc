@@ -16,13 +16,13 @@ class Importer {
         options_(options),
         directory_(directory),
         emit_(graph_, ops, {options.max_folded_elements, options.max_folded_bytes, options.max_folded_work},
-              options.widen_half),
-        tensors_{directory, options.widen_half, options.max_constant_bytes} {}
+              options),
+        tensors_{directory, options.widen_half, options.max_constant_bytes, options.max_shape} {}
 
   Result<Graph> run() {
     QL_TRY(opsets_, read_opsets(model_.opset_import(), "the model"));
     QL_CHECK_OK(check_graph());
-    nodes_.emplace(model_, opsets_, emit_, tensors_, options_.max_nodes);
+    nodes_.emplace(model_, opsets_, emit_, tensors_, options_);
     collect_names();
     QL_CHECK_OK(add_initializers());
     QL_CHECK_OK(add_inputs());
@@ -112,7 +112,7 @@ Status Importer::add_inputs() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const InputSpec& input = inputs_[i];
     given_.insert(input.name);
-    auto count = element_count(shapes[i]).context(cat("input '", input.name, "'"));
+    auto count = element_count(shapes[i], options_.max_shape).context(cat("input '", input.name, "'"));
     if (!count.ok()) return std::move(count).error();
     emit_.bind(input.name, graph_.add_input(input.name, {input.dtype, shapes[i]}));
   }

@@ -32,6 +32,9 @@ struct LoadOptions {
   double max_folded_work = 1e9;                    // steps of the references, see graph/folding.h
   size_t max_nodes = 1000000;
   size_t max_string_bytes = 64 << 10;  // of a name, or of an attribute's text
+  int max_message_depth = 100;         // of protobuf's messages in each other: 8 for a model, 3 more for each subgraph
+  int max_subgraph_depth = 40;         // of subgraphs and calls of functions in each other
+  ShapeLimits max_shape;               // of inputs, constants, and what nodes make of them
 };
 
 // External data is read from the model's directory only.

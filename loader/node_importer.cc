@@ -35,8 +35,8 @@ Result<Opsets> read_opsets(const google::protobuf::RepeatedPtrField<onnx::Operat
 }
 
 NodeImporter::NodeImporter(const onnx::ModelProto& model, Opsets opsets, Emitter& emit, TensorReadOptions& tensors,
-                           size_t max_nodes)
-    : opsets_(std::move(opsets)), emit_(emit), tensors_(tensors), nodes_left_(max_nodes) {
+                           const LoadOptions& options)
+    : opsets_(std::move(opsets)), emit_(emit), tensors_(tensors), options_(options), nodes_left_(options.max_nodes) {
   for (const auto& function : model.functions())
     functions_.emplace(function_key(function.domain(), function.name()), &function);
 }

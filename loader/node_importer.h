@@ -17,9 +17,9 @@ Result<Opsets> read_opsets(const google::protobuf::RepeatedPtrField<onnx::Operat
 
 class NodeImporter {
  public:
-  // `model` gives the functions. `max_nodes` counts what is imported, every round of a loop anew.
+  // `model` gives the functions. options.max_nodes counts what is imported, every round of a loop anew.
   NodeImporter(const onnx::ModelProto& model, Opsets opsets, Emitter& emit, TensorReadOptions& tensors,
-               size_t max_nodes);
+               const LoadOptions& options);
 
   // Imports one node into the emitter's current scope. Code::needs_value: it depends on data, or on what the tail
   // computes.
@@ -91,6 +91,7 @@ class NodeImporter {
   Opsets opsets_;  // of the graph or function whose nodes are being imported
   Emitter& emit_;
   TensorReadOptions& tensors_;
+  const LoadOptions& options_;
   size_t nodes_left_;
   int depth_ = 0;                                      // of scopes
   int64_t scopes_ = 0;                                 // made so far: tells their prefixes apart

@@ -37,7 +37,7 @@ Result<std::shared_ptr<const onnx::ModelProto>> parse(std::span<const std::byte>
     return unsupported("the model has ", bytes.size(), " bytes, the limit is ", options.max_file_bytes);
   auto held = std::make_shared<OnArena<onnx::ModelProto>>();
   onnx::ModelProto* const model = held->message;
-  if (bytes.empty() || !parse_proto(bytes, model))
+  if (bytes.empty() || !parse_proto(bytes, model, options.max_message_depth))
     return invalid_model("not an ONNX model, or truncated (", bytes.size(), " bytes)");
   if (!model->has_graph() || !model->has_ir_version())
     return invalid_model("not an ONNX model: it has no ", model->has_graph() ? "IR version" : "graph");

@@ -77,11 +77,11 @@ class OnnxTail final : public Tail {
     constexpr int kShare = 8;
     Emitter emit(graph, ops_,
                  {kShare * options_.max_folded_elements, kShare * options_.max_folded_bytes, kUnlimitedWork},
-                 options_.widen_half, Emitter::Folding::all);
+                 options_, Emitter::Folding::all);
     emit.scope().used = used_;
     for (const Capture& capture : captures_) QL_CHECK_OK(bind(emit, capture, graph_outputs));
-    TensorReadOptions tensors{directory_, options_.widen_half, options_.max_constant_bytes};
-    NodeImporter nodes(model_, opsets_, emit, tensors, options_.max_nodes);
+    TensorReadOptions tensors{directory_, options_.widen_half, options_.max_constant_bytes, options_.max_shape};
+    NodeImporter nodes(model_, opsets_, emit, tensors, options_);
     for (int i = 0; i < model_.graph().node_size(); ++i) QL_CHECK_OK(nodes.add(model_.graph().node(), i));
     std::vector<Tensor> results;
     for (const Output& output : outputs()) {

@@ -11,7 +11,6 @@
 namespace quadlane {
 namespace {
 
-constexpr int kDeepest = 40;  // subgraphs and calls within each other
 
 constexpr size_t kNamesOfANode = 16;  // that reading or keeping them costs like a node
 
@@ -77,7 +76,8 @@ Result<const NodeImporter::Body*> NodeImporter::body_of(const NodeList& nodes, c
 
 Result<NodeImporter::Bindings> NodeImporter::run_nodes(const NodeList& nodes, const std::vector<std::string>& wanted,
                                                        Scope& scope) {
-  if (depth_ >= kDeepest) return unsupported("subgraphs and functions nest deeper than ", kDeepest);
+  if (depth_ >= options_.max_subgraph_depth)
+    return unsupported("subgraphs and functions nest deeper than ", options_.max_subgraph_depth);
   QL_TRY(const Body* body, body_of(nodes, wanted, scope));
   QL_CHECK_OK(spend(body->price));
   scope.used = body->used;

@@ -197,7 +197,7 @@ Result<Tensor> tensor_from_proto(const TensorProto& proto, const TensorReadOptio
   QL_TRY(DType dtype, dtype_from_onnx(proto.data_type(), options.widen_half));
   if (proto.has_segment()) return unsupported("is stored in segments, which are not supported");
   Shape shape(proto.dims().begin(), proto.dims().end());
-  QL_TRY(int64_t count, element_count(shape));
+  QL_TRY(int64_t count, element_count(shape, options.max_shape));
   size_t stored = static_cast<size_t>(count) * (is_half(proto.data_type()) ? 2 : size_of(dtype));
   size_t needed = static_cast<size_t>(count) * size_of(dtype);
   if (needed > options.max_bytes)

@@ -11,6 +11,7 @@ struct TensorReadOptions {
   std::string directory;   // where external data lies; empty: refused
   bool widen_half = true;  // f16 and bf16 become f32
   size_t max_bytes = ~size_t{0};
+  ShapeLimits max_shape{};
 };
 
 // The element type numbered `onnx_type` (TensorProto.DataType); with widen_half f16 and bf16 are f32.

@@ -10,6 +10,7 @@
 
 #include "graph/folding.h"
 #include "graph/op_table.h"
+#include "loader/load.h"
 
 namespace quadlane {
 
@@ -51,11 +52,12 @@ class Emitter {
   // Which nodes become values: those of constants as far as the budget goes, DequantizeLinear excepted; or all of them,
   // where every value is known and what exceeds the budget is an error.
   enum class Folding : uint8_t { constants, all };
-  Emitter(Graph& graph, const OpTable& ops, FoldBudget fold, bool widen_half, Folding folding = Folding::constants)
-      : graph_(graph), ops_(ops), fold_(fold), widen_half_(widen_half), folding_(folding) {}
+  Emitter(Graph& graph, const OpTable& ops, FoldBudget fold, const LoadOptions& options,
+          Folding folding = Folding::constants)
+      : graph_(graph), ops_(ops), fold_(fold), options_(options), folding_(folding) {}
 
   const OpTable& ops() const { return ops_; }
-  bool widen_half() const { return widen_half_; }
+  bool widen_half() const { return options_.widen_half; }
   bool has(ValueId v) const { return v != kNoValue; }
   const TensorType& type(ValueId v) const { return graph_.at(v).type; }
   const Tensor* constant(ValueId v) const { return graph_.constant(v); }
@@ -96,7 +98,7 @@ class Emitter {
   Graph& graph_;
   const OpTable& ops_;
   FoldBudget fold_;
-  bool widen_half_;
+  const LoadOptions& options_;
   Folding folding_;
   std::set<std::string> taken_;
   std::map<std::string, int> next_suffix_;

@@ -17,6 +17,15 @@ std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions
   return std::chrono::steady_clock::now() + most;
 }
 
+compile::CompileOptions limits(const ModelOptions& options) {
+  compile::CompileOptions limited;
+  limited.max_channels = options.max_channels;
+  limited.max_pixels = options.max_pixels;
+  limited.max_arena_bytes = options.max_arena_bytes;
+  limited.deadline = deadline(options);
+  return limited;
+}
+
 namespace {
 
 PassOptions pass_options(const ModelOptions& options) {
@@ -111,7 +120,7 @@ Result<Model> Model::compiled(Graph graph, const ModelOptions& options) {
   if (options.self_test) return unsupported("only plan files carry golden outputs, to which a self-test compares");
   const double gmac = count_gmac(graph);
   QL_CHECK_OK(bring_to_final_form(graph, options));
-  compile::CompileOptions compile_options;
+  compile::CompileOptions compile_options = limits(options);
   if (options.isa) {
     if (!compile_options.cpu.runs(*options.isa))
       return unsupported("instruction set '", to_string(*options.isa), "' is asked for, this processor runs ",
@@ -123,9 +132,7 @@ Result<Model> Model::compiled(Graph graph, const ModelOptions& options) {
   compile_options.schedule_filter = options.schedule_filter;
   compile_options.code_filter = options.code_filter;
   compile_options.schedules = options.schedules;
-  compile_options.max_arena_bytes = options.max_arena_bytes;
   compile_options.siblings = options.siblings;
-  compile_options.deadline = deadline(options);
   Model model;
   QL_TRY(model.plan_, compile::compile(graph, op_table(), compile_options));
   QL_TRY(model.isa_, parse_isa(model.plan_->isa));

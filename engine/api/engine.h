@@ -38,6 +38,8 @@ struct ModelOptions {
   std::shared_ptr<compile::ScheduleBook> schedules;
   LoadOptions load;                           // shapes of symbolic dimensions, limits
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
+  int64_t max_channels = 1 << 16;             // of a value of rank 4
+  int64_t max_pixels = int64_t{1} << 28;      // of one channel of it
   // For the passes, and again for the compilation; looked at between nodes; 0: no limit.
   double max_compile_seconds = 0;
   // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of

@@ -40,15 +40,13 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
   std::vector<Isa> isas = file.isas;
   if (isas.empty()) isas.push_back(options.isa.value_or(detect_cpu().best_isa()));
   for (Isa isa : isas) {
-    compile::CompileOptions compile_options;
+    compile::CompileOptions compile_options = limits(options);
     compile_options.isa = isa;
     compile_options.generate_only = true;
     // Code in a file runs wherever its instruction set does; AVX512_VBMI belongs to none of them.
     if (file.ahead) compile_options.cpu.avx512_vbmi = false;
     compile_options.tune = options.tune;
     compile_options.schedules = book;
-    compile_options.max_arena_bytes = options.max_arena_bytes;
-    compile_options.deadline = deadline(options);
     QL_TRY(auto plan, compile::compile(graph, op_table(), compile_options));
     // Only where the code runs, and has outputs to compare.
     std::string golden;
@@ -75,7 +73,7 @@ Result<std::vector<std::byte>> made_plan_file(Graph graph, const ModelOptions& o
 Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file, const ModelOptions& options,
                                                        Isa isa) {
   QL_TRY(Graph graph, restore_graph(file.graph(), op_table()).context("section 'grph'"));
-  compile::CompileOptions compile_options;
+  compile::CompileOptions compile_options = limits(options);
   compile_options.isa = isa;
   compile_options.tune = options.tune;
   compile_options.schedules = options.schedules;
@@ -87,8 +85,6 @@ Result<std::shared_ptr<const run::Plan>> generate_plan(const run::PlanFile& file
   const ReferenceCodec codec(op_table());
   for (const run::PlanFile::Variant& variant : file.variants())  // weights that come out equal stay in the file's pages
     if (auto plan = file.load(variant, Isa::avx512_vnni, &codec); plan.ok()) compile_options.siblings.push_back(*plan);
-  compile_options.max_arena_bytes = options.max_arena_bytes;
-  compile_options.deadline = deadline(options);
   auto plan = compile::compile(graph, op_table(), compile_options);
   if (plan.ok() || plan.error().code != Code::no_executable_memory) return plan;
   QL_TRY(auto reference, reference_plan(graph, op_table(), options.max_arena_bytes, plan.error().text()));

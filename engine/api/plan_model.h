@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/api/engine.h"
+#include "engine/compile/compile.h"
 #include "engine/run/plan_file.h"
 
 namespace quadlane {
@@ -17,6 +18,9 @@ struct PlanFileOptions {
 // Compiles a graph of standard operators, as load_onnx or quantize give it. An instruction set that this machine lacks
 // is compiled for as well: schedules are then chosen by the model alone.
 Result<std::vector<std::byte>> make_plan_file(Graph graph, const ModelOptions&, const PlanFileOptions&);
+
+// What compiling takes over from the options of a model: its limits.
+compile::CompileOptions limits(const ModelOptions&);
 
 // Whether the file begins as plan files do.
 bool is_plan_file(const std::string& path);

@@ -83,16 +83,17 @@ std::string to_string(const Shape& shape) {
 
 std::string to_string(const TensorType& type) { return to_string(type.dtype) + to_string(type.shape); }
 
-Result<int64_t> element_count(const Shape& shape) {
-  if (shape.size() > kMaxRank) return unsupported("rank ", shape.size(), " exceeds the limit of ", kMaxRank);
+Result<int64_t> element_count(const Shape& shape, ShapeLimits most) {
+  most = {std::min<size_t>(most.rank, kMaxRank), std::min(most.elements, kMaxElements)};
+  if (shape.size() > most.rank) return unsupported("rank ", shape.size(), " exceeds the limit of ", most.rank);
   int64_t count = 1;
   bool zero = false;
   for (int64_t extent : shape) {
     if (extent < 0) return invalid_argument("negative extent in shape ", to_string(shape));
     zero |= extent == 0;
     // The others are limited beside a zero too: strides and parts of the shape are multiplied without it.
-    if (extent > 0 && (__builtin_mul_overflow(count, extent, &count) || count > kMaxElements))
-      return unsupported("shape ", to_string(shape), " has more than ", kMaxElements, " elements");
+    if (extent > 0 && (__builtin_mul_overflow(count, extent, &count) || count > most.elements))
+      return unsupported("shape ", to_string(shape), " has more than ", most.elements, " elements");
   }
   return zero ? 0 : count;
 }

@@ -90,8 +90,13 @@ inline constexpr int64_t kMaxElements = int64_t{1} << 31;
 
 // "[1,16,224,224]"
 std::string to_string(const Shape&);
-// Product of the extents, or an error for a negative extent, more than kMaxRank extents or more than kMaxElements.
-Result<int64_t> element_count(const Shape&);
+// What a value may be; larger numbers than the constants' mean them.
+struct ShapeLimits {
+  size_t rank = kMaxRank;
+  int64_t elements = kMaxElements;
+};
+// Product of the extents, or an error for a negative extent, too many extents or too many elements.
+Result<int64_t> element_count(const Shape&, ShapeLimits = {});
 // The same for shapes that have been checked before.
 int64_t elements(const Shape&);
 

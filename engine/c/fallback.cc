@@ -12,10 +12,11 @@ const run::StepCodec* reference_steps() {
   return &codec;
 }
 
-Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile& file, const Error& why) {
+Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile& file, size_t max_arena_bytes,
+                                                            const Error& why) {
   if (file.graph().empty()) return why;
   QL_TRY(Graph graph, restore_graph(file.graph(), op_table()));
-  return reference_plan(graph, op_table(), run::PlanOpenOptions().max_arena_bytes, why.text());
+  return reference_plan(graph, op_table(), max_arena_bytes, why.text());
 }
 
 }  // namespace quadlane::c

@@ -8,6 +8,7 @@ namespace quadlane::c {
 // Steps of plans that call scalar references; null: this library has none.
 const run::StepCodec* reference_steps();
 // The file's graph on the references, because of `why`.
-Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile&, const Error& why);
+Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile&, size_t max_arena_bytes,
+                                                            const Error& why);
 
 }  // namespace quadlane::c

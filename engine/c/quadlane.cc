@@ -61,6 +61,8 @@ Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_op
     if (!key) return invalid_argument("'", options.trusted_keys[i], "' is no key of 64 hexadecimal digits");
     open.trusted.push_back(*key);
   }
+  if (options.max_file_bytes) open.max_file_bytes = options.max_file_bytes;
+  if (options.max_arena_bytes) open.max_arena_bytes = options.max_arena_bytes;
   QL_TRY(run::PlanFile file, run::PlanFile::open(path, open));
   auto log = [&](const std::string& line) {
     if (options.log) options.log(options.log_user, line.c_str());
@@ -72,7 +74,7 @@ Result<std::shared_ptr<const run::Plan>> load(const char* path, const ql_plan_op
     return plan;
   }
   if (!runs_elsewhere(plan.error().code) || options.refuse_reference) return plan;
-  auto reference = reference_fallback(file, plan.error());
+  auto reference = reference_fallback(file, open.max_arena_bytes, plan.error());
   if (reference.ok() && options.self_test) QL_CHECK_OK(run::self_test(*reference).context(cat("'", path, "'")));
   if (reference.ok()) log(cat("'", path, "' runs on the slow reference path: ", plan.error().text()));
   return reference;

@@ -106,9 +106,11 @@ typedef struct ql_plan_options {
   int self_test;
   const char* const* trusted_keys; /* Ed25519 public keys */
   size_t trusted_count;
+  size_t max_file_bytes;  /* a larger file is refused; 0: 16 GiB */
+  size_t max_arena_bytes; /* a plan whose streams need more is refused; 0: 16 GiB */
 } ql_plan_options;
 #define QL_PLAN_OPTIONS_INIT \
-  { sizeof(ql_plan_options), NULL, 0, 0, NULL, NULL, 0, NULL, 0 }
+  { sizeof(ql_plan_options), NULL, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0 }
 
 QL_API const char* ql_version(void);
 QL_API ql_code ql_plan_open(const char* path, const ql_plan_options* options, ql_plan** plan, ql_error* error);

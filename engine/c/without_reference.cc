@@ -4,6 +4,8 @@
 namespace quadlane::c {
 
 const run::StepCodec* reference_steps() { return nullptr; }
-Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile&, const Error& why) { return why; }
+Result<std::shared_ptr<const run::Plan>> reference_fallback(const run::PlanFile&, size_t, const Error& why) {
+  return why;
+}
 
 }  // namespace quadlane::c

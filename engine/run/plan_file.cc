@@ -263,6 +263,9 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   if (about.st_size < static_cast<off_t>(kPlanHeaderBytes))
     return in_file(invalid_model("a file of ", static_cast<int64_t>(about.st_size),
                                  " bytes is no plan, whose header has ", kPlanHeaderBytes));
+  if (static_cast<size_t>(about.st_size) > options.max_file_bytes)
+    return in_file(unsupported("a file of ", static_cast<int64_t>(about.st_size), " bytes, the limit is ",
+                               options.max_file_bytes));
   auto mapping = Mapping::make(state->file->file, 0, static_cast<size_t>(about.st_size), PROT_READ);
   if (!mapping.ok()) return in_file(std::move(mapping).error());
   state->mapping = *std::move(mapping);

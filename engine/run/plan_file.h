@@ -65,6 +65,7 @@ struct PlanOpenOptions {
   std::vector<Ed25519Key> trusted;
   bool map_code = true;                       // false: as if no file had code
   bool private_code = false;                  // a copy in pages of no file, for profilers that name code by its file
+  size_t max_file_bytes = size_t{16} << 30;
   size_t max_arena_bytes = size_t{16} << 30;  // a plan that needs more is refused
 };
 
