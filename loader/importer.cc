@@ -1,5 +1,6 @@
 #include "loader/importer.h"
 
+#include "loader/longest_text.h"
 #include "loader/node_importer.h"
 #include "loader/onnx_tail.h"
 
@@ -33,7 +34,6 @@ class Importer {
 
  private:
   Status check_graph() const;
-  Status check_strings() const;
   void collect_names();
   Status add_initializers();
   Status add_inputs();
@@ -62,23 +62,8 @@ Status Importer::check_graph() const {
   if (proto_.sparse_initializer_size() > 0)
     return unsupported("initializer '", proto_.sparse_initializer(0).values().name(),
                        "' is sparse, sparse tensors are not supported");
-  return check_strings();
-}
-
-Status Importer::check_strings() const {
-  size_t longest = 0;
-  auto see = [&](const std::string& text) { longest = std::max(longest, text.size()); };
-  for (const auto& tensor : proto_.initializer()) see(tensor.name());
-  for (const auto& input : proto_.input()) see(input.name());
-  for (const auto& output : proto_.output()) see(output.name());
-  for (const auto& node : proto_.node()) {
-    see(node.name()), see(node.op_type()), see(node.domain());
-    for (const auto* list : {&node.input(), &node.output()})
-      for (const std::string& name : *list) see(name);
-    for (const auto& attribute : node.attribute()) see(attribute.name()), see(attribute.s());
-  }
-  if (longest > options_.max_string_bytes)
-    return unsupported("a name or text has ", longest, " bytes, the limit is ", options_.max_string_bytes);
+  if (const size_t bytes = longest_text(model_); bytes > options_.max_string_bytes)
+    return unsupported("a name or text has ", bytes, " bytes, the limit is ", options_.max_string_bytes);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "engine/base/deadline.h"
 #include "graph/op_table.h"
 #include "loader/input_spec.h"
 
@@ -35,6 +36,7 @@ struct LoadOptions {
   int max_message_depth = 100;         // of protobuf's messages in each other: 8 for a model, 3 more for each subgraph
   int max_subgraph_depth = 40;         // of subgraphs and calls of functions in each other
   ShapeLimits max_shape;               // of inputs, constants, and what nodes make of them
+  Deadline deadline;                   // looked at in front of each node; a run of the tail has none
 };
 
 // External data is read from the model's directory only.

@@ -60,6 +60,7 @@ NodeImporter::Handler NodeImporter::special(const std::string& op) {
 }
 
 Status NodeImporter::spend(size_t nodes) {
+  QL_CHECK_OK(in_time(options_.deadline, "importing"));
   if (nodes > nodes_left_)
     return unsupported("more nodes are needed than the limit allows, every round of a loop counted");
   nodes_left_ -= nodes;

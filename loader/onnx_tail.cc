@@ -36,6 +36,7 @@ class OnnxTail final : public Tail {
       used_.merge(names_read(node));
     }
     for (const Output& output : outputs()) used_.insert(output.name);
+    options_.deadline.reset();
   }
 
   Result<std::vector<Tensor>> run(std::span<const View> graph_outputs) const override {

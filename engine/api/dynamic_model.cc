@@ -76,7 +76,7 @@ Result<Model> DynamicModel::State::compile(const std::vector<Shape>& shapes) {
   model_options.load.batch = 0;
   for (size_t i = 0; i < shapes.size(); ++i) model_options.load.shapes[inputs[i].name] = shapes[i];
   model_options.siblings = plans();
-  QL_TRY(Graph graph, file->bind(op_table(), model_options.load));
+  QL_TRY(Graph graph, file->bind(op_table(), load_options(model_options)));
   return Model::from_graph(std::move(graph), model_options);
 }
 

@@ -11,7 +11,7 @@
 
 namespace quadlane {
 
-std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions& options) {
+Deadline deadline(const ModelOptions& options) {
   if (!(options.max_compile_seconds > 0)) return std::nullopt;
   const auto most = std::chrono::nanoseconds(static_cast<int64_t>(std::min(options.max_compile_seconds, 1e9) * 1e9));
   return std::chrono::steady_clock::now() + most;
@@ -24,6 +24,12 @@ compile::CompileOptions limits(const ModelOptions& options) {
   limited.max_arena_bytes = options.max_arena_bytes;
   limited.deadline = deadline(options);
   return limited;
+}
+
+LoadOptions load_options(const ModelOptions& options) {
+  LoadOptions load = options.load;
+  load.deadline = deadline(options);
+  return load;
 }
 
 namespace {
@@ -80,7 +86,7 @@ Result<Graph> load_simplified(const std::string& path, const ModelOptions& optio
 
 Result<Graph> load_simplified(const OnnxModel& file, const ModelOptions& options) {
   return guarded([&]() -> Result<Graph> {
-    QL_TRY(Graph graph, file.bind(op_table(), options.load));
+    QL_TRY(Graph graph, file.bind(op_table(), load_options(options)));
     QL_CHECK_OK(run_passes(graph, op_table(), simplify_passes(), pass_options(options)));
     return graph;
   });
@@ -92,7 +98,7 @@ Status bring_to_quantizable_form(Graph& graph, const ModelOptions& options) {
 }
 
 Result<Graph> load_quantizable(const OnnxModel& file, const ModelOptions& options) {
-  QL_TRY(Graph graph, file.bind(op_table(), options.load));
+  QL_TRY(Graph graph, file.bind(op_table(), load_options(options)));
   QL_CHECK_OK(bring_to_quantizable_form(graph, options));
   return graph;
 }
@@ -107,7 +113,7 @@ Status bring_to_final_form(Graph& graph, const ModelOptions& options) {
 Result<Model> Model::load(const std::string& path, const ModelOptions& options) {
   return guarded([&]() -> Result<Model> {
     if (is_plan_file(path)) return load_plan(path, options);
-    QL_TRY(Graph graph, load_onnx(path, op_table(), options.load));
+    QL_TRY(Graph graph, load_onnx(path, op_table(), load_options(options)));
     return from_graph(std::move(graph), options);
   });
 }

@@ -40,7 +40,7 @@ struct ModelOptions {
   size_t max_arena_bytes = size_t{16} << 30;  // activations of one stream; a model that needs more is refused
   int64_t max_channels = 1 << 16;             // of a value of rank 4
   int64_t max_pixels = int64_t{1} << 28;      // of one channel of it
-  // For the passes, and again for the compilation; looked at between nodes; 0: no limit.
+  // For importing, for the passes, and for compiling, each anew; looked at between nodes; 0: no limit.
   double max_compile_seconds = 0;
   // Plans of the same network at other shapes: where the packed weights come out equal, they are shared with one of
   // them.
@@ -96,8 +96,10 @@ Result<Graph> load_simplified(const OnnxModel&, const ModelOptions& = {});
 // The same with fully connected layers as convolutions: what calibration and quantization work on.
 Result<Graph> load_quantizable(const OnnxModel&, const ModelOptions& = {});
 Status bring_to_quantizable_form(Graph&, const ModelOptions&);
-// When passes and compilation that begin now must have ended, where a limit is set.
-std::optional<std::chrono::steady_clock::time_point> deadline(const ModelOptions&);
+// When what begins now must have ended, where a limit is set.
+Deadline deadline(const ModelOptions&);
+// options.load with that deadline.
+LoadOptions load_options(const ModelOptions&);
 // The passes that a graph of standard operators goes through before it is compiled.
 Status bring_to_final_form(Graph&, const ModelOptions&);
 // MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a

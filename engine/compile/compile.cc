@@ -67,13 +67,12 @@ Result<std::shared_ptr<const run::Plan>> compile(const Graph& graph, const OpTab
   Lowering lowering(graph, ops, options.cpu, isa, options.tune);
   lowering.tuner.set_filter(options.schedule_filter);
   if (options.schedules) lowering.tuner.set_book(options.schedules);
-  QL_CHECK_OK(lowering.run());
+  QL_CHECK_OK(lowering.run(options.deadline));
   QL_CHECK_OK(lowering.layouts.resolve());
   Emitter emitter(lowering.layouts);
   emitter.set_code_filter(options.code_filter);
   for (const Lowering::Left& left : lowering.emits()) {
-    if (options.deadline && std::chrono::steady_clock::now() > *options.deadline)
-      return make_error(Code::timed_out, "compiling took longer than it may");
+    QL_CHECK_OK(in_time(options.deadline, "compiling"));
     emitter.set_problem(left.node == kNoNode ? "" : node_alone_text(graph, graph.at(left.node)));
     QL_CHECK_OK(left.emit(emitter));
   }

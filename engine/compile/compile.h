@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/base/cpu.h"
+#include "engine/base/deadline.h"
 #include "engine/compile/conv_tuner.h"
 #include "engine/run/plan.h"
 #include "graph/op_table.h"
@@ -23,7 +24,7 @@ struct CompileOptions {
   int64_t max_channels = 1 << 16;                 // of a tensor of rank 4
   int64_t max_pixels = int64_t{1} << 28;          // of one channel of it
   size_t max_arena_bytes = size_t{16} << 30;      // activations of one stream; a plan that needs more is refused
-  std::optional<std::chrono::steady_clock::time_point> deadline = {};  // looked at in front of each node
+  Deadline deadline = {};                         // looked at in front of each node
   std::vector<std::shared_ptr<const run::Plan>> siblings;  // equal packed weights are shared with one of them
 };
 

@@ -230,7 +230,7 @@ Status Lowering::lower_outputs() {
   return {};
 }
 
-Status Lowering::run() {
+Status Lowering::run(const Deadline& deadline) {
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
     ValueId id = graph.inputs()[i];
     dense_.insert_or_assign(id, DenseRef{Place::user_input, graph.at(id).type, i});
@@ -238,6 +238,7 @@ Status Lowering::run() {
   for (NodeId id : graph.order()) {
     const Node& node = graph.at(id);
     at_hand_ = id;
+    QL_CHECK_OK(in_time(deadline, "compiling"));
     QL_CHECK_OK(lower_node(id).context(cat("node '", node.name, "' (", node.op, ")")));
   }
   at_hand_ = kNoNode;

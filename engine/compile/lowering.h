@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/base/cpu.h"
+#include "engine/base/deadline.h"
 #include "engine/compile/conv_tuner.h"
 #include "engine/compile/emitter.h"
 #include "engine/compile/layout.h"
@@ -43,7 +44,7 @@ class Lowering {
   std::string why_dense;
 
   // Lowers the whole graph.
-  Status run();
+  Status run(const Deadline& = {});
   // What the nodes left behind, in order; `node`: whose work it is, kNoNode for the outputs of the graph.
   struct Left {
     Emit emit;
