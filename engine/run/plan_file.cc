@@ -59,6 +59,14 @@ struct Descriptor {
   int file;
 };
 
+// Whether everybody may put another file in the place of this one. Where the sticky bit is set, only its owner may.
+bool is_in_open_folder(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  struct stat about {};
+  if (::stat(slash == path.npos ? "." : path.substr(0, slash + 1).c_str(), &about) != 0) return true;
+  return (about.st_mode & S_IWOTH) && !(about.st_mode & S_ISVTX);
+}
+
 std::string name_of(uint32_t kind) {
   std::string name;
   for (int i = 0; i < 4; ++i) {
@@ -275,6 +283,9 @@ Result<PlanFile> PlanFile::open(const std::string& path, const PlanOpenOptions& 
   // Hash and signature say what the file was when it was opened; pages of it are read later.
   if (has_code && options.map_code && (about.st_mode & S_IWOTH))
     return in_file(make_error(Code::invalid_argument, "has code and can be written by everybody; take the right away"));
+  if (has_code && options.map_code && is_in_open_folder(path))
+    return in_file(make_error(Code::invalid_argument,
+                              "has code and lies in a folder where everybody can replace it; take the right away"));
   return PlanFile(std::move(state));
 }
 

@@ -272,6 +272,24 @@ TEST_F(PlanFileTest, CodeThatEverybodyMayWriteIsRefused) {
       << "the hash is looked at once, pages later";
 }
 
+TEST_F(PlanFileTest, CodeThatEverybodyMayReplaceIsRefused) {
+  namespace fs = std::filesystem;
+  const fs::path folder = path_ + ".folder";
+  fs::create_directory(folder);
+  write(bytes_);
+  fs::rename(path_, folder / "p.qlp");
+  auto opened = [&](fs::perms rights, const run::PlanOpenOptions& options = {}) {
+    fs::permissions(folder, rights);
+    auto file = run::PlanFile::open((folder / "p.qlp").string(), options);
+    return file.ok() ? "" : file.error().text();
+  };
+  EXPECT_EQ(opened(fs::perms::owner_all), "");
+  EXPECT_NE(opened(fs::perms::all).find("lies in a folder where everybody can replace it"), std::string::npos);
+  EXPECT_EQ(opened(fs::perms::all, {.map_code = false}), "");
+  EXPECT_EQ(opened(fs::perms::all | fs::perms::sticky_bit), "") << "as /tmp";
+  fs::remove_all(folder);
+}
+
 // What timing chose travels along: code that is generated elsewhere takes it and times nothing.
 TEST_F(PlanFileTest, SchedulesTravelAlong) {
   auto made = make_plan_file(testing::small_network(), {.tune = true}, {});
