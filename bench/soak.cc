@@ -22,7 +22,7 @@
 #include "engine/api/plan_model.h"
 #include "engine/base/sha256.h"
 #include "engine/c/quadlane.h"
-#include "loader/file.h"
+#include "engine/base/file.h"
 #include "tests/support/determinism.h"
 
 namespace {

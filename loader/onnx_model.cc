@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/base/file.h"
 #include "loader/external_data.h"
-#include "loader/file.h"
 #include "loader/guard.h"
 #include "loader/importer.h"
 #include "loader/node_order.h"

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "loader/attribute.h"
-#include "loader/file.h"
+#include "engine/base/file.h"
 #include "loader/file_form.h"
 #include "loader/guard.h"
 #include "loader/onnx_tail.h"

@@ -1,6 +1,6 @@
 #include "loader/tensor_file.h"
 
-#include "loader/file.h"
+#include "engine/base/file.h"
 #include "loader/guard.h"
 #include "loader/tensor_proto.h"
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <sstream>
 
+#include "engine/base/file.h"
 #include "graph/quant/profile.h"
 
 namespace quadlane {
@@ -139,15 +140,8 @@ Result<Profile> Profile::from_text(std::string_view text) {
 }
 
 Status Profile::save(const std::string& path) const {
-  std::string partial = path + ".partial";
-  std::ofstream out(partial, std::ios::binary);
-  out << to_text();
-  out.close();
-  if (!out || std::rename(partial.c_str(), path.c_str()) != 0) {
-    std::remove(partial.c_str());
-    return make_error(Code::io, "cannot write '", path, "'");
-  }
-  return {};
+  const std::string text = to_text();
+  return write_whole_file(path, std::as_bytes(std::span(text)));
 }
 
 Result<Profile> Profile::load(const std::string& path) {

@@ -11,7 +11,8 @@
 
 #include "engine/api/plan_model.h"
 #include "engine/c/quadlane.h"
-#include "loader/file.h"
+#include "engine/base/file.h"
+#include "graph/quant/profile.h"
 #include "loader/save.h"
 #include "tests/faults/shim.h"
 #include "tests/support/small_network.h"
@@ -50,14 +51,15 @@ class Faults : public ::testing::Test {
   // What is wrong, or nothing.
   std::string load_and_run(const std::string& path, int threads, ModelOptions options = {}) {
     options.tune = false;
-    auto model = library([&] { return Model::load(path, options); });
-    if (!model.ok()) return model.error().text();
-    auto stream = library([&] { return model->open_stream({.threads = threads}); });
-    if (!stream.ok()) return stream.error().text();
     const TensorType in{DType::f32, {1, 3, 8, 8}}, out{DType::f32, {1, 2, 4, 4}};
     const View view{&in, in_.data()};
     const MutView to[] = {{&out, out_[0].data()}, {&out, out_[1].data()}};
-    Status status = library([&] { return stream->run({&view, 1}, to); });
+    // Model and stream end in there, too.
+    Status status = library([&]() -> Status {
+      QL_TRY(const Model model, Model::load(path, options));
+      QL_TRY(run::Stream stream, model.open_stream({.threads = threads}));
+      return stream.run({&view, 1}, to);
+    });
     return status.ok() ? std::string() : status.error().text();
   }
 
@@ -87,6 +89,13 @@ class Faults : public ::testing::Test {
     const std::string path = (folder_ / "out.onnx").string();
     const Graph graph = small_network();
     Status status = library([&] { return save_onnx(graph, path); });
+    return status.ok() ? std::string() : status.error().text();
+  }
+
+  std::string write_profile() {
+    Profile profile;
+    EXPECT_TRUE(profile.observe("x", Tensor::from<float>({1, 2}, std::vector<float>{1, 2})).ok());
+    Status status = library([&] { return profile.save((folder_ / "profile").string()); });
     return status.ok() ? std::string() : status.error().text();
   }
 
@@ -175,6 +184,7 @@ TEST_F(Faults, Files) {
   every(Fault::file, [&] { return load_and_run(plan_, 1); });
   every(Fault::file, [&] { return run_in_c(); });
   every(Fault::file, [&] { return write_file(); });
+  every(Fault::file, [&] { return write_profile(); });
 }
 TEST_F(Faults, Threads) {
   every(Fault::thread, [&] { return run_in_c(); });

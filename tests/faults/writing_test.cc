@@ -8,7 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "loader/file.h"
+#include "engine/base/file.h"
 #include "tests/faults/shim.h"
 #include "tools/io/file.h"
 

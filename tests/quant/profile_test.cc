@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 namespace quadlane {
 namespace {
@@ -65,6 +66,17 @@ TEST(Profile, ReadsBackWhatItWrote) {
     EXPECT_EQ(*loaded, p);
     std::remove(path.c_str());
   }
+}
+
+// Saving writes to no name that somebody else may have made a link of.
+TEST(Profile, WritesThroughNoLink) {
+  namespace fs = std::filesystem;
+  std::string pattern = testing::TempDir() + "quadlane-profile-XXXXXX";
+  const fs::path folder = mkdtemp(pattern.data());
+  fs::create_symlink(folder / "other", folder / "profile.partial");
+  EXPECT_TRUE(Profile().save((folder / "profile").string()).ok());
+  EXPECT_FALSE(fs::exists(folder / "other"));
+  fs::remove_all(folder);
 }
 
 TEST(Profile, RefusesBrokenFiles) {
