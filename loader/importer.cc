@@ -16,8 +16,7 @@ class Importer {
         inputs_(inputs),
         options_(options),
         directory_(directory),
-        emit_(graph_, ops, {options.max_folded_elements, options.max_folded_bytes, options.max_folded_work},
-              options),
+        emit_(graph_, ops, {options.max_folded_elements, options.max_folded_bytes, options.max_folded_work}, options),
         tensors_{directory, options.widen_half, options.max_constant_bytes, options.max_shape} {}
 
   Result<Graph> run() {

@@ -77,8 +77,8 @@ class OnnxTail final : public Tail {
     // What it makes lives until the run ends, and is a network's work rather than a constant's.
     constexpr int kShare = 8;
     Emitter emit(graph, ops_,
-                 {kShare * options_.max_folded_elements, kShare * options_.max_folded_bytes, kUnlimitedWork},
-                 options_, Emitter::Folding::all);
+                 {kShare * options_.max_folded_elements, kShare * options_.max_folded_bytes, kUnlimitedWork}, options_,
+                 Emitter::Folding::all);
     emit.scope().used = used_;
     for (const Capture& capture : captures_) QL_CHECK_OK(bind(emit, capture, graph_outputs));
     TensorReadOptions tensors{directory_, options_.widen_half, options_.max_constant_bytes, options_.max_shape};

@@ -11,7 +11,6 @@
 namespace quadlane {
 namespace {
 
-
 constexpr size_t kNamesOfANode = 16;  // that reading or keeping them costs like a node
 
 std::string scope_prefix(const std::string& node_name, int64_t number) { return cat(node_name, "#", number, "/"); }

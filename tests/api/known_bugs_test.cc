@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <memory>
 
 #include "engine/api/engine.h"
 #include "loader/save.h"
@@ -181,17 +182,41 @@ TEST_P(KnownBugAllowed, EndsWell) { EXPECT_EQ(outcome(GetParam()), ""); }
 INSTANTIATE_TEST_SUITE_P(All, KnownBugAllowed, ::testing::ValuesIn(kAllowed),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST(Limits, CompileTime) {
-  ModelOptions options;
-  options.tune = false;
-  options.max_compile_seconds = 1e-9;
-  ModelBuilder b;
-  b.input("x", {1, 4, 8, 8}).node("Relu", {"x"}, {"y"}).output("y");
-  auto model = Model::from_graph(*b.load(), options);
-  ASSERT_FALSE(model.ok());
-  EXPECT_EQ(model.error().code, Code::timed_out);
-  options.max_compile_seconds = 100;
-  EXPECT_TRUE(Model::from_graph(*b.load(), options).ok());
+// Inference that keeps references to what is gone (onnx #8303, #8330: maps of functions and of outer names): here the
+// file, the options and the folder's name end before the tail, with a function and a branch in it, is inferred and run.
+TEST(KnownBug, WhatInferenceNeedsOutlivesTheFile) {
+  ModelBuilder inner, branch, b;
+  branch.node("Add", {"a", "a"}, {"r"}).output("r");
+  onnx::AttributeProto either;
+  either.set_type(onnx::AttributeProto::GRAPH);
+  *either.mutable_g() = branch.graph();
+  onnx::AttributeProto then_branch = either, else_branch = either;
+  then_branch.set_name("then_branch"), else_branch.set_name("else_branch");
+  inner.node("Greater", {"s", "zero"}, {"c"}).node("If", {"c"}, {"out"}, {then_branch, else_branch});
+  onnx::FunctionProto& f = *b.model.add_functions();
+  f.set_name("f"), f.set_domain("local");
+  for (const char* name : {"a", "s", "zero"}) f.add_input(name);
+  f.add_output("out");
+  *f.mutable_node() = inner.graph().node();
+  b.model.add_opset_import()->set_domain("local");
+  b.model.mutable_opset_import(1)->set_version(1);
+  b.input("x", {2}).floats("zero", {1}, {0}).node("ReduceSum", {"x"}, {"s"}).node("f", {"x", "s", "zero"}, {"y"});
+  b.graph().mutable_node(1)->set_domain("local");
+  auto options = std::make_unique<LoadOptions>();
+  auto bytes = std::make_unique<std::string>(b.output("y").bytes());
+  auto file = std::make_unique<OnnxModel>(
+      *OnnxModel::from_bytes(std::as_bytes(std::span(*bytes)), *options, std::string(200, '.')));
+  auto graph = file->bind(op_table(), *options);
+  bytes.reset(), file.reset(), options.reset();
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  ASSERT_TRUE(graph->tail);
+  const Tensor x = Tensor::from<float>({2}, std::vector<float>{1, 2});
+  auto y = interpret(*graph, op_table(), {&x, 1});
+  ASSERT_TRUE(y.ok()) << y.error().text();
+  EXPECT_EQ((*y)[0].span<float>()[1], 4);
+  // A function with an operator that nobody knows.
+  f.mutable_node(0)->set_op_type("Unheard");
+  EXPECT_NE(b.error().find("operator 'Unheard'"), std::string::npos) << b.error();
 }
 
 // A format of offsets that is used before it is verified (TFLite #115308: eight bytes).

@@ -10,8 +10,8 @@
 #include <iostream>
 
 #include "engine/api/plan_model.h"
-#include "engine/c/quadlane.h"
 #include "engine/base/file.h"
+#include "engine/c/quadlane.h"
 #include "graph/quant/profile.h"
 #include "loader/save.h"
 #include "tests/faults/shim.h"
