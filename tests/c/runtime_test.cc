@@ -114,6 +114,13 @@ TEST(Runtime, ErrorsHaveCodesAndSentences) {
   ql_plan_options options = QL_PLAN_OPTIONS_INIT;
   options.allowed_sha256 = &other, options.allowed_count = 1;
   EXPECT_EQ(Session(file.path, nullptr, &options).error.code, QL_INVALID_ARGUMENT);
+  options = QL_PLAN_OPTIONS_INIT;
+  options.max_file_bytes = 100;
+  EXPECT_NE(strstr(Session(file.path, nullptr, &options).error.message, " bytes, the limit is 100"), nullptr);
+  options.max_file_bytes = 0, options.max_arena_bytes = 64;
+  EXPECT_NE(strstr(Session(file.path, nullptr, &options).error.message, " bytes at once, the limit is 64"), nullptr);
+  options.size = offsetof(ql_plan_options, max_file_bytes);  // of a program that was built before there were limits
+  EXPECT_EQ(Session(file.path, nullptr, &options).error.code, QL_OK);
   const testing::SmallPlan vouched_for(true, kSeed);
   const std::string key = run::key_hex(ed25519_public_key(kSeed));
   for (const char* trusted : {key.c_str(), other, "abc"}) {
