@@ -77,8 +77,9 @@ PoolCase random_pool(Isa isa, test::Random& r) {
   c.count_include_pad = pick(0, 1);
   c.attrs = {{"kernel_shape", Ints{s.kh, s.kw}},
              {"strides", Ints{s.stride_h, s.stride_w}},
-             {"pads", Ints{s.pad_top, s.pad_left, c.pad_bottom, c.pad_right}},
-             {"ceil_mode", int64_t{pick(0, 1)}}};
+             {"pads", Ints{s.pad_top, s.pad_left, c.pad_bottom, c.pad_right}}};
+  const bool quantized_mean = s.op == PoolOp::average && !s.f32;  // rounds down always
+  if (const int64_t ceil = pick(0, 1); !quantized_mean) c.attrs.push_back({"ceil_mode", ceil});
   if (s.op == PoolOp::average) c.attrs.push_back({"count_include_pad", int64_t{c.count_include_pad}});
   return c;
 }

@@ -52,10 +52,23 @@ struct Partial {
   }
 };
 
-// A device, FIFO or socket takes bytes as they come; a file put in its place would be another thing.
-bool is_stream(const std::string& path) {
+// What an output path names. A device, FIFO or socket takes bytes as they come, and a file put in its place would be
+// another thing. Of a link the file behind it is meant, so that the link stays one; what names nothing is itself.
+struct Target {
+  std::string path;
+  bool stream = false;
+};
+Result<Target> target_of(const std::string& path) {
   struct stat about {};
-  return ::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
+  if (::stat(path.c_str(), &about) != 0) {
+    if (errno != ENOENT) return io_error("cannot write", path, errno);
+    return Target{path};
+  }
+  if (!S_ISREG(about.st_mode)) return Target{path, true};
+  std::error_code code;
+  const fs::path file = fs::canonical(path, code);
+  if (code) return io_error("cannot write", path, code.value());
+  return Target{file.string()};
 }
 
 Status write_stream(const std::string& path, std::string_view bytes) {
@@ -63,13 +76,6 @@ Status write_stream(const std::string& path, std::string_view bytes) {
   const int code = file.fd < 0 ? errno : write_all(file.fd, bytes);
   if (code) return io_error("cannot write", path, code);
   return {};
-}
-
-// The file that a link names, so that the link stays one.
-std::string behind_links(const std::string& path) {
-  std::error_code code;
-  const fs::path target = fs::canonical(path, code);
-  return code ? path : target.string();
 }
 
 }  // namespace
@@ -118,13 +124,13 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
 }
 
 Status write_file(const std::string& path, std::string_view bytes) {
-  if (is_stream(path)) return write_stream(path, bytes);
-  const std::string target = behind_links(path);
-  const Partial partial(target);
+  QL_TRY(const Target target, target_of(path));
+  if (target.stream) return write_stream(path, bytes);
+  const Partial partial(target.path);
   if (partial.file.fd < 0) return io_error("cannot write", path, errno);
   int code = write_all(partial.file.fd, bytes);
   if (!code && ::fsync(partial.file.fd) != 0) code = errno;  // a crash must not leave the new name with no content
-  if (!code && ::rename(partial.path.c_str(), target.c_str()) != 0) code = errno;
+  if (!code && ::rename(partial.path.c_str(), target.path.c_str()) != 0) code = errno;
   if (!code) return {};
   ::unlink(partial.path.c_str());
   return io_error("cannot write", path, code);
@@ -152,11 +158,12 @@ Status prepare_output_dir(const std::string& dir) {
 Status prepare_output_file(const std::string& path) {
   if (path.empty()) return invalid_argument("the output path is empty");
   if (is_directory(path)) return make_error(Code::io, "'", path, "' is a folder, expected an output file");
-  if (is_stream(path)) {
+  QL_TRY(const Target target, target_of(path));
+  if (target.stream) {
     if (::access(path.c_str(), W_OK) != 0) return io_error("cannot write", path, errno);
     return {};
   }
-  const Partial partial(behind_links(path));
+  const Partial partial(target.path);
   if (partial.file.fd < 0) return io_error("cannot write", path, errno);
   ::unlink(partial.path.c_str());
   return {};
