@@ -1,6 +1,8 @@
 #include "graph/quant/keep_layers.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 namespace quadlane {
 namespace {
@@ -19,9 +21,14 @@ class Search {
     found_.met = fits(found_.loss) && fits(found_.held_out);
     if (found_.met) return std::move(found_);
     QL_CHECK_OK(rank());
-    QL_CHECK_OK(shortest_prefix());
+    QL_CHECK_OK(one_alone());
+    QL_CHECK_OK(grow([&]() -> Result<bool> { return fits(found_.loss); }));
+    QL_CHECK_OK(complete());
     QL_CHECK_OK(put_back());
-    QL_CHECK_OK(satisfy_held_out());
+    if (!fits(found_.loss)) found_.keep = best_, found_.loss = measured_.at(best_);
+    QL_TRY(found_.held_out, held_out_(found_.keep));
+    if (fits(found_.loss)) QL_CHECK_OK(satisfy_held_out());
+    found_.trials = static_cast<int>(measured_.size());
     found_.met = fits(found_.loss) && fits(found_.held_out);
     return std::move(found_);
   }
@@ -31,8 +38,12 @@ class Search {
   size_t most() const { return std::min(options_.most, convs_.size()); }
 
   Result<NetworkLoss> measure(const std::set<std::string>& keep) {
-    ++found_.trials;
-    return tuning_(keep);
+    if (auto known = measured_.find(keep); known != measured_.end()) return known->second;
+    QL_TRY(const NetworkLoss loss, tuning_(keep));
+    measured_[keep] = loss;
+    const NetworkLoss& least = measured_.at(best_);  // of nothing kept, which comes first
+    if (keep.size() <= most() && std::tie(loss.drop, loss.noise) < std::tie(least.drop, least.noise)) best_ = keep;
+    return loss;
   }
 
   Status rank() {
@@ -45,21 +56,47 @@ class Search {
     return {};
   }
 
-  std::set<std::string> prefix(size_t count) const {
-    std::set<std::string> keep;
-    for (size_t i = 0; i < count; ++i) keep.insert(found_.ranking[i].conv);
-    return keep;
+  Status one_alone() {
+    for (const auto& [conv, without] : found_.ranking)
+      if (most() > 0 && fits(without) && !fits(found_.loss)) found_.keep = {conv}, found_.loss = without;
+    return {};
   }
 
-  Status shortest_prefix() {
-    size_t low = 0, high = most();  // low does not meet the bound, unless only the held-out inputs exceed it
-    QL_CHECK_OK(keep(prefix(fits(found_.int8) ? 0 : high)));
-    while (low + 1 < high && !found_.keep.empty() && !fits(found_.int8)) {
-      const size_t middle = (low + high) / 2;
-      QL_TRY(NetworkLoss loss, measure(prefix(middle)));
-      (fits(loss) ? high : low) = middle;
-      if (fits(loss)) found_.keep = prefix(middle), found_.loss = loss;
+  // Keeps one after the other of the ranking, if that lowers the noise, until it is enough.
+  template <class Enough>
+  Status grow(const Enough& enough) {
+    for (const auto& [conv, without] : found_.ranking) {
+      QL_TRY(const bool done, enough());
+      if (done || found_.keep.size() >= most()) return {};
+      std::set<std::string> more = found_.keep;
+      if (!more.insert(conv).second) continue;
+      QL_TRY(const NetworkLoss loss, measure(more));
+      if (loss.noise < found_.loss.noise || loss.drop < found_.loss.drop) found_.keep = more, found_.loss = loss;
     }
+    return {};
+  }
+
+  // Where no further one helps by itself: with the shortest beginning of the rest, by bisection.
+  Status complete() {
+    const std::set<std::string> grown = found_.keep;
+    std::vector<std::string> rest;
+    for (const auto& [conv, without] : found_.ranking)
+      if (!grown.count(conv)) rest.push_back(conv);
+    size_t low = 0, high = std::min(rest.size(), most() - grown.size());  // low does not meet the bound
+    if (fits(found_.loss) || high == 0) return {};
+    auto with = [&](size_t count) {
+      std::set<std::string> more = grown;
+      more.insert(rest.begin(), rest.begin() + static_cast<ptrdiff_t>(count));
+      return more;
+    };
+    QL_TRY(const NetworkLoss all, measure(with(high)));
+    if (!fits(all)) return {};
+    while (low + 1 < high) {
+      const size_t middle = (low + high) / 2;
+      QL_TRY(const NetworkLoss loss, measure(with(middle)));
+      (fits(loss) ? high : low) = middle;
+    }
+    found_.keep = with(high), found_.loss = measured_.at(found_.keep);
     return {};
   }
 
@@ -76,19 +113,15 @@ class Search {
   }
 
   Status satisfy_held_out() {
-    QL_TRY(found_.held_out, held_out_(found_.keep));
-    for (size_t i = 0; i < found_.ranking.size() && !fits(found_.held_out) && found_.keep.size() < most(); ++i) {
-      std::set<std::string> more = found_.keep;
-      if (!more.insert(found_.ranking[i].conv).second) continue;
-      QL_CHECK_OK(keep(std::move(more)));
-      QL_TRY(found_.held_out, held_out_(found_.keep));
-    }
-    return {};
-  }
-
-  Status keep(std::set<std::string> convs) {
-    found_.keep = std::move(convs);
-    QL_TRY(found_.loss, measure(found_.keep));
+    std::set<std::string> measured = found_.keep;
+    auto enough = [&]() -> Result<bool> {
+      if (found_.keep != measured) {
+        QL_TRY(found_.held_out, held_out_(measured = found_.keep));
+      }
+      return fits(found_.held_out) && fits(found_.loss);
+    };
+    QL_CHECK_OK(grow(enough));
+    QL_TRY([[maybe_unused]] const bool done, enough());
     return {};
   }
 
@@ -97,6 +130,8 @@ class Search {
   const MeasureLoss& tuning_;
   const MeasureLoss& held_out_;
   KeptLayers found_;
+  std::map<std::set<std::string>, NetworkLoss> measured_;
+  std::set<std::string> best_;  // measured, of no more than may be kept
 };
 
 }  // namespace

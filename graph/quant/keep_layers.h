@@ -1,10 +1,11 @@
 // Which convolutions stay in fp32 so that a network loses no more than a bound: the fewest that measuring finds.
 //
 // Every convolution alone is taken out of int8 and the network measured; they are ranked by the noise that is left at
-// the outputs, which falls steadily where a task's score moves in steps. The shortest beginning of that ranking that
-// meets the bound is found by bisection, then members it can do without are put back. Inputs that took no part in any
-// of this have the last word: while they exceed the bound, the next of the ranking is kept too. Nothing depends on
-// time, so equal inputs give equal choices.
+// the outputs, which falls steadily where a task's score moves in steps. If one alone is enough, it is; else one after
+// the other of the ranking is kept if that lowers the noise, until the bound is met; where single ones no longer do,
+// with them the shortest beginning of the others that meets it, found by bisection. Members it can do without are put
+// back. Inputs that took no part in any of this have the last word: while they exceed the bound, more are kept. Where
+// nothing meets it, the best that was measured is named. Nothing depends on time, so equal inputs give equal choices.
 #pragma once
 
 #include <functional>

@@ -100,7 +100,8 @@ class Writer {
   const Source* source_of(const Node& conv) const {
     for (const Source& source : plan_.sources) {
       const Node* producer = fp32_.producer(source.value);
-      const bool activated = producer && !producer->inputs.empty() && producer->input(0) == conv.output();
+      const bool activation = producer && !is_one_of(producer->op, {"Conv", "ConvTranspose"});
+      const bool activated = activation && !producer->inputs.empty() && producer->input(0) == conv.output();
       if (source.value == conv.output() || (activated && source.in_levels)) return &source;
     }
     return nullptr;

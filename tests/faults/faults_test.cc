@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <thread>
 
 #include "engine/api/plan_model.h"
 #include "engine/base/file.h"
@@ -188,6 +189,21 @@ TEST_F(Faults, Files) {
 }
 TEST_F(Faults, Threads) {
   every(Fault::thread, [&] { return run_in_c(); });
+}
+// oneTBB starts its workers once in a process's life: each n has a process of its own. The caller then works alone.
+TEST_F(Faults, WorkersOfOneTbb) {
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "one processor: there are no workers";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto without_worker = [&](long n) {
+    arm(Fault::thread, n);
+    const std::string wrong = load_and_run(onnx_, 2);
+    const bool struck = disarm();
+    const auto disturbed = out_;
+    out_ = {};
+    const bool works = wrong.empty() && load_and_run(onnx_, 2).empty() && out_ == disturbed;
+    std::exit(!works ? 1 : struck ? 0 : 2);
+  };
+  EXPECT_EXIT(without_worker(1), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -48,6 +48,31 @@ TEST(KeepLayers, HeldOutInputsHaveTheLastWord) {
   EXPECT_EQ(kept.keep, (std::set<std::string>{"b", "c"}));
 }
 
+// Layers that make up for one another: b alone is right, b and c are not.
+TEST(KeepLayers, LayersThatMakeThingsWorseAreLeftOut) {
+  auto measure = [](const std::set<std::string>& keep) {
+    const double noise = 8.0 - 5.0 * keep.count("b") - 2.0 * keep.count("c") +
+                         4.0 * (keep.count("b") && keep.count("c")) - 1.0 * keep.count("a");
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+  };
+  EXPECT_EQ(keep_layers({"a", "b", "c"}, {0.03}, measure, measure)->keep, (std::set<std::string>{"b"}));
+  EXPECT_EQ(keep_layers({"a", "b", "c"}, {0.02}, measure, measure)->keep, (std::set<std::string>{"a", "b"}));
+  const KeptLayers best = *keep_layers({"a", "b", "c"}, {0.01}, measure, measure);
+  EXPECT_FALSE(best.met);
+  EXPECT_EQ(best.keep, (std::set<std::string>{"a", "b"}));
+  EXPECT_DOUBLE_EQ(best.loss.drop, 0.02);
+}
+
+// The noise of one layer is that of all: only most of them together help.
+TEST(KeepLayers, ManyTogetherWhereNoneHelpsAlone) {
+  auto measure = [](const std::set<std::string>& keep) {
+    const double noise = keep.size() < 3 ? 9 : keep.count("c") ? 1 : 2;
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+  };
+  EXPECT_EQ(keep_layers({"a", "b", "c", "d"}, {0.02}, measure, measure)->keep.size(), 3u);
+  EXPECT_FALSE(keep_layers({"a", "b", "c", "d"}, {0.02, 2}, measure, measure)->met);
+}
+
 TEST(KeepLayers, TheBestReachedWhereTheBoundCannotBeMet) {
   KeptLayers kept = search(0.0, 2);
   EXPECT_FALSE(kept.met);

@@ -135,5 +135,27 @@ output %y
   EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), 120);  // nothing is left of int8
 }
 
+// The levels of the second's results are not those of the first's, which nothing stores.
+TEST(KeepF32, AConvolutionBehindAnother) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,4,16,16]
+const %w1: f32[8,4,3,3] = random(1)
+const %w2: f32[24,8,3,3] = random(2)
+const %w3: f32[4,24,3,3] = random(3)
+%a: f32[1,8,16,16] = Conv(%x, %w1) name="first" pads=[1,1,1,1]
+%b: f32[1,24,16,16] = Conv(%a, %w2) name="second" pads=[1,1,1,1]
+%y: f32[1,4,16,16] = Conv(%b, %w3) name="third" pads=[1,1,1,1]
+output %y
+)",
+                                    op_table()));
+  Profile profile = profile_of(g, 6);
+  const double all = sqnr(quantized(g, profile), g, 900);
+  for (const char* name : {"first", "second", "third"}) {
+    QuantPolicy policy;
+    policy.keep_f32.insert(name);
+    EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), all) << name;
+  }
+}
+
 }  // namespace
 }  // namespace quadlane

@@ -38,6 +38,10 @@ Result<Tensor> copy_of(const Tensor& t) {
   return copy;
 }
 
+bool any_float(std::span<const Tensor> outputs) {
+  return std::any_of(outputs.begin(), outputs.end(), [](const Tensor& t) { return t.dtype() == DType::f32; });
+}
+
 struct Power {
   double signal = 0, noise = 0;
   void add(const Tensor& wanted, const Tensor& got) {
@@ -58,8 +62,10 @@ struct Power {
 
 Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, std::span<const Tensor> fp32,
                       const Labels* labels, TaskScore& own, BoxScore& own_boxes) {
-  QL_TRY(Tensor first, copy_of(fp32[0]));
-  Case c{sample.name(), std::move(inputs), std::move(first), {}, {}};
+  Case c{sample.name(), std::move(inputs), {}, {}, {}};
+  for (const Tensor& output : fp32) {
+    QL_TRY(c.fp32.emplace_back(), copy_of(output));
+  }
   if (metric_ == Metric::map) {
     QL_TRY(std::vector<Detection> found, detections_of(fp32));
     c.boxes = confident(found);
@@ -68,7 +74,7 @@ Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, std::spa
     }
     own_boxes.add(found, c.boxes);
   } else if (metric_ != Metric::sqnr) {
-    QL_TRY(Classes answered, classes_of(metric_, c.fp32, threshold_));
+    QL_TRY(Classes answered, classes_of(metric_, c.fp32[0], threshold_));
     if (labels) {
       QL_TRY(c.wanted, labels->of(sample, answered.size()));
     } else {
@@ -94,11 +100,11 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
       return invalid_argument(sample.name(), " holds ", read.size(), " inputs, labels are for files of one");
     for (std::vector<Tensor>& inputs : read) {
       QL_CHECK_OK(runner.run(inputs).context(sample.name()));
-      if (metric == Metric::sqnr && runner.outputs[0].dtype() != DType::f32)
+      if (metric == Metric::sqnr && !any_float(runner.outputs.tensors()))
         return unsupported("sqnr of an output of ", to_string(runner.outputs[0].dtype()),
                            ", expected f32: another --metric?");
       if (evaluator.cases_.empty()) evaluator.threshold_ = threshold_of(runner.outputs[0]);
-      bytes += runner.outputs[0].type().bytes();
+      for (const Tensor& output : runner.outputs.tensors()) bytes += output.type().bytes();
       for (const Tensor& input : inputs) bytes += input.type().bytes();
       QL_CHECK_OK(evaluator.add(sample, std::move(inputs), runner.outputs.tensors(), labels, own, own_boxes));
     }
@@ -112,13 +118,14 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   QL_TRY(Runner runner, Runner::make(quantized));
   TaskScore score(metric_);
   BoxScore boxes;
-  Power power;
+  std::vector<Power> powers;  // of each output
   std::vector<double> ms;
   for (const Case& c : cases_) {
     const auto start = std::chrono::steady_clock::now();
     QL_CHECK_OK(runner.run(c.inputs).context(c.name));
     ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-    power.add(c.fp32, runner.outputs[0]);
+    powers.resize(c.fp32.size());
+    for (size_t i = 0; i < powers.size(); ++i) powers[i].add(c.fp32[i], runner.outputs[i]);
     if (metric_ == Metric::sqnr) continue;
     if (metric_ == Metric::map) {
       QL_TRY(std::vector<Detection> found, detections_of(runner.outputs.tensors()));
@@ -130,15 +137,17 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   }
   std::nth_element(ms.begin(), ms.begin() + static_cast<ptrdiff_t>(ms.size() / 2), ms.end());
   const double own = metric_ == Metric::map ? boxes.value() : score.value();
-  const double drop = metric_ == Metric::sqnr ? power.share() : fp32_score_ - own;
-  return NetworkLoss{drop, power.share(), ms.empty() ? 0 : ms[ms.size() / 2]};
+  double noise = 0;
+  for (const Power& power : powers) noise = std::max(noise, power.share());
+  const double drop = metric_ == Metric::sqnr ? noise : fp32_score_ - own;
+  return NetworkLoss{drop, noise, ms.empty() ? 0 : ms[ms.size() / 2]};
 }
 
 Status Evaluator::compare(const Graph& quantized, const Show& show) const {
   QL_TRY(Runner runner, Runner::make(quantized));
   for (const Case& c : cases_) {
     QL_CHECK_OK(runner.run(c.inputs).context(c.name));
-    QL_CHECK_OK(show(c.name, c.inputs[0], c.fp32, runner.outputs[0]));
+    QL_CHECK_OK(show(c.name, c.inputs[0], c.fp32[0], runner.outputs[0]));
   }
   return {};
 }

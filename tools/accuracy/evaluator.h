@@ -13,7 +13,7 @@ class Evaluator {
   static Result<Evaluator> against(const Graph& fp32, std::span<const Sample>, const CalibrationSource&, Metric,
                                    const Labels* labels);
 
-  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the first output.
+  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most.
   Result<NetworkLoss> loss(const Graph& quantized) const;
   double fp32_score() const { return fp32_score_; }
   size_t inputs() const { return cases_.size(); }
@@ -31,7 +31,7 @@ class Evaluator {
   struct Case {
     std::string name;
     std::vector<Tensor> inputs;
-    Tensor fp32;  // the first output
+    std::vector<Tensor> fp32;  // its outputs; the first is what classes are read from
     Classes wanted;
     std::vector<Detection> boxes;  // wanted
   };

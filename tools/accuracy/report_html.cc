@@ -88,7 +88,8 @@ std::string layer_row(const LayerFigures& f) {
   row += "<td>" + format("%.4g", f.least) + " .. " + format("%.4g", f.most) + "</td>";
   row += "<td>" + format("%.4g", f.low) + " .. " + format("%.4g", f.high) + "</td>";
   row += cat("<td>", f.scales == 1 ? "tensor" : "channel", "</td>");
-  row += std::string("<td") + (!(f.sqnr_db >= kLowDb) ? " class=\"low\"" : "") + ">" + format("%.1f", f.sqnr_db) + "</td>";
+  row +=
+      std::string("<td") + (!(f.sqnr_db >= kLowDb) ? " class=\"low\"" : "") + ">" + format("%.1f", f.sqnr_db) + "</td>";
   return row + "<td>" + format("%.4f", 100 * f.saturated) + " %</td></tr>\n";
 }
 
@@ -150,7 +151,7 @@ std::string to_html(const QuantizationReport& r) {
           cat(", ", r.samples, " calibration inputs, ranges: ") + r.method + ", rounding: " + r.rounding +
           ", for: " + r.form + "</p>\n<div class=\"tiles\">";
   html += tile(cat(r.quantized.int8.size(), " of ", r.quantized.convs), "convolutions in int8");
-  if (r.inputs > 0) html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the output");
+  if (r.inputs > 0) html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the worst output");
   if (r.inputs > 0 && r.metric != "sqnr") {
     html += tile(format("%.6f", r.drop), r.metric + " lost against fp32");
     html += tile(format("%.4f %%", 100 * r.changed), "of the decisions change");

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/sha256.h"
+#include "graph/passes/rewrite.h"
 #include "loader/save.h"
 #include "ops/table.h"
 #include "tools/accuracy/decision_bias.h"
@@ -15,6 +16,7 @@
 #include "tools/cli/model_args.h"
 #include "tools/cli/model_prep.h"
 #include "tools/cli/moments.h"
+#include "tools/cli/nearest.h"
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/output_files.h"
 #include "tools/cli/range_choice.h"
@@ -53,6 +55,15 @@ Status refuse_quantized(const Graph& graph, const std::string& path) {
     if (graph.at(id).op == "QuantizeLinear" || graph.at(id).op == "DequantizeLinear")
       return invalid_argument("'", path, "' is quantized already: node '", graph.at(id).name, "' is a ",
                               graph.at(id).op);
+  return {};
+}
+
+// A layer whose name is misspelt would be in int8 without a word.
+Status check_kept_names(const Graph& graph, const std::vector<std::string>& wanted) {
+  std::vector<std::string> names;
+  for (NodeId id : graph.order())
+    if (is_one_of(graph.at(id).op, {"Conv", "ConvTranspose", "MatMul", "Gemm"})) names.push_back(graph.at(id).name);
+  for (const std::string& name : wanted) QL_CHECK_OK(known_name("convolution or product", name, names));
   return {};
 }
 
@@ -118,6 +129,17 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
   return result;
 }
 
+Status correct_biases(const Graph& graph, const std::vector<Sample>& all, const CalibrationSource& source,
+                      RangeChoice& choice) {
+  if (source.profile) return invalid_argument("--measured-bias needs inputs, --calib names saved statistics only");
+  std::vector<Sample> spread;  // evenly, as folders hold like beside like
+  for (size_t i = 0; i < std::min(all.size(), kBiasInputs); ++i)
+    spread.push_back(all[i * all.size() / std::min(all.size(), kBiasInputs)]);
+  QL_CHECK_OK(measure_bias(graph, choice.profile, spread, source, choice.policy));
+  QL_TRY([[maybe_unused]] bool balanced, balance_decisions(graph, choice.profile, all, source, choice.policy));
+  return {};
+}
+
 void print(const PairedGain& gain) {
   std::printf("%+.2f", gain.mean);
   if (gain.inputs > 1) std::printf(" +- %.2f", gain.error);
@@ -136,6 +158,28 @@ void print(const RangeChoice& choice) {
               choice.report.base.c_str(), choice.policy.value_methods.size());
 }
 
+// Writes the reports and prints what they say in short.
+Status tell(const QuantizeArgs& args, const QuantizationReport& written, const RangeChoice& choice) {
+  const QuantReport& report = written.quantized;
+  if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
+  if (!args.json.empty()) {
+    nlohmann::ordered_json json = {
+        {"model", args.model.path},        {"output", args.output},      {"form", args.form},
+        {"method", args.method},           {"samples", written.samples}, {"convolutions", report.convs},
+        {"quantized", report.int8.size()}, {"notes", report.notes}};
+    if (choice.measured_on) json["auto"] = describe(choice);
+    if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
+    if (written.control) json["accuracy"] = control_json(bound_of(args), args.metric, *written.control);
+    QL_CHECK_OK(write_json(args.json, json));
+  }
+  std::printf("%s: %zu of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(),
+              report.int8.size(), report.convs, static_cast<long long>(written.samples));
+  if (choice.measured_on) print(choice);
+  if (written.control) print(args, *written.control);
+  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
+  return {};
+}
+
 Status quantize_model(const QuantizeArgs& args) {
   QL_CHECK_OK(prepare_outputs({{args.output, args.save_stats, args.json, args.html}}));
   QL_CHECK_OK(check_combinations(args));
@@ -150,6 +194,7 @@ Status quantize_model(const QuantizeArgs& args) {
   const LoadForm load = for_any ? LoadForm(load_simplified) : load_quantizable;
   QL_TRY(Graph graph, load(file, options));
   QL_CHECK_OK(refuse_quantized(graph, args.model.path));
+  QL_CHECK_OK(check_kept_names(graph, args.keep_f32));
   Rebind rebind = rebinding(file, options, load);
   if (file.is_open()) source.rebind = rebind;
   QuantPolicy policy;
@@ -170,15 +215,7 @@ Status quantize_model(const QuantizeArgs& args) {
     QL_TRY(policy.moments, input_moments(graph, parts.statistics));
   }
   QL_TRY(RangeChoice choice, choose_ranges(graph, parts.statistics, args.method, std::move(policy), histograms));
-  if (args.measured_bias) {
-    if (source.profile) return invalid_argument("--measured-bias needs inputs, --calib names saved statistics only");
-    const std::vector<Sample>& all = parts.statistics.samples;
-    std::vector<Sample> spread;  // evenly, as folders hold like beside like
-    for (size_t i = 0; i < std::min(all.size(), kBiasInputs); ++i)
-      spread.push_back(all[i * all.size() / std::min(all.size(), kBiasInputs)]);
-    QL_CHECK_OK(measure_bias(graph, choice.profile, spread, source, choice.policy));
-    QL_TRY([[maybe_unused]] bool balanced, balance_decisions(graph, choice.profile, all, source, choice.policy));
-  }
+  if (args.measured_bias) QL_CHECK_OK(correct_biases(graph, parts.statistics.samples, source, choice));
   std::optional<ControlResult> controlled;
   if (args.max_drop) {
     QL_TRY(controlled, control(graph, parts, args, choice));
@@ -211,30 +248,12 @@ Status quantize_model(const QuantizeArgs& args) {
     QuantizationReport measured = written;
     const Status status = measure(graph, int8, profile, shown.first(std::min(shown.size(), kReportInputs)), source,
                                   *metric_of(args.metric), measured);
-    if (status.ok()) {
+    if (status.ok())
       written = std::move(measured);
-    } else {  // the model is good all the same
-      report.notes.push_back(cat("the report has no measured figures: ", status.error().text()));
-      written.quantized.notes = report.notes;
-    }
+    else  // the model is good all the same
+      written.quantized.notes.push_back(cat("the report has no measured figures: ", status.error().text()));
   }
-  if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
-  if (!args.json.empty()) {
-    nlohmann::ordered_json json = {
-        {"model", args.model.path},        {"output", args.output},        {"form", args.form},
-        {"method", args.method},           {"samples", profile.samples()}, {"convolutions", report.convs},
-        {"quantized", report.int8.size()}, {"notes", report.notes}};
-    if (choice.measured_on) json["auto"] = describe(choice);
-    if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
-    if (controlled) json["accuracy"] = control_json(bound_of(args), args.metric, *controlled);
-    QL_CHECK_OK(write_json(args.json, json));
-  }
-  std::printf("%s: %zu of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(),
-              report.int8.size(), report.convs, static_cast<long long>(profile.samples()));
-  if (choice.measured_on) print(choice);
-  if (controlled) print(args, *controlled);
-  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
-  return {};
+  return tell(args, written, choice);
 }
 
 }  // namespace
@@ -268,7 +287,8 @@ Verb add_quantize(CLI::App& root) {
   app->add_option("--max-drop", args->max_drop,
                   "keep the fewest layers in fp32 with which the metric falls by no more than this")
       ->check(CLI::NonNegativeNumber);
-  app->add_option("--metric", args->metric, "what --max-drop measures; sqnr: the noise's share of the output's power")
+  app->add_option("--metric", args->metric,
+                  "what --max-drop measures; sqnr: the noise's share of the power of the output that has most")
       ->check(CLI::IsMember({"dice", "miou", "top1", "map", "sqnr"}))
       ->capture_default_str();
   app->add_option("--labels", args->labels,

@@ -54,6 +54,6 @@ std::string run(Bytes bytes) {
 
 }  // namespace
 
-const Target kFiles{"files", 1 << 14, run};
+const Target kFiles{"files", 1 << 20, run};
 
 }  // namespace quadlane::fuzz

@@ -16,6 +16,6 @@ std::string run(Bytes bytes) {
 
 }  // namespace
 
-const Target kNifti{"nifti", 1 << 16, run};
+const Target kNifti{"nifti", 1 << 20, run};
 
 }  // namespace quadlane::fuzz

@@ -73,6 +73,6 @@ std::string run(Bytes bytes) {
 
 }  // namespace
 
-const Target kPlan{"plan", 1 << 17, run, change};
+const Target kPlan{"plan", 1 << 20, run, change};
 
 }  // namespace quadlane::fuzz

@@ -28,6 +28,6 @@ std::string run(Bytes bytes) {
 
 }  // namespace
 
-const Target kPrep{"prep", 1 << 12, run};
+const Target kPrep{"prep", 1 << 20, run};
 
 }  // namespace quadlane::fuzz

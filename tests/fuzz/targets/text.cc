@@ -36,6 +36,6 @@ std::string run(Bytes bytes) {
 
 }  // namespace
 
-const Target kText{"text", 1 << 14, run};
+const Target kText{"text", 1 << 20, run};
 
 }  // namespace quadlane::fuzz
