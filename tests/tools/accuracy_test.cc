@@ -11,6 +11,7 @@
 #include "tools/accuracy/detections.h"
 #include "tools/accuracy/task_score.h"
 #include "tools/cli/tensors.h"
+#include "tools/compare/layers.h"
 #include "tools/io/npy.h"
 
 namespace quadlane::tools {
@@ -230,6 +231,31 @@ TEST(CompareLayers, ShowsWhereInt8Diverges) {
   CommandResult same = quadlane(
       f.scratch, cat("compare ", f.model, " --layers --also ", f.model, " --input ", f.scratch.path("calib/3.npy")));
   EXPECT_NE(same.out.find("equal"), std::string::npos) << same.out << same.err;
+}
+
+// What equalization divided is multiplied again; an offset is an error, and two elements cannot tell.
+TEST(CompareLayers, AFactorHidesNoOffset) {
+  auto graph = [](const char* name, const char* factor, const char* offset) {
+    return *parse_graph(
+        cat("graph \"g\"\ninput %x: f32[1,2,4,4]\nconst %f: f32[1] = {", factor, "}\nconst %o: f32[1] = {", offset,
+            "}\n%p: f32[1,2,4,4] = Mul(%x, %f) name=\"mul\"\n%", name,
+            ": f32[1,2,4,4] = Add(%p, %o) name=\"add\"\n%few", name, ": f32[1,2,1,1] = GlobalAveragePool(%", name,
+            ") name=\"mean\"\noutput %", name, "\noutput %few", name, "\n"),
+        op_table());
+  };
+  std::vector<float> values;
+  for (int i = 0; i < 32; ++i) values.push_back(static_cast<float>(i % 7) - 3);
+  const std::vector<std::vector<Tensor>> inputs{{Tensor::from<float>({1, 2, 4, 4}, values)}};
+  const Graph fp32 = graph("y", "2", "0");
+  auto db = [&](const Graph& other) {
+    const auto layers = *compare_layers(fp32, other, inputs);
+    for (const LayerDifference& layer : layers) EXPECT_EQ(layer.judged, layer.name != "fewy") << layer.name;
+    for (const LayerDifference& layer : layers)
+      if (layer.name == "y") return layer.deviation.sqnr_db();
+    return 0.0;
+  };
+  EXPECT_GT(db(graph("y_equalized", "0.5", "0")), 100);
+  EXPECT_LT(db(graph("y_equalized", "0.5", "0.2")), 30);
 }
 
 }  // namespace

@@ -13,12 +13,22 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr int64_t kFewestForLine = 8;
-// Bytes before the value itself, which may be in levels where its scale lies in the weights; what equalization scaled
+constexpr int64_t kFewestToFit = 8;
+// What the second model may call a value, and what maps it to the first one's numbers. Numbers that stand for bytes
+// come first; then bytes, whose scale may lie in the weights; then the value itself; what equalization scaled comes
 // last.
-constexpr const char* kSuffixes[] = {"_quantized",   "_QuantizeLinear_Output",   "",
-                                     "_dequantized", "_DequantizeLinear_Output", "_equalized_quantized",
-                                     "_equalized"};
+struct Name {
+  const char* suffix;
+  MapBy fit;
+};
+constexpr Name kNames[] = {{"_dequantized", MapBy::none},
+                           {"_DequantizeLinear_Output", MapBy::none},
+                           {"_quantized", MapBy::line},
+                           {"_QuantizeLinear_Output", MapBy::line},
+                           {"", MapBy::none},
+                           {"_equalized_dequantized", MapBy::factor},
+                           {"_equalized_quantized", MapBy::line},
+                           {"_equalized", MapBy::factor}};
 
 bool is_comparable(DType t) { return t == DType::f32 || t == DType::u8 || t == DType::s8; }
 
@@ -34,18 +44,18 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
     for (ValueId v : a.at(id).outputs) {
       if (v == kNoValue || a.at(v).constant || !is_comparable(a.at(v).type.dtype) || a.at(v).type.shape.empty())
         continue;
-      for (const char* suffix : kSuffixes) {
-        const std::optional<ValueId> w = find_value(b, a.at(v).name + suffix);
+      for (const Name& as : kNames) {
+        const std::optional<ValueId> w = find_value(b, a.at(v).name + as.suffix);
         if (!w || !is_comparable(b.at(*w).type.dtype) || b.at(*w).type.shape != a.at(v).type.shape) continue;
         Pair pair{{a.at(v).name, b.at(*w).name, a.at(id).op}};
-        pair.difference.fitted = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32 ||
-                                 std::string_view(suffix) == "_equalized";
+        const bool bytes = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32;
+        pair.difference.fit = bytes ? MapBy::line : as.fit;
         const Shape& shape = a.at(v).type.shape;
         pair.channels = shape.size() < 2 ? 1 : static_cast<size_t>(shape[1]);
-        // A line through one or two elements of a channel fits always: all channels share one then.
         int64_t elements = shape[0];
         for (size_t i = 2; i < shape.size(); ++i) elements *= shape[i];
-        if (elements < kFewestForLine) pair.channels = 1;
+        // What maps a few elements of a channel fits them always.
+        pair.difference.judged = pair.difference.fit == MapBy::none || elements >= kFewestToFit;
         pairs.push_back(std::move(pair));
         break;
       }
@@ -60,8 +70,9 @@ struct Line {
     if (!std::isfinite(x) || !std::isfinite(y)) return;
     n += 1, a += x, b += y, aa += x * x, bb += y * y, ab += x * y;
   }
-  std::pair<double, double> fit() const {
-    if (n == 0) return {1, 0};
+  std::pair<double, double> fit(MapBy how) const {
+    if (n == 0 || how == MapBy::none) return {1, 0};
+    if (how == MapBy::factor) return {bb > 0 ? ab / bb : 0, 0};
     const double variance = bb - b * b / n;
     const double scale = variance > 1e-12 * bb ? (ab - a * b / n) / variance : 0;
     return {scale, (a - scale * b) / n};
@@ -108,14 +119,14 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
     QL_CHECK_OK(a.run(input).context("the first model"));
     QL_CHECK_OK(b.run(input).context("the second model"));
     for (size_t i = 0; i < pairs.size(); ++i) {
-      const bool fitted = pairs[i].difference.fitted;
+      const MapBy fit = pairs[i].difference.fit;
       // Levels are mapped back by each input's own best line: nothing of several inputs has to be kept.
       std::vector<Line> lines(pairs[i].channels);
-      if (fitted)
+      if (fit != MapBy::none)
         for_elements(a.value(i), b.value(i), pairs[i].channels,
                      [&](size_t c, double x, double y) { lines[c].add(x, y); });
       std::vector<std::pair<double, double>> fits;
-      for (const Line& line : lines) fits.push_back(fitted ? line.fit() : std::pair(1.0, 0.0));
+      for (const Line& line : lines) fits.push_back(line.fit(fit));
       for_elements(a.value(i), b.value(i), pairs[i].channels, [&](size_t c, double x, double y) {
         pairs[i].difference.deviation.add(x, fits[c].first * y + fits[c].second);
       });
@@ -134,7 +145,9 @@ std::string error_text(const measure::Deviation& d) {
 }
 
 std::vector<std::string> layer_cells(const LayerDifference& d) {
-  return {d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fitted ? " fitted" : ""), error_text(d.deviation)};
+  if (!d.judged) return {d.name, d.other, d.op, "-", "-"};
+  return {d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fit == MapBy::none ? "" : " fitted"),
+          error_text(d.deviation)};
 }
 
 std::string layers_table(std::span<const LayerDifference> differences, const char* name, const char* other) {
@@ -145,14 +158,16 @@ std::string layers_table(std::span<const LayerDifference> differences, const cha
 
 nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference> differences) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
-  for (const LayerDifference& d : differences)
-    layers.push_back({{"name", d.name},
-                      {"other", d.other},
-                      {"op", d.op},
-                      {"sqnr_db", d.deviation.sqnr_db()},
-                      {"max_error", d.deviation.relative_error()},
-                      {"not_alike", d.deviation.unlike},
-                      {"fitted", d.fitted}});
+  for (const LayerDifference& d : differences) {
+    nlohmann::ordered_json layer = {{"name", d.name}, {"other", d.other}, {"op", d.op}, {"judged", d.judged}};
+    if (d.judged) {
+      layer["sqnr_db"] = d.deviation.sqnr_db();
+      layer["max_error"] = d.deviation.relative_error();
+      layer["not_alike"] = d.deviation.unlike;
+    }
+    layer["fitted"] = d.fit != MapBy::none;
+    layers.push_back(std::move(layer));
+  }
   return layers;
 }
 

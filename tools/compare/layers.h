@@ -9,17 +9,23 @@
 
 namespace quadlane::tools {
 
+// What maps each channel of the second model's value to the first one's where the file does not say: nothing is needed;
+// the factor that fits best, where channels were equalized; the line that fits best, where they are bytes. A factor
+// hides an error of the scale alone, a line one of the origin too.
+enum class MapBy : uint8_t { none, factor, line };
+
 struct LayerDifference {
   std::string name;   // of the value in the first model
   std::string other;  // in the second
   std::string op;
   measure::Deviation deviation;  // of the second from the first
-  bool fitted = false;           // one of them holds levels: each channel's scale and origin are those that fit best
+  MapBy fit = MapBy::none;
+  bool judged = true;  // false: a channel has too few elements to tell an error from what maps it
 };
 
-// Values are paired by name; what a quantizer calls its bytes belongs to the value (X_quantized,
-// X_QuantizeLinear_Output, X_dequantized, X_DequantizeLinear_Output). In the first model's order. Neither has anything
-// in common with the other: an error.
+// Values are paired by name; what a quantizer calls its bytes, and what they stand for, belongs to the value
+// (X_quantized, X_QuantizeLinear_Output, X_dequantized, X_DequantizeLinear_Output). In the first model's order. Neither
+// has anything in common with the other: an error.
 Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Graph& second,
                                                     std::span<const std::vector<Tensor>> inputs);
 
