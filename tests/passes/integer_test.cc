@@ -259,6 +259,17 @@ output %r
                  "ql.Quantize ql.Resize ql.Resize ql.Requantize");
 }
 
+TEST(IntegerResize, FinerResultsThanTwoRoundingsAllowStayInFloats) {
+  expect_integer(cat(kInput, R"(
+const %two: f32[4] = {1.0,1.0,2.0,2.0}
+const %fine: f32[] = {0.004}
+%a = Resize(%d, _, %two) mode="linear"
+%y = QuantizeLinear(%a, %fine, %z)
+output %y
+)"),
+                 "ql.Quantize ql.Dequantize Resize ql.Quantize");
+}
+
 TEST(IntegerPool, Averages) {
   expect_integer(cat(kInput, R"(
 %a = AveragePool(%d) kernel_shape=[3,2] pads=[1,0,1,1] strides=[2,2]
