@@ -50,7 +50,7 @@ bool finite(const std::vector<double>& values) {
 std::optional<Affine> as_affine(const Graph& g, const Node& node) {
   if (node.inputs.empty() || node.outputs.empty()) return {};
   const TensorType& type = g[node.output()].type;
-  if (type.dtype != DType::f32 || type.shape.size() < 3) return {};
+  if (type.dtype != DType::f32 || type.shape.size() < 3 || type.shape[1] == 0) return {};
   std::optional<Affine> result;
   if (node.op == "BatchNormalization") {
     result = batch_norm(g, node);

@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "graph/passes/conv_node.h"
+#include "graph/quant/bounds.h"
 #include "graph/quant/emit.h"
 
 namespace quadlane {
@@ -129,7 +130,7 @@ class AnyForm {
       const ValueProfile* seen = profile_.find(fp32_[v].name);
       if (!seen) return invalid_argument("the calibration profile has no value '", fp32_[v].name, "'");
       QL_TRY(std::vector<Range> chosen, policy_.ranges(fp32_[v].name, *seen, true));
-      if (fp32_.producer(v)) add_headroom(policy_.headroom, *seen, chosen);
+      if (fp32_.producer(v)) add_headroom(policy_.headroom, *seen, chosen, bounds_of(fp32_, v));
       Range& r = groups[find(v)];  // reaches 0
       r.low = std::min(r.low, chosen[0].low);
       r.high = std::max(r.high, chosen[0].high);
@@ -137,8 +138,11 @@ class AnyForm {
     }
     for (auto& [v, range] : ranges_) {
       range = groups[find(v)];
-      report_.values.push_back(
-          {fp32_[v].name, {scale_of(range)}, {-double{scale_of(range)} * zero_of(range)}, !fp32_.producer(v)});
+      report_.values.push_back({fp32_[v].name,
+                                {scale_of(range)},
+                                {-double{scale_of(range)} * zero_of(range)},
+                                !fp32_.producer(v),
+                                bounds_of(fp32_, v)});
     }
     return {};
   }

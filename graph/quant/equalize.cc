@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "graph/passes/rewrite.h"
+#include "graph/quant/bounds.h"
 
 namespace quadlane {
 namespace {
@@ -177,7 +178,7 @@ class Equalizer {
       if (!seen || seen->channels() != channels_of(g_, v) || goes_on(v)) continue;
       std::vector<Range> ranges;
       for (size_t c = 0; c < seen->channels(); ++c) ranges.push_back({seen->min[c], seen->max[c]});
-      if (g_.producer(v)) add_headroom(headroom, *seen, ranges);
+      if (g_.producer(v)) add_headroom(headroom, *seen, ranges, bounds_of(g_, v));
       for (size_t c = 0; c < ranges.size(); ++c) {
         const size_t set = sets_.find(index(v, c));
         const double end = std::max(std::abs(double{ranges[c].low}), std::abs(double{ranges[c].high}));

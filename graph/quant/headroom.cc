@@ -22,7 +22,7 @@ double lean_of(const Headroom& headroom, const ValueProfile& seen, size_t c, boo
 
 }  // namespace
 
-void add_headroom(const Headroom& headroom, const ValueProfile& seen, std::vector<Range>& ranges) {
+void add_headroom(const Headroom& headroom, const ValueProfile& seen, std::vector<Range>& ranges, const Range& bounds) {
   const double few = 2 / (static_cast<double>(std::max<int64_t>(2, seen.count)) - 1);
   Range all = ranges[0];
   for (const Range& r : ranges) all = {std::min(all.low, r.low), std::max(all.high, r.high)};
@@ -38,8 +38,8 @@ void add_headroom(const Headroom& headroom, const ValueProfile& seen, std::vecto
       below = std::min(below, times * (seen.average_min[c] - seen.min[c]));
       above = std::min(above, times * (seen.max[c] - seen.average_max[c]));
     }
-    if (!positive) r.low -= std::max(extra, below);
-    r.high += std::max(extra, above);
+    if (!positive) r.low = std::min(r.low, std::max(r.low - std::max(extra, below), bounds.low));
+    r.high = std::max(r.high, std::min(r.high + std::max(extra, above), bounds.high));
   }
 }
 

@@ -14,9 +14,13 @@
 //   - is moved out by at least half of  width * share + width with 0 * 2 / (elements - 1):  a range known from m
 //     elements is that much too narrow on average, were they spread evenly. It matters where a channel is a few
 //     numbers, as behind a global pool, and these may be alike (1.90, 1.91, 1.92): their own width says nothing, so the
-//     distance to 0 counts.
-// 0 stays the bound of values that reach 0 and are never negative, as behind a Relu.
+//     distance to 0 counts. The elements of one channel are counted even where all channels share the range: counting
+//     all made two of six networks in the form for any engine 1 dB worse on pictures held out, another up to 16.
+// 0 stays the bound of values that reach 0 and are never negative, as behind a Relu; and what the function that makes
+// the values cannot give (bounds.h) gets no room.
 #pragma once
+
+#include <cmath>
 
 #include "graph/quant/ranges.h"
 
@@ -28,6 +32,7 @@ struct Headroom {
   double spread = 12;   // the most of it, in units of how far the inputs' own ends lie apart
 };
 
-void add_headroom(const Headroom&, const ValueProfile& seen, std::vector<Range>&);
+void add_headroom(const Headroom&, const ValueProfile& seen, std::vector<Range>&,
+                  const Range& bounds = {-HUGE_VAL, HUGE_VAL});
 
 }  // namespace quadlane

@@ -15,7 +15,7 @@ Result<double> error_of(const QuantValue& value, const QuantPolicy& policy, cons
   const bool shared =
       std::all_of(value.scale.begin(), value.scale.end(), [&](double s) { return s == value.scale[0]; });
   QL_TRY(std::vector<Range> ranges, policy.ranges(value.name, *seen, shared));
-  if (!value.given) add_headroom(policy.headroom, *seen, ranges);
+  if (!value.given) add_headroom(policy.headroom, *seen, ranges, value.bounds);
   double sum = 0;
   for (size_t c = 0; c < ranges.size(); ++c)
     sum += expected_error(others->histograms[c], {std::min(ranges[c].low, 0.0), std::max(ranges[c].high, 0.0)});

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/quant/bounds.h"
+
 namespace quadlane {
 namespace {
 
@@ -229,7 +231,7 @@ class ScaleChooser {
     if (seen->channels() != channels) return wrong_channels(name, channels, *seen);
     QL_TRY(std::vector<Range> ranges, policy_.ranges(name, *seen, !source.per_channel));
     // The network's inputs are taken as they are: their ranges are made, not found.
-    if (g_.producer(source.value)) add_headroom(policy_.headroom, *seen, ranges);
+    if (g_.producer(source.value)) add_headroom(policy_.headroom, *seen, ranges, bounds_of(g_, source.value));
     double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
     std::vector<ChannelDemand> demands;
     for (size_t c = 0; c < channels; ++c) {

@@ -6,7 +6,10 @@
 #include <cmath>
 #include <random>
 
+#include "graph/quant/bounds.h"
 #include "graph/quant/headroom.h"
+#include "graph/text.h"
+#include "ops/table.h"
 
 namespace quadlane {
 namespace {
@@ -214,6 +217,40 @@ TEST(Headroom, OfFewAlikeNumbersIsByTheirSize) {
   add_headroom({.lean = 0}, *p.find("x"), r);
   EXPECT_GT(r[0].high, 1.92 * 1.5);
   EXPECT_LT(r[1].low, -1.92 * 1.5);
+}
+
+// Behind a sigmoid, whatever the statistics say.
+TEST(Headroom, EndsAtWhatTheFunctionGives) {
+  Profile p;
+  for (float v : {0.2f, 0.5f, 0.9f})
+    ASSERT_TRUE(p.observe("x", Tensor::from<float>({1, 1, 1, 1}, std::vector<float>{v})).ok());
+  std::vector<Range> r = *choose_ranges(*p.find("x"), RangeMethod::minmax, false);
+  add_headroom({}, *p.find("x"), r, {0, 1});
+  EXPECT_EQ(r[0].low, 0);
+  EXPECT_EQ(r[0].high, 1);
+  const Graph g = *parse_graph(R"(graph "g"
+input %x: f32[1,3,8,8]
+const %six: f32[] = {6}
+const %zero: f32[] = {0}
+%s: f32[1,3,8,8] = HardSigmoid(%x)
+%p: f32[1,3,1,1] = GlobalAveragePool(%s)
+%c: f32[1,3,8,8] = Clip(%x, %zero, %six)
+%w: f32[1,3,8,8] = HardSwish(%x)
+%a: f32[1,3,8,8] = Add(%s, %c)
+output %p
+output %w
+output %a
+)",
+                               op_table());
+  auto bounds = [&](std::string_view name) {
+    for (NodeId id : g.order())
+      if (g.at(g.at(id).output()).name == name) return bounds_of(g, g.at(id).output());
+    return Range{};
+  };
+  EXPECT_EQ(bounds("p"), (Range{0, 1}));
+  EXPECT_EQ(bounds("c"), (Range{0, 6}));
+  EXPECT_EQ(bounds("w").low, -0.375);
+  EXPECT_EQ(bounds("a"), (Range{-HUGE_VAL, HUGE_VAL}));
 }
 
 TEST(RangeMemory, AnswersLikeTheSearch) {

@@ -3,6 +3,7 @@
 #include "graph/quant/held_out_methods.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
+#include "tools/cli/moments.h"
 #include "tools/cli/output_error.h"
 #include "tools/cli/progress.h"
 
@@ -17,6 +18,7 @@ constexpr double kFewSamplesGain = 0.2;  // dB that a method must gain then
 
 // Samples to take statistics from, and others to measure on.
 struct Fold {
+  CalibrationSource seen;
   Profile profile, held_out;
   OutputError error;
   std::shared_ptr<RangeMemory> memory = std::make_shared<RangeMemory>();
@@ -66,11 +68,16 @@ Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, st
   const size_t folds = source.samples.size() < kEnough ? parts.size() : 1;
   for (size_t k = 0; k < folds; ++k) {
     Profile others(true);
-    for (size_t j = 0; j < parts.size(); ++j)
-      if (j != k || parts.size() == 1) QL_CHECK_OK(others.merge(profiles[j]));
+    CalibrationSource seen = source;
+    seen.samples.clear();
+    for (size_t j = 0; j < parts.size(); ++j) {
+      if (j == k && parts.size() > 1) continue;
+      QL_CHECK_OK(others.merge(profiles[j]));
+      seen.samples.insert(seen.samples.end(), parts[j].samples.begin(), parts[j].samples.end());
+    }
     QL_TRY(OutputError error, error_on(graph, source, parts[k].samples));
     made.measured += std::min(parts[k].samples.size(), kMeasured);
-    made.folds.push_back({std::move(others), profiles[k], std::move(error)});
+    made.folds.push_back({std::move(seen), std::move(others), profiles[k], std::move(error)});
   }
   return made;
 }
@@ -90,7 +97,29 @@ Result<std::map<std::string, RangeMethod>> mixed_methods(const std::vector<Quant
   return methods_by_held_out_error(values, policy, statistics);
 }
 
-Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base) {
+Result<std::vector<double>> db_on(const Fold& fold, const Graph& graph, QuantPolicy policy) {
+  policy.memory = fold.memory;
+  QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
+  return fold.error.sqnr_db(int8);
+}
+
+// Adaptive rounding on samples that its moments do not hold.
+Result<AutoCandidate> try_adaptive(const Graph& graph, const std::vector<Fold>& folds, QuantPolicy policy) {
+  std::vector<double> nearest, adaptive;
+  for (const Fold& fold : folds)
+    for (std::vector<double>* all : {&nearest, &adaptive}) {
+      policy.moments = nullptr;
+      if (all == &adaptive) {
+        QL_TRY(policy.moments, input_moments(graph, fold.seen));
+      }
+      QL_TRY(std::vector<double> db, db_on(fold, graph, policy));
+      all->insert(all->end(), db.begin(), db.end());
+    }
+  return AutoCandidate{"adaptive", {}, level_db(adaptive), paired_gain(adaptive, nearest)};
+}
+
+Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base,
+                                         bool choose_rounding) {
   if (source.profile)
     return invalid_argument("method auto measures on calibration inputs, --calib names saved statistics only");
   RangeChoice choice;
@@ -106,18 +135,21 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   else
     for (const QuantValue& value : ranged) values.push_back(value.name);
   Progress progress("choosing ranges", kAutoCandidates + options.max_trials, "trials");
-  auto measure = [&](QuantPolicy policy) -> Result<std::vector<double>> {
+  auto measure = [&](const QuantPolicy& policy) -> Result<std::vector<double>> {
     std::vector<double> all;
     for (const Fold& fold : made.folds) {
-      policy.memory = fold.memory;
-      QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
-      QL_TRY(std::vector<double> db, fold.error.sqnr_db(int8));
+      QL_TRY(std::vector<double> db, db_on(fold, graph, policy));
       all.insert(all.end(), db.begin(), db.end());
     }
     progress.advance();
     return all;
   };
   QL_TRY(choice.policy, choose_methods(std::move(base), mixed, values, measure, options, &choice.report));
+  if (!choose_rounding) return choice;
+  QL_TRY(choice.adaptive, try_adaptive(graph, made.folds, choice.policy));
+  if (choice.adaptive.gain.beyond_noise() && choice.adaptive.sqnr_db >= choice.report.sqnr_db + options.least_gain_db) {
+    QL_TRY(choice.policy.moments, input_moments(graph, source));
+  }
   return choice;
 }
 
@@ -126,8 +158,8 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
 bool needs_histograms(const std::string& method) { return method != "minmax" && method != "average"; }
 
 Result<RangeChoice> choose_ranges(const Graph& graph, const CalibrationSource& source, const std::string& method,
-                                  QuantPolicy base, bool histograms) {
-  if (method == "auto") return choose_automatically(graph, source, std::move(base));
+                                  QuantPolicy base, bool histograms, bool choose_rounding) {
+  if (method == "auto") return choose_automatically(graph, source, std::move(base), choose_rounding);
   std::optional<RangeMethod> chosen = range_method(method);
   if (!chosen) return invalid_argument("no method '", method, "'");
   RangeChoice choice;

@@ -32,7 +32,7 @@ constexpr size_t kReportInputs = 96, kBiasInputs = 48;
 struct QuantizeArgs {
   ModelArgs model;
   std::vector<std::string> calib, keep_f32;
-  std::string output, prep, form = "quadlane", method = "minmax", rounding = "nearest", save_stats, json, html;
+  std::string output, prep, form = "quadlane", method = "minmax", rounding, save_stats, json, html;
   std::optional<double> max_drop;
   bool measured_bias = false, no_equalize = false;
   std::string metric = "sqnr", labels;
@@ -43,11 +43,17 @@ struct QuantizeArgs {
 Status check_combinations(const QuantizeArgs& args) {
   if (args.form == "any" && (args.rounding == "adaptive" || args.measured_bias))
     return invalid_argument("--for any takes neither --rounding adaptive nor --measured-bias");
+  if (args.rounding == "auto" && (args.method != "auto" || args.form == "any"))
+    return invalid_argument("--rounding auto is for --method auto, and not for --for any");
   if (args.max_drop && args.measured_bias)
     return invalid_argument("--measured-bias is measured before --max-drop chooses layers: name them by --keep-f32");
   if (!args.max_drop && (!args.labels.empty() || args.max_f32 != SIZE_MAX))
     return invalid_argument("--labels and --max-f32 are for --max-drop, which is not given");
   return {};
+}
+
+bool chooses_rounding(const QuantizeArgs& args) {
+  return args.method == "auto" && args.form != "any" && (args.rounding.empty() || args.rounding == "auto");
 }
 
 Status refuse_quantized(const Graph& graph, const std::string& path) {
@@ -93,9 +99,12 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
     over_minmax[one.name] = describe(one.gain);
   }
   for (const auto& [name, method] : choice.policy.value_methods) values[name] = to_string(method);
-  return {{"measured_on", choice.measured_on}, {"sqnr_db", choice.report.sqnr_db}, {"single_sqnr_db", single},
-          {"over_minmax", over_minmax},        {"base", choice.report.base},       {"values", values},
-          {"trials", choice.report.trials}};
+  nlohmann::ordered_json json = {{"measured_on", choice.measured_on}, {"sqnr_db", choice.report.sqnr_db},
+                                 {"single_sqnr_db", single},          {"over_minmax", over_minmax},
+                                 {"base", choice.report.base},        {"values", values},
+                                 {"trials", choice.report.trials}};
+  if (!choice.adaptive.name.empty()) json["adaptive_over_nearest"] = describe(choice.adaptive.gain);
+  return json;
 }
 
 void print(const QuantizeArgs& args, const ControlResult& control) {
@@ -156,6 +165,11 @@ void print(const RangeChoice& choice) {
   }
   std::printf("  auto       %6.2f dB: %s, %zu values by a method of their own\n", choice.report.sqnr_db,
               choice.report.base.c_str(), choice.policy.value_methods.size());
+  if (choice.adaptive.name.empty()) return;
+  std::printf("  adaptive   %6.2f dB  ", choice.adaptive.sqnr_db);
+  print(choice.adaptive.gain);
+  std::printf(" than rounding to nearest: %s", choice.policy.moments ? "taken" : "not taken");
+  std::printf("\n");
 }
 
 // Writes the reports and prints what they say in short.
@@ -164,9 +178,9 @@ Status tell(const QuantizeArgs& args, const QuantizationReport& written, const R
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
-        {"model", args.model.path},        {"output", args.output},      {"form", args.form},
-        {"method", args.method},           {"samples", written.samples}, {"convolutions", report.convs},
-        {"quantized", report.int8.size()}, {"notes", report.notes}};
+        {"model", args.model.path},     {"output", args.output},           {"form", args.form},
+        {"method", args.method},        {"rounding", written.rounding},    {"samples", written.samples},
+        {"convolutions", report.convs}, {"quantized", report.int8.size()}, {"notes", report.notes}};
     if (choice.measured_on) json["auto"] = describe(choice);
     if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
     if (written.control) json["accuracy"] = control_json(bound_of(args), args.metric, *written.control);
@@ -214,7 +228,8 @@ Status quantize_model(const QuantizeArgs& args) {
   if (args.rounding == "adaptive") {
     QL_TRY(policy.moments, input_moments(graph, parts.statistics));
   }
-  QL_TRY(RangeChoice choice, choose_ranges(graph, parts.statistics, args.method, std::move(policy), histograms));
+  QL_TRY(RangeChoice choice,
+         choose_ranges(graph, parts.statistics, args.method, std::move(policy), histograms, chooses_rounding(args)));
   if (args.measured_bias) QL_CHECK_OK(correct_biases(graph, parts.statistics.samples, source, choice));
   std::optional<ControlResult> controlled;
   if (args.max_drop) {
@@ -239,7 +254,8 @@ Status quantize_model(const QuantizeArgs& args) {
   const Profile& seen = equalized ? equalized->before : profile;
   if (!args.save_stats.empty()) QL_CHECK_OK(write_file(args.save_stats, seen.to_text()));
   QL_CHECK_OK(write_model(open.graph, open.dims, profile, prep.ok() ? (*prep)->text : "", args.output));
-  QuantizationReport written{args.model.path, args.output, args.form, args.method, args.rounding, args.metric};
+  QuantizationReport written{args.model.path, args.output, args.form, args.method, {}, args.metric};
+  written.rounding = choice.policy.moments ? "adaptive" : "nearest";
   written.samples = profile.samples();
   written.quantized = report;
   if (controlled) written.bound = bound_of(args), written.control = controlled;
@@ -275,9 +291,9 @@ Verb add_quantize(CLI::App& root) {
       ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse", "auto"}))
       ->capture_default_str();
   app->add_option("--rounding", args->rounding,
-                  "of weights: nearest, or adaptive: for a small error of each layer on the calibration inputs")
-      ->check(CLI::IsMember({"nearest", "adaptive"}))
-      ->capture_default_str();
+                  "of weights: nearest, adaptive: for a small error of each layer on the calibration inputs, or auto: "
+                  "what does better on held-out inputs; default: nearest, with --method auto auto")
+      ->check(CLI::IsMember({"nearest", "adaptive", "auto"}));
   app->add_flag("--no-equalize", args->no_equalize,
                 "leave channels that share a scale as different as they are: no factors in the weights around them");
   app->add_flag(
