@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "graph/passes/conv_node.h"
+#include "graph/quant/any_weights.h"
 #include "graph/quant/bounds.h"
 #include "graph/quant/emit.h"
 
@@ -147,7 +148,10 @@ class AnyForm {
     return {};
   }
 
-  static float scale_of(const Range& r) { return static_cast<float>(std::max(r.high - r.low, 1e-6) / 255); }
+  static float scale_of(const Range& r) {
+    const double width = r.high - r.low;
+    return static_cast<float>((width > 0 ? std::max(width, 1e-30) : 1e-6) / 255);
+  }
   static int32_t zero_of(const Range& r) {
     return static_cast<int32_t>(std::clamp(std::nearbyint(-r.low / scale_of(r)), 0.0, 255.0));
   }
@@ -165,50 +169,34 @@ class AnyForm {
   Status quantize_weights(NodeId id) {
     const Node node = fp32_[id];
     report_.int8.push_back(node.name);
-    const Tensor& weights = *fp32_.constant(node.input(1));
-    const Shape& shape = weights.shape();
-    const bool rows = node.op == "Conv" || node.attrs.int_or("transB", 0) != 0;
-    size_t axis = rows ? 0 : 1, channels = static_cast<size_t>(shape[axis]);
-    size_t inner = static_cast<size_t>(weights.count() / shape[0] / (axis ? shape[1] : 1));
-    std::span<const float> w = weights.span<float>();
-    const bool has_bias = node.input(2) != kNoValue && ranges_.count(node.input(0));
-    std::vector<float> scale = has_bias ? least_scales(node, channels) : std::vector<float>(channels, 1e-12f);
-    for (size_t i = 0; i < w.size(); ++i) {
-      float& s = scale[i / inner % channels];
-      s = std::max(s, std::abs(w[i]) / 127);
-    }
-    std::vector<int8_t> rounded(w.size());
-    for (size_t i = 0; i < w.size(); ++i)
-      rounded[i] = static_cast<int8_t>(std::clamp(std::nearbyint(w[i] / scale[i / inner % channels]), -127.0f, 127.0f));
-    g_.set_input(id, 1,
-                 emit_.constant<int8_t>(Tensor::from<int8_t>(shape, rounded), scale, static_cast<int64_t>(axis),
-                                        node.name + ".weight"));
+    const bool reads_bytes = ranges_.count(node.input(0));
+    const std::vector<double> means = reads_bytes && policy_.bias_correction ? means_of(node) : std::vector<double>();
+    const bool has_bias = reads_bytes && (node.input(2) != kNoValue || !means.empty());
+    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? scale_of(ranges_[node.input(0)]) : 0, means);
+    g_.set_input(id, 1, emit_.constant<int8_t>(rounded.weights, rounded.scale, rounded.axis, node.name + ".weight"));
     QL_CHECK_OK(emit_.status());
-    if (has_bias) quantize_bias(id, node, scale);
+    if (has_bias) quantize_bias(id, node, rounded);
     return emit_.status();
   }
 
-  // A bias is a multiple of the input's scale times the weights' that 32 bits hold.
-  std::vector<float> least_scales(const Node& node, size_t channels) {
-    std::vector<double> bias = floats_of(fp32_, node.input(2));
-    std::vector<float> scale(channels, 1e-12f);
-    for (size_t o = 0; o < bias.size(); ++o) {
-      float& s = scale[o % channels];
-      s = std::max(s, static_cast<float>(std::abs(bias[o]) / scale_of(ranges_[node.input(0)]) / (1 << 30)));
-    }
-    return scale;
+  // Of the channels of what a convolution or Gemm reads; empty where they are not known.
+  std::vector<double> means_of(const Node& node) const {
+    const ValueProfile* seen = profile_.find(fp32_[node.input(0)].name);
+    const Shape& x = fp32_[node.input(0)].type.shape;
+    const bool known = seen && x.size() >= 2 && seen->channels() == static_cast<size_t>(x[1]);
+    return known && (node.op != "Gemm" || x.size() == 2) && node.op != "MatMul" ? seen->mean : std::vector<double>();
   }
 
-  void quantize_bias(NodeId id, const Node& node, const std::vector<float>& weight_scale) {
-    std::vector<double> bias = floats_of(fp32_, node.input(2));
-    float input_scale = scale_of(ranges_[node.input(0)]);
-    std::vector<float> scale(bias.size());
-    std::vector<int32_t> rounded(bias.size());
-    for (size_t o = 0; o < bias.size(); ++o) {
-      scale[o] = input_scale * weight_scale[o % weight_scale.size()];
-      rounded[o] = static_cast<int32_t>(std::clamp(std::nearbyint(bias[o] / scale[o]), -2147483000.0, 2147483000.0));
+  void quantize_bias(NodeId id, const Node& node, const RoundedWeights& weights) {
+    const float input_scale = scale_of(ranges_[node.input(0)]);
+    std::vector<float> scale(weights.bias.size());
+    std::vector<int32_t> rounded(weights.bias.size());
+    for (size_t o = 0; o < rounded.size(); ++o) {
+      scale[o] = input_scale * weights.scale[o % weights.scale.size()];
+      rounded[o] =
+          static_cast<int32_t>(std::clamp(std::nearbyint(weights.bias[o] / scale[o]), -2147483000.0, 2147483000.0));
     }
-    Tensor q = Tensor::from<int32_t>({static_cast<int64_t>(bias.size())}, rounded);
+    Tensor q = Tensor::from<int32_t>({static_cast<int64_t>(rounded.size())}, rounded);
     ValueId real = emit_.constant<int32_t>(q, scale, 0, node.name + ".bias");
     if (real != kNoValue) g_.set_input(id, 2, real);
   }

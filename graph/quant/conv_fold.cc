@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "graph/quant/adaptive_rounding.h"
+#include "graph/quant/kernel_rounding.h"
 
 namespace quadlane {
 namespace {
@@ -82,29 +83,6 @@ void share_scales(std::vector<double>& scale, size_t groups) {
   size_t outputs = scale.size() / groups;
   for (size_t i = outputs; i < scale.size(); ++i) scale[i % outputs] = std::max(scale[i % outputs], scale[i]);
   for (size_t i = outputs; i < scale.size(); ++i) scale[i] = scale[i % outputs];
-}
-
-// Rounds to the nearest, then moves the weights nearest to a tie until the sum of each kernel is right to half a level:
-// what a kernel adds up over neighbouring pixels, which are alike, matters more than its single taps.
-std::vector<int8_t> round_kernels(const std::vector<double>& exact, size_t taps) {
-  std::vector<int8_t> rounded(exact.size());
-  for (size_t first = 0; first < exact.size(); first += taps) {
-    double error = 0;
-    for (size_t i = first; i < first + taps; ++i) {
-      rounded[i] = static_cast<int8_t>(std::clamp(std::nearbyint(exact[i]), -kLargestWeight, kLargestWeight));
-      error += rounded[i] - exact[i];
-    }
-    for (size_t moves = 0; moves < taps && std::abs(error) > 0.5; ++moves) {
-      int step = error > 0 ? -1 : 1;
-      size_t best = first;
-      for (size_t i = first; i < first + taps; ++i)
-        if ((rounded[i] - exact[i]) * step < (rounded[best] - exact[best]) * step) best = i;
-      if (std::abs(rounded[best] + step) > kLargestWeight) break;
-      rounded[best] = static_cast<int8_t>(rounded[best] + step);
-      error += step;
-    }
-  }
-  return rounded;
 }
 
 }  // namespace

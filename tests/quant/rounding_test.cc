@@ -81,6 +81,55 @@ output %y
   EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), nearest + 0.1);
 }
 
+// Grouped, transposed and a product, each with a bias that takes back what rounding adds on average, or none at first.
+TEST(AnyForm, BiasesTakeBackWhatRoundingAdds) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,8,12,12]
+const %w1: f32[16,4,3,3] = random(1)
+const %w2: f32[16,3,2,2] = random(2)
+const %w3: f32[10,6] = random(3)
+const %four: f32[] = {4}
+const %b3: f32[10] = random(4)
+%r: f32[1,8,12,12] = Add(%x, %four)
+%a: f32[1,16,12,12] = Conv(%r, %w1) name="grouped" group=2 pads=[1,1,1,1]
+%b: f32[1,16,12,12] = Relu(%a)
+%c: f32[1,6,24,24] = ConvTranspose(%b, %w2) name="transposed" group=2 strides=[2,2]
+%m: f32[1,6,1,1] = GlobalAveragePool(%c)
+%f: f32[1,6] = Flatten(%m)
+%y: f32[1,10] = Gemm(%f, %w3, %b3) name="product" transB=1
+output %c
+output %y
+)",
+                                    op_table()));
+  const Profile profile = profile_of(g, 8);
+  QuantPolicy policy{.form = QuantForm::for_any};
+  const double corrected = sqnr(quantized(g, profile, policy), g, 900);
+  policy.bias_correction = false;
+  EXPECT_GT(corrected, sqnr(quantized(g, profile, policy), g, 900) + 0.3);
+  EXPECT_GT(corrected, 30);
+}
+
+// Scales follow the numbers, however small.
+TEST(AnyForm, SmallNumbersAreQuantizedLikeOthers) {
+  auto graph = [](const char* factor) {
+    return simplified(*parse_graph(cat(R"(graph "net"
+input %x: f32[1,4,8,8]
+const %k: f32[] = {)",
+                                       factor, R"(}
+const %w: f32[4,4,3,3] = random(1)
+%s: f32[1,4,8,8] = Mul(%x, %k)
+%r: f32[1,4,8,8] = Relu(%s)
+%y: f32[1,4,8,8] = Conv(%r, %w) name="conv" pads=[1,1,1,1]
+output %y
+)"),
+                                   op_table()));
+  };
+  const QuantPolicy policy{.form = QuantForm::for_any};
+  const Graph plain = graph("3"), small = graph("1e-9");
+  EXPECT_NEAR(sqnr(quantized(small, profile_of(small, 4), policy), small, 900),
+              sqnr(quantized(plain, profile_of(plain, 4), policy), plain, 900), 0.5);
+}
+
 // Whether its results are levels or an output of the network, whether it reads numbers or bytes.
 TEST(KeepF32, KeptLayersTakeBiasShiftsToo) {
   Graph g = simplified(*parse_graph(R"(graph "net"

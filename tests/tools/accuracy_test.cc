@@ -162,6 +162,17 @@ TEST(MaxDrop, KeepsTheFewestLayersAndReportsThem) {
   EXPECT_TRUE(*read_file(f.scratch.path("int8.onnx")) == first);
 }
 
+TEST(Quantize, RefusesToReplaceWhatItReads) {
+  Fixture f;
+  const CommandResult r =
+      quadlane(f.scratch, cat("quantize ", f.model, " --calib ", f.scratch.path("calib"), " -o ", f.model));
+  EXPECT_NE(r.code, 0);
+  EXPECT_NE(r.err.find("is read here"), std::string::npos) << r.err;
+  EXPECT_EQ(f.quantize("").code, 0);  // still the model in fp32
+  const CommandResult misspelt = f.quantize("--keep-f32 no_such_layer");
+  EXPECT_NE(misspelt.err.find("there is no convolution or product 'no_such_layer'"), std::string::npos) << misspelt.err;
+}
+
 TEST(MaxDrop, SaysWhatWasReachedWhereTheBoundCannotBeMet) {
   Fixture f;
   CommandResult r = f.quantize("--max-drop 0 --metric sqnr --max-f32 1");

@@ -13,7 +13,7 @@ CLI::Option* add_output(CLI::App& app, const std::string& option, std::string& p
   });
 }
 
-Status prepare_outputs(std::span<const std::string> paths) {
+Status prepare_outputs(std::span<const std::string> paths, std::span<const std::string> inputs) {
   std::error_code none;
   for (size_t i = 0; i < paths.size(); ++i) {
     if (paths[i].empty()) continue;
@@ -23,6 +23,9 @@ Status prepare_outputs(std::span<const std::string> paths) {
     for (size_t k = 0; k < i; ++k)
       if (!paths[k].empty() && fs::weakly_canonical(paths[k], none) == path)
         return invalid_argument("'", paths[i], "' is to be written twice: give each output a file of its own");
+    for (const std::string& input : inputs)
+      if (fs::equivalent(path, input, none))
+        return invalid_argument("'", paths[i], "' is read here, and would be replaced: give the output another name");
   }
   return {};
 }

@@ -12,7 +12,7 @@ namespace quadlane::tools {
 // Refuses what is no name of a file: nothing, and "-".
 CLI::Option* add_output(CLI::App&, const std::string& option, std::string& path, const std::string& help);
 
-// Before the work: every file that is named can be written, and no two are one.
-Status prepare_outputs(std::span<const std::string> paths);
+// Before the work: every file that is named can be written, no two are one, and none is a file that is read.
+Status prepare_outputs(std::span<const std::string> paths, std::span<const std::string> inputs = {});
 
 }  // namespace quadlane::tools

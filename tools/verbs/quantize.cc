@@ -195,7 +195,9 @@ Status tell(const QuantizeArgs& args, const QuantizationReport& written, const R
 }
 
 Status quantize_model(const QuantizeArgs& args) {
-  QL_CHECK_OK(prepare_outputs({{args.output, args.save_stats, args.json, args.html}}));
+  std::vector<std::string> read = args.calib;
+  read.insert(read.end(), {args.model.path, args.prep, args.labels});
+  QL_CHECK_OK(prepare_outputs({{args.output, args.save_stats, args.json, args.html}}, read));
   QL_CHECK_OK(check_combinations(args));
   QL_TRY(ModelOptions options, args.model.options());
   QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
