@@ -1,8 +1,7 @@
 // ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum,
 // ReduceLogSumExp over (data, axes?): floats accumulate in double, integers modulo 2^64 or, where the result is no
-// polynomial of them, in double too. No axes: all of them, or none with noop_with_empty_axes.
-#include <cstring>
-
+// polynomial of them, in double too. No axes: all of them, or with noop_with_empty_axes none, and each element is
+// reduced by itself: its square, logarithm, magnitude.
 #include "ops/attr.h"
 #include "ops/dispatch.h"
 #include "ops/reduce_layout.h"
@@ -108,12 +107,7 @@ void reduce(const ReduceLayout& layout, const T* src, T* dst) {
   }
 }
 
-// The axes to reduce; empty with `noop` for the identity.
-struct Axes {
-  std::vector<bool> reduced;
-  bool identity = false;
-};
-Result<Axes> reduced_axes(const OpContext& ctx) {
+Result<std::vector<bool>> reduced_axes(const OpContext& ctx) {
   size_t rank = ctx.shape(0).size();
   QL_TRY(bool noop, bool_attr(ctx.attrs(), "noop_with_empty_axes", false));
   std::vector<int64_t> given;
@@ -121,20 +115,19 @@ Result<Axes> reduced_axes(const OpContext& ctx) {
     QL_TRY(given, known_ints(ctx, 1, "axes"));
   }
   QL_TRY(auto axes, normalize_axes(given, rank));
-  if (axes.empty()) return Axes{std::vector<bool>(rank, !noop), noop};
-  Axes result{std::vector<bool>(rank, false)};
-  for (size_t axis : axes) result.reduced[axis] = true;
-  return result;
+  std::vector<bool> reduced(rank, axes.empty() && !noop);
+  for (size_t axis : axes) reduced[axis] = true;
+  return reduced;
 }
 
 template <Types Allowed>
 Result<std::vector<TensorType>> infer_reduce(const OpContext& ctx) {
   QL_CHECK_OK(expect_types(ctx, 0, Allowed));
-  QL_TRY(Axes axes, reduced_axes(ctx));
+  QL_TRY(const std::vector<bool> reduced, reduced_axes(ctx));
   QL_TRY(bool keep, bool_attr(ctx.attrs(), "keepdims", true));
   Shape shape;
-  for (size_t i = 0; i < axes.reduced.size(); ++i) {
-    if (!axes.reduced[i])
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    if (!reduced[i])
       shape.push_back(ctx.shape(0)[i]);
     else if (keep)
       shape.push_back(1);
@@ -144,12 +137,8 @@ Result<std::vector<TensorType>> infer_reduce(const OpContext& ctx) {
 
 template <template <class> class State>
 Status eval_reduce(const OpContext& ctx, std::span<const MutView> out) {
-  QL_TRY(Axes axes, reduced_axes(ctx));
-  if (axes.identity) {
-    if (size_t bytes = out[0].type->bytes()) std::memcpy(out[0].data, ctx.inputs[0].data, bytes);
-    return {};
-  }
-  ReduceLayout layout(ctx.shape(0), axes.reduced);
+  QL_TRY(const std::vector<bool> reduced, reduced_axes(ctx));
+  ReduceLayout layout(ctx.shape(0), reduced);
   return dispatch_number(ctx.type(0).dtype, [&]<class T>(T) -> Status {
     reduce<State<T>>(layout, ctx.inputs[0].as<T>(), out[0].as<T>());
     return {};
@@ -159,8 +148,8 @@ Status eval_reduce(const OpContext& ctx, std::span<const MutView> out) {
 // bool as u8: max is or, min is and. Over nothing: false and true.
 template <bool All>
 Status eval_bool(const OpContext& ctx, std::span<const MutView> out) {
-  QL_TRY(Axes axes, reduced_axes(ctx));
-  ReduceLayout layout(ctx.shape(0), axes.reduced);
+  QL_TRY(const std::vector<bool> reduced, reduced_axes(ctx));
+  ReduceLayout layout(ctx.shape(0), reduced);
   const auto* src = static_cast<const uint8_t*>(ctx.inputs[0].data);
   reduce<std::conditional_t<All, Least<uint8_t>, Most<uint8_t>>>(layout, src, static_cast<uint8_t*>(out[0].data));
   for (uint8_t& value : std::span(static_cast<uint8_t*>(out[0].data), static_cast<size_t>(layout.outputs())))

@@ -42,7 +42,7 @@ bool read_activation(const Graph& g, const Node& node, Attrs& attrs) {
       if (!bound) return false;
       (i == 1 ? lo : hi) = static_cast<float>(*bound);
     }
-    if (lo > hi) return false;
+    if (!(lo <= hi)) return false;  // NaN stays where it is
   } else {
     return false;
   }

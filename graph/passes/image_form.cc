@@ -54,7 +54,7 @@ Result<ValueId> ImageForm::image(ValueId v, int quantizers) {
   const std::optional<VolumeShape> shape = VolumeShape::of(g_, v);
   if (!shape) return make_error(Code::internal, "'", g_[v].name, "' is no sequence or volume");
   const Node* quantizer = quantizers > 0 ? g_.producer(v) : nullptr;
-  if (quantizer && is_scalar_quantizer(g_, *quantizer)) {
+  if (quantizer && is_scalar_quantizer(g_, *quantizer) && VolumeShape::of(g_, quantizer->input(0))) {
     const Node node = *quantizer;
     std::vector<ValueId> inputs = node.inputs;
     QL_TRY(inputs[0], image(node.input(0), quantizers - 1));

@@ -119,6 +119,11 @@ TEST(Reduce, NoAxes) {
   EXPECT_EQ(values<float>(must("ReduceSum", {x})), (std::vector<float>{21}));
   EXPECT_EQ(values<float>(must("ReduceSum", {x, ints({})})), (std::vector<float>{21}));
   EXPECT_EQ(values<float>(must("ReduceSum", {x, ints({})}, {{"noop_with_empty_axes", int64_t{1}}})), values<float>(x));
+  const Tensor few = floats({3}, {-2, 0.5f, 3});
+  auto each = [&](const char* op) { return values<float>(must(op, {few}, {{"noop_with_empty_axes", int64_t{1}}})); };
+  EXPECT_EQ(each("ReduceSumSquare"), (std::vector<float>{4, 0.25f, 9}));
+  EXPECT_EQ(each("ReduceL2"), (std::vector<float>{2, 0.5f, 3}));
+  EXPECT_EQ(each("ReduceMax"), values<float>(few));
   EXPECT_EQ(must("ReduceSum", {x}, {{"keepdims", int64_t{0}}}).shape(), Shape{});
 }
 

@@ -169,6 +169,22 @@ output %p
   }
 }
 
+// Bytes become images in front of the quantizer; integers of 16 bits have no such form, their numbers do, behind it.
+TEST(VolumesAsImages, IntegersOfOtherWidths) {
+  const Graph before = parsed(R"(graph "g"
+input %x: f32[1,2,4,5,3]
+const %s: f32[] = {0.001}
+const %z: u16[] = {30000}
+const %w: f32[3,2,1,3,1] = random(1)
+%q: u16[1,2,4,5,3] = QuantizeLinear(%x, %s, %z)
+%d: f32[1,2,4,5,3] = DequantizeLinear(%q, %s, %z)
+%y: f32[1,3,4,3,3] = Conv(%d, %w)
+output %y
+)");
+  const Graph after = after_pass(before, "volumes_as_images");
+  EXPECT_LT(f32_difference(after, before), 1e-4) << print(after);
+}
+
 TEST(VolumesAsImages, LeavesOthersAlone) {
   // Elementwise operators without an image in front of them, weights that are no constants, windows over padding only,
   // kernels whose every output slice has taps of its own.
