@@ -92,6 +92,7 @@ void BroadcastStep::check(Checker& c) const {
   __int128 count = 1;
   for (const Axis* axis : axes) {
     c.that(is_extent(axis->extent), "no extent");
+    if (!c.ok()) return;
     count = std::min<__int128>(count * axis->extent, kMostExtent + 1);
   }
   c.that(count == count_, "the extents do not make the number of elements");

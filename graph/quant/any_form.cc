@@ -148,12 +148,16 @@ class AnyForm {
     return {};
   }
 
-  static float scale_of(const Range& r) {
-    const double width = r.high - r.low;
-    return static_cast<float>((width > 0 ? std::max(width, 1e-30) : 1e-6) / 255);
-  }
+  // 0 is a whole level first, then the scale covers both ends: a picture in [-1, 1] would lie on ties otherwise, half a
+  // level from every byte it came from.
   static int32_t zero_of(const Range& r) {
-    return static_cast<int32_t>(std::clamp(std::nearbyint(-r.low / scale_of(r)), 0.0, 255.0));
+    const double width = r.high - r.low, level = width > 0 ? std::nearbyint(255 * -r.low / width) : 0;
+    return static_cast<int32_t>(std::clamp(level, r.low < 0 ? 1.0 : 0.0, r.high > 0 ? 254.0 : 255.0));
+  }
+  static float scale_of(const Range& r) {
+    const int32_t zero = zero_of(r);
+    const double scale = std::max(r.low < 0 ? -r.low / zero : 0, r.high > 0 ? r.high / (255 - zero) : 0);
+    return static_cast<float>(scale > 0 ? std::max(scale, 1e-32) : 1e-6 / 255);
   }
 
   void quantize_value(ValueId v) {

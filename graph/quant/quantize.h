@@ -51,6 +51,7 @@ struct QuantValue {
   std::vector<double> scale, low;  // one element: all channels alike
   bool given = false;              // an input of the network: its ranges are as seen, without headroom
   Range bounds;                    // what it can be at all
+  bool clamped = false;            // what lies beyond the range is meant to: readers have thresholds, or a Clip follows
 
   double scale_of(size_t channel) const { return scale.size() == 1 ? scale[0] : scale[channel]; }
   double low_of(size_t channel) const { return low.size() == 1 ? low[0] : low[channel]; }

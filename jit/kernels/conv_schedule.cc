@@ -23,18 +23,25 @@ Machine machine_of(Isa isa, const CpuInfo& cpu) {
   return {2, amd ? 3.25 : 2.5, 1.6, amd ? 6.0 : 4.5};  // two loads a cycle at best, fitted
 }
 
-// Rows of memory that one plane's taps touch: offsets further apart than a few cache lines.
-int tap_rows(std::vector<int64_t> taps) {
-  std::sort(taps.begin(), taps.end());
+// What one plane's taps touch: bytes from the first to the last, and rows of memory, which lie further apart than a few
+// cache lines.
+struct TapReach {
+  double bytes = 0;
   int rows = 1;
-  for (size_t i = 1; i < taps.size(); ++i) rows += taps[i] - taps[i - 1] > 256;
-  return rows;
-}
+
+  explicit TapReach(std::vector<int64_t> taps) {
+    std::sort(taps.begin(), taps.end());
+    bytes = static_cast<double>(taps.back() - taps.front());
+    for (size_t i = 1; i < taps.size(); ++i) rows += taps[i] - taps[i - 1] > 256;
+  }
+};
 
 class Model {
  public:
   Model(const ConvSpec& base, const ConvExtent& extent, const CpuInfo& cpu)
-      : base_(base), extent_(extent), cpu_(cpu), machine_(machine_of(base.isa, cpu)) {}
+      : base_(base), extent_(extent), cpu_(cpu), machine_(machine_of(base.isa, cpu)) {
+    for (const auto& taps : base.taps) reach_.emplace_back(taps);
+  }
 
   // Cycles for one image.
   double image(const ConvSchedule& schedule) const {
@@ -94,11 +101,10 @@ class Model {
     for (size_t i = 0; i < s.taps.size(); ++i) {
       const double planes = static_cast<double>(extent_.section_planes[i]),
                    taps = static_cast<double>(s.taps[i].size());
-      const auto [first, last] = std::minmax_element(s.taps[i].begin(), s.taps[i].end());
       cycles += planes * (taps * tap(s) + 2);
-      kept += planes * (static_cast<double>(*last - *first) + line_bytes);
+      kept += planes * (reach_[i].bytes + line_bytes);
       fresh += planes * line_bytes;
-      again += planes * line_bytes * (tap_rows(s.taps[i]) - 1);
+      again += planes * line_bytes * (reach_[i].rows - 1);
       weights += planes * taps * s.no * 4;
     }
     // The newest row's pixels come from the second-level cache, at 32 bytes a cycle, mostly hidden. The older rows'
@@ -116,6 +122,7 @@ class Model {
   const ConvExtent& extent_;
   const CpuInfo& cpu_;
   Machine machine_;
+  std::vector<TapReach> reach_;  // of each section
 };
 
 }  // namespace

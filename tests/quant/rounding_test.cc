@@ -109,6 +109,27 @@ output %y
   EXPECT_GT(corrected, 30);
 }
 
+// A picture's bytes as numbers from -1 to 1: 0 is a whole level, so that none lies on a tie.
+TEST(AnyForm, TheZeroPointIsWhole) {
+  Graph g = simplified(*parse_graph(R"(graph "net"
+input %x: f32[1,1,16,16]
+const %w: f32[4,1,3,3] = random(1)
+%y: f32[1,4,16,16] = Conv(%x, %w) name="conv" pads=[1,1,1,1]
+output %y
+)",
+                                    op_table()));
+  std::vector<float> picture;
+  for (int i = 0; i < 256; ++i) picture.push_back((static_cast<float>(i) - 127.5f) / 127.5f);
+  Calibrator calibrator(g, reference_evaluator(g, op_table()));
+  ASSERT_TRUE(calibrator.add({{Tensor::from<float>({1, 1, 16, 16}, picture)}}).ok());
+  QuantReport report;
+  auto q = quantize(g, op_table(), calibrator.profile(), {.form = QuantForm::for_any}, &report);
+  ASSERT_TRUE(q.ok());
+  const QuantValue& x = report.values[0];
+  EXPECT_FLOAT_EQ(static_cast<float>(x.scale[0]), 1.0f / 127);
+  for (float v : picture) EXPECT_GT(std::abs(std::fmod(std::abs(v) / x.scale[0], 1.0) - 0.5), 1e-3) << v;
+}
+
 // Scales follow the numbers, however small.
 TEST(AnyForm, SmallNumbersAreQuantizedLikeOthers) {
   auto graph = [](const char* factor) {

@@ -26,8 +26,8 @@ void add(const Tensor& real, const Tensor& bytes, const QuantValue& value, Sums&
     const float* x = real.as<float>() + row * inner;
     const uint8_t* q = bytes.as<uint8_t>() + row * inner;
     for (int64_t i = 0; i < inner; ++i) {
-      // What lies beyond the range is meant to where every reader clamps it: counted on its own, not as noise.
-      sums.values.add(std::clamp<double>(x[i], low, high), low + scale * q[i]);
+      const double wanted = value.clamped ? std::clamp<double>(x[i], low, high) : x[i];
+      sums.values.add(wanted, low + scale * q[i]);
       sums.beyond += x[i] < low - scale / 2 || x[i] > high + scale / 2;
     }
     sums.count += static_cast<double>(inner);
