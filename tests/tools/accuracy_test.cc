@@ -45,6 +45,21 @@ TEST(TaskScore, ClassesAreTheLargestChannelOrWhatExceedsTheThreshold) {
             "an output f32[1,2] has no pixels to compare");
 }
 
+// Each picture of a batch has a class of its own.
+TEST(TaskScore, AClassForEachRow) {
+  const Tensor batch = Tensor::from<float>({2, 3}, std::vector<float>{1, 5, 3, 9, 0, 7});
+  EXPECT_EQ(*classes_of(Metric::top1, batch, 0), (Classes{1, 0}));
+  EXPECT_EQ(label_form(Metric::top1, batch)->shape, (Shape{2}));
+  const Tensor binary = Tensor::from<float>({2, 1}, std::vector<float>{0.7f, 0.4f});
+  EXPECT_EQ(*classes_of(Metric::top1, binary, threshold_of(binary)), (Classes{1, 0}));
+  const Tensor ranked = Tensor::from<int64_t>({2, 2}, std::vector<int64_t>{4, 7, 2, 9});
+  EXPECT_EQ(*classes_of(Metric::top1, ranked, 0), (Classes{4, 2}));
+  TaskScore top1(Metric::top1);
+  top1.add({1, 0}, {1, 2});
+  top1.add({1, 0}, {TaskScore::kAnyClass, 0});
+  EXPECT_DOUBLE_EQ(top1.value(), 2.0 / 3);
+}
+
 TEST(Detections, FromEveryFormOfOutputs) {
   // Two anchors on one face, one elsewhere, one that is background.
   const std::vector<float> corners = {0, 0, 4, 4, 0, 0, 4, 5, 8, 8, 9, 9, 2, 2, 3, 3};

@@ -8,6 +8,32 @@ namespace {
 // [N, H, W, C], as networks from TensorFlow have it: fewer channels than rows and columns.
 bool channels_last(const Shape& s) { return s.size() == 4 && s[3] < s[1] && s[3] < s[2]; }
 
+// Where the classes of an output of floats lie: channels of pixels, or the elements of a row (top1).
+struct Layout {
+  int64_t batch, channels, pixels;
+  bool last;  // channels
+};
+
+Result<Layout> layout_of(Metric metric, const TensorType& type) {
+  const Shape& s = type.shape;
+  const int64_t batch = s.size() > 1 ? s[0] : 1, inner = batch > 0 ? type.count() / batch : 0;
+  if (metric == Metric::top1) return Layout{batch, inner, 1, false};
+  if (s.size() < 3) return invalid_argument("an output ", to_string(type), " has no pixels to compare");
+  const bool last = channels_last(s);
+  const int64_t channels = last ? s.back() : s[1];
+  return Layout{batch, channels, channels > 0 ? inner / channels : 0, last};
+}
+
+Classes classes_in(Metric metric, const Tensor& integers) {
+  const Shape& s = integers.shape();
+  const bool rows = metric == Metric::top1 && s.size() > 1 && s[0] > 0;
+  const int64_t step = rows ? std::max<int64_t>(integers.count() / s[0], 1) : 1;
+  Classes classes;
+  for (int64_t i = 0; i < integers.count(); i += step)
+    classes.push_back(static_cast<int32_t>(element_as_double(integers.view(), i)));
+  return classes;
+}
+
 }  // namespace
 
 std::optional<Metric> metric_of(std::string_view name) {
@@ -26,35 +52,41 @@ float threshold_of(const Tensor& t) {
 }
 
 Result<Classes> classes_of(Metric metric, const Tensor& t, float threshold) {
-  const Shape& s = t.shape();
-  if (t.dtype() != DType::f32) {
-    Classes classes(static_cast<size_t>(t.count()));
-    for (int64_t i = 0; i < t.count(); ++i)
-      classes[static_cast<size_t>(i)] = static_cast<int32_t>(element_as_double(t.view(), i));
-    return classes;
-  }
-  const float* v = t.as<float>();
-  if (metric == Metric::top1) return Classes{static_cast<int32_t>(std::max_element(v, v + t.count()) - v)};
-  if (s.size() < 3) return invalid_argument("an output ", to_string(t.type()), " has no pixels to compare");
-  const bool last = channels_last(s);
-  const int64_t channels = last ? s.back() : s[1], inner = t.count() / s[0] / channels;
-  const int64_t next_channel = last ? 1 : inner, next_pixel = last ? channels : 1;
+  if (t.dtype() != DType::f32) return classes_in(metric, t);
+  QL_TRY(const Layout at, layout_of(metric, t.type()));
+  const int64_t next_channel = at.last ? 1 : at.pixels, next_pixel = at.last ? at.channels : 1;
   Classes classes;
-  for (int64_t n = 0; n < s[0]; ++n)
-    for (int64_t i = 0; i < inner; ++i) {
-      const float* p = v + n * channels * inner + i * next_pixel;
-      int32_t best = channels == 1 ? p[0] > threshold : 0;
-      for (int64_t c = 1; c < channels; ++c)
+  for (int64_t n = 0; n < at.batch && at.channels > 0; ++n)
+    for (int64_t i = 0; i < at.pixels; ++i) {
+      const float* p = t.as<float>() + n * at.channels * at.pixels + i * next_pixel;
+      int32_t best = at.channels == 1 ? p[0] > threshold : 0;
+      for (int64_t c = 1; c < at.channels; ++c)
         if (p[c * next_channel] > p[best * next_channel]) best = static_cast<int32_t>(c);
       classes.push_back(best);
     }
   return classes;
 }
 
+Result<LabelForm> label_form(Metric metric, const Tensor& t) {
+  Shape shape = t.shape();
+  if (t.dtype() != DType::f32) {
+    if (metric == Metric::top1 && shape.size() > 1) shape = {shape[0]};
+    return LabelForm{std::move(shape), TaskScore::kLastClass + 1};
+  }
+  QL_TRY(const Layout at, layout_of(metric, t.type()));
+  const int64_t classes = std::max<int64_t>(at.channels, 2);  // one channel tells two
+  if (metric == Metric::top1) return LabelForm{{at.batch}, classes};
+  shape.erase(at.last ? shape.end() - 1 : shape.begin() + 1);
+  return LabelForm{std::move(shape), classes};
+}
+
 void TaskScore::add(const Classes& got, const Classes& wanted) {
   if (metric_ == Metric::top1) {
-    all_ += 1;
-    right_ += got[0] == wanted[0];
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (wanted[i] == kAnyClass) continue;
+      all_ += 1;
+      right_ += i < got.size() && got[i] == wanted[i];
+    }
     return;
   }
   for (size_t i = 0; i < std::min(got.size(), wanted.size()); ++i) {
