@@ -110,6 +110,21 @@ TEST(OpenShapes, QuantizeKeepsThemOpen) {
   EXPECT_EQ(to_string(OnnxModel::read(scratch.path("fixed.onnx"))->inputs()[0]), "f32[1,1,16,16]");
 }
 
+// What was asked for beats the first sample's extents.
+TEST(OpenShapes, QuantizeTakesTheBatchAsked) {
+  Scratch scratch;
+  const std::string net = open_net(scratch), folder = scratch.make_dir("calib");
+  write_input(scratch, "calib/0.npy", {4, 1, 16, 16});
+  write_input(scratch, "calib/1.npy", {1, 1, 16, 16});
+  const std::string base = cat("quantize ", net, " --calib ", folder, " -o ", scratch.path("int8.onnx"));
+  CommandResult r = quadlane(scratch, base + " --batch 2");
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(to_string(OnnxModel::read(scratch.path("int8.onnx"))->inputs()[0]), "f32[2,1,H,W]");
+  r = quadlane(scratch, base + " --dim N=1");
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(to_string(OnnxModel::read(scratch.path("int8.onnx"))->inputs()[0]), "f32[1,1,H,W]");
+}
+
 // Steps on the scalar reference that do most of the work are named, with their share.
 TEST(Bench, WarnsOfFallbacks) {
   Scratch scratch;

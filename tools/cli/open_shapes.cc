@@ -84,7 +84,10 @@ Status bind_to_sample(const OnnxModel& file, const CalibrationSource& source, Lo
     if (inputs[k].has_shape && shape.size() != inputs[k].dims.size())
       return invalid_argument("input '", inputs[k].name, "' is ", to_string(inputs[k]), ", ", source.samples[0].name(),
                               " holds ", to_string(sample[k].type()));
-    if (inputs[k].has_shape && !shape.empty() && inputs[k].dims[0].is_open()) shape[0] = 1;
+    for (size_t i = 0; i < inputs[k].dims.size(); ++i) {
+      const Dim& dim = inputs[k].dims[i];
+      if (i == 0 || !dim.is_open()) shape[i] = dim.is_open() ? 1 : dim.extent;
+    }
     options.shapes[inputs[k].name] = std::move(shape);
   }
   return {};

@@ -11,7 +11,8 @@ namespace quadlane::tools {
 // A graph with the file's inputs and nothing else, open extents 1: what find_calibration needs to know.
 Result<Graph> inputs_alone(const OnnxModel&);
 
-// Binds what is open to the shapes of the first calibration sample; an open outermost extent becomes 1.
+// Binds what is open to the shapes of the first calibration sample; an open outermost extent becomes 1, and what the
+// file or the options fix stays.
 Status bind_to_sample(const OnnxModel&, const CalibrationSource&, LoadOptions&);
 
 // The graph for other shapes of its inputs, after the passes that quantization wants.
