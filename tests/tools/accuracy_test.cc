@@ -242,6 +242,29 @@ output %boxes
             std::string::npos);
 }
 
+TEST(Quantize, AutoSaysWhereNothingCanBeMeasured) {
+  Scratch scratch;
+  auto graph = parse_graph(R"(graph "net"
+input %x: f32[1,1,8,8]
+const %w: f32[3,1,3,3] = random(1)
+%a: f32[1,3,8,8] = Conv(%x, %w) name="first" pads=[1,1,1,1]
+%classes: s64[1,1,8,8] = ArgMax(%a) name="class" axis=1
+output %classes
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  ASSERT_TRUE(save_onnx(*graph, scratch.path("net.onnx")).ok());
+  const std::string calib = scratch.make_dir("calib");
+  for (uint64_t i = 0; i < 4; ++i)
+    EXPECT_TRUE(
+        write_npy(scratch.path(cat("calib/", i, ".npy")), random_tensor({DType::f32, {1, 1, 8, 8}}, i)->view()).ok());
+  const CommandResult r = quadlane(scratch, cat("quantize ", scratch.path("net.onnx"), " --calib ", calib, " -o ",
+                                                scratch.path("q.onnx"), " --method auto"));
+  EXPECT_EQ(r.code, 1) << r.out;
+  EXPECT_NE(r.err.find("no output is f32, whose sqnr could be measured: 'classes' s64[1,1,8,8]"), std::string::npos)
+      << r.err;
+}
+
 TEST(CompareLayers, ShowsWhereInt8Diverges) {
   Fixture f;
   ASSERT_EQ(f.quantize("").code, 0);

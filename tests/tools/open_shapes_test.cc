@@ -125,6 +125,29 @@ TEST(OpenShapes, QuantizeTakesTheBatchAsked) {
   EXPECT_EQ(to_string(OnnxModel::read(scratch.path("int8.onnx"))->inputs()[0]), "f32[1,1,H,W]");
 }
 
+// Nothing is measured on inputs of another shape than the first has, and that is said.
+TEST(OpenShapes, MeasuresOnInputsOfOneShape) {
+  Scratch scratch;
+  const std::string net = open_net(scratch), folder = scratch.make_dir("calib");
+  for (int i = 0; i < 8; ++i) write_input(scratch, cat("calib/", i, ".npy"), {i < 2 ? 2 : 1, 1, i % 2 ? 12 : 16, 16});
+  const std::string base = cat("quantize ", net, " --calib ", folder, " -o ", scratch.path("int8.onnx"), " --json ",
+                               scratch.path("r.json"), " ");
+  for (const char* what : {"--method auto", "--max-drop 0.5", "--rounding adaptive"}) {
+    const CommandResult r = quadlane(scratch, base + what);
+    ASSERT_EQ(r.code, 0) << what << ": " << r.err;
+    EXPECT_NE(r.out.find("note: 4 of 8 calibration samples have another shape than f32[1,1,16,16]: ranges count them"),
+              std::string::npos)
+        << r.out;
+    const auto json = nlohmann::json::parse(*read_file(scratch.path("r.json")));
+    EXPECT_GT(json["output_sqnr_db"], 20) << what;
+    if (json.contains("auto")) EXPECT_EQ(json["auto"]["measured_on"], 5);  // inputs, of four files
+  }
+  const CommandResult none = quadlane(scratch, base + "--method auto --dim H=20");
+  EXPECT_NE(none.err.find("8 of 8 calibration samples have another shape than f32[1,1,20,16], none can be measured on"),
+            std::string::npos)
+      << none.err;
+}
+
 // Steps on the scalar reference that do most of the work are named, with their share.
 TEST(Bench, WarnsOfFallbacks) {
   Scratch scratch;

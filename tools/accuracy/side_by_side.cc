@@ -7,10 +7,8 @@ Status side_by_side(const NamedValue& a, const NamedValue& b, std::span<const Sa
   QL_TRY(Exposed left, Exposed::make(a.graph, {a.name}));
   QL_TRY(Exposed right, Exposed::make(b.graph, {b.name}));
   for (const Sample& sample : samples) {
-    auto inputs = read_samples(sample, a.graph, source);
-    if (!inputs.ok() && source.rebind) continue;
-    if (!inputs.ok()) return std::move(inputs).error();
-    for (const std::vector<Tensor>& input : *inputs) {
+    QL_TRY(auto inputs, read_samples(sample, a.graph, source));
+    for (const std::vector<Tensor>& input : inputs) {
       QL_CHECK_OK(left.run(input));
       QL_CHECK_OK(right.run(input));
       seen(left.value(0), right.value(0));

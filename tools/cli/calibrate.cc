@@ -90,25 +90,23 @@ Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& sour
   if (source.profile) return *source.profile;
   QL_TRY(Evaluate evaluate, engine_evaluator(simplified));
   Calibrator calibrator(simplified, std::move(evaluate), histograms);
-  Profile elsewhere(histograms);
+  Profile elsewhere(histograms);  // of the samples of other shapes
   size_t inputs = 0, constant = 0;
-  Progress progress("calibrating", static_cast<int64_t>(source.samples.size()), "samples");
+  Progress progress("calibrating", static_cast<int64_t>(source.samples.size() + source.others.size()), "samples");
   for (const Sample& sample : source.samples) {
     progress.advance(0);
-    auto tensors = read_samples(sample, simplified, source);
-    if (!tensors.ok() && source.rebind) {
-      QL_TRY(Profile other, calibrate_elsewhere(sample, simplified, source, histograms));
-      QL_CHECK_OK(elsewhere.merge(other));
-      progress.advance();
-      continue;
-    }
-    if (!tensors.ok()) return std::move(tensors).error();
-    for (const std::vector<Tensor>& input : *tensors) {
+    QL_TRY(auto tensors, read_samples(sample, simplified, source));
+    for (const std::vector<Tensor>& input : tensors) {
       if (std::all_of(input.begin(), input.end(), is_constant) && ++constant == 1 && notes)
         notes->push_back(cat(sample.name(), " is one constant value: it says nothing about ranges"));
       ++inputs;
       QL_CHECK_OK(calibrator.add(input).context(sample.name()));
     }
+    progress.advance();
+  }
+  for (const Sample& sample : source.others) {
+    QL_TRY(Profile other, calibrate_elsewhere(sample, simplified, source, histograms));
+    QL_CHECK_OK(elsewhere.merge(other));
     progress.advance();
   }
   if (inputs && constant == inputs)

@@ -81,11 +81,9 @@ Result<std::shared_ptr<const InputMoments>> input_moments(const Graph& simplifie
       [products](std::span<const float> rows, size_t n, std::span<float> out) { return (*products)(rows, n, out); });
   Progress progress("moments", static_cast<int64_t>(source.samples.size()), "samples");
   for (const Sample& sample : source.samples) {
-    auto inputs = read_samples(sample, simplified, source);
+    QL_TRY(auto inputs, read_samples(sample, simplified, source));
     progress.advance();
-    if (!inputs.ok() && source.rebind) continue;  // of another shape
-    if (!inputs.ok()) return std::move(inputs).error();
-    for (const std::vector<Tensor>& input : *inputs) {
+    for (const std::vector<Tensor>& input : inputs) {
       Status failed;
       QL_CHECK_OK(evaluate(input, [&](ValueId id, const Tensor& t) {
         if (failed.ok() && t.dtype() == DType::f32) failed = moments->observe(id, t);

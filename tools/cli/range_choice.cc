@@ -38,18 +38,19 @@ Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source
 std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
   const size_t count = all.samples.size(), folds = count < kEnough ? std::min(count, kFolds) : 2;
   std::vector<CalibrationSource> parts(folds, all);
-  for (CalibrationSource& part : parts) part.samples.clear();
+  for (CalibrationSource& part : parts) part.samples.clear(), part.others.clear();
   for (size_t i = 0; i < count; ++i) {
     const bool held_out = i % 4 == 3 && parts[0].samples.size() < kMeasured;
     parts[count < kEnough ? i % folds : held_out ? 0 : 1].samples.push_back(all.samples[i]);
   }
+  for (size_t i = 0; i < all.others.size(); ++i) parts[count < kEnough ? i % folds : 1].others.push_back(all.others[i]);
   return parts;
 }
 
 struct Folds {
   Profile all;
   std::vector<Fold> folds;
-  size_t measured = 0;
+  size_t measured = 0;  // inputs
 };
 
 // The statistics of each part, put together for each fold without what it measures on; of a single sample with it.
@@ -69,14 +70,15 @@ Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, st
   for (size_t k = 0; k < folds; ++k) {
     Profile others(true);
     CalibrationSource seen = source;
-    seen.samples.clear();
+    seen.samples.clear(), seen.others.clear();
     for (size_t j = 0; j < parts.size(); ++j) {
       if (j == k && parts.size() > 1) continue;
       QL_CHECK_OK(others.merge(profiles[j]));
       seen.samples.insert(seen.samples.end(), parts[j].samples.begin(), parts[j].samples.end());
+      seen.others.insert(seen.others.end(), parts[j].others.begin(), parts[j].others.end());
     }
     QL_TRY(OutputError error, error_on(graph, source, parts[k].samples));
-    made.measured += std::min(parts[k].samples.size(), kMeasured);
+    made.measured += error.inputs();
     made.folds.push_back({std::move(seen), std::move(others), profiles[k], std::move(error)});
   }
   return made;
@@ -130,7 +132,7 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   QL_TRY(auto mixed, mixed_methods(ranged, base, made.folds));
   AutoOptions options;
   std::vector<std::string> values;
-  if (made.folds.size() > 1 || made.measured == 1)
+  if (source.samples.size() < kEnough)
     options = {0, kFewSamplesGain};
   else
     for (const QuantValue& value : ranged) values.push_back(value.name);

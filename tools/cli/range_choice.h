@@ -11,7 +11,7 @@ struct RangeChoice {
   QuantPolicy policy;      // with the methods chosen
   AutoReport report;       // of --method auto
   AutoCandidate adaptive;  // the same with adaptive rounding, its gain over nearest, where auto looked at both
-  size_t measured_on = 0;  // samples that auto was measured on
+  size_t measured_on = 0;  // inputs that auto was measured on
   std::vector<std::string> notes;
 };
 

@@ -26,6 +26,7 @@ class Finder {
   Finder(const Graph& graph, CalibrationSource& source) : graph_(graph), source_(source) {}
 
   Status add(const std::string& path) {
+    root_ = is_directory(path) ? fs::path(path) : fs::path(path).parent_path();
     if (!is_directory(path)) return add_file(path);
     const size_t before = source_.samples.size();
     QL_CHECK_OK(add_folder(path, 0));
@@ -50,6 +51,9 @@ class Finder {
     return {};
   }
 
+  std::string below(const fs::path& path) const {
+    return path.lexically_normal().lexically_relative(root_.lexically_normal()).generic_string();
+  }
   static bool is_sample_file(const std::string& path) { return is_tensor_file(path) || is_image_file(path); }
 
   Status add_sample(const std::string& path) {
@@ -57,7 +61,7 @@ class Finder {
     if (!is_tensor_file(path)) {
       QL_TRY(count, source_.pictures->count(path));
     }
-    for (int64_t i = 0; i < count; ++i) source_.samples.push_back({{path}, i});
+    for (int64_t i = 0; i < count; ++i) source_.samples.push_back({{path}, i, below(path)});
     return {};
   }
 
@@ -69,7 +73,7 @@ class Finder {
       if (file.empty()) return false;
       files.push_back(std::move(file));
     }
-    source_.samples.push_back({std::move(files)});
+    source_.samples.push_back({std::move(files), 0, below(folder)});
     return true;
   }
 
@@ -87,6 +91,7 @@ class Finder {
 
   const Graph& graph_;
   CalibrationSource& source_;
+  fs::path root_;
   size_t entries_ = 0;
 };
 
@@ -152,6 +157,14 @@ Result<std::vector<std::vector<Tensor>>> read_samples(const Sample& sample, cons
     samples.push_back({std::move(part)});
   }
   return samples;
+}
+
+void set_others_apart(const Graph& graph, CalibrationSource& source) {
+  if (!source.rebind) return;
+  const auto fits = [&](const Sample& sample) { return read_samples(sample, graph, source).ok(); };
+  const auto others = std::stable_partition(source.samples.begin(), source.samples.end(), fits);
+  source.others.assign(others, source.samples.end());
+  source.samples.erase(others, source.samples.end());
 }
 
 }  // namespace quadlane::tools

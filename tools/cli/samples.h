@@ -17,6 +17,7 @@ namespace quadlane::tools {
 struct Sample {
   std::vector<std::string> files;
   int64_t index = 0;
+  std::string below = {};  // its path below the --calib folder: "a/07.npy"; of several inputs their folder's
 
   std::string name() const;  // for messages: 'cine.nii.gz' slice 3
   bool operator==(const Sample&) const = default;
@@ -27,6 +28,7 @@ struct CalibrationSource {
   // The graph for samples of other shapes; empty: all have the same.
   std::function<Result<Graph>(std::span<const Shape>)> rebind;
   std::vector<Sample> samples;
+  std::vector<Sample> others;  // of other shapes than the graph's: for ranges, nothing is measured on them
   std::optional<Profile> profile;
   std::shared_ptr<PictureReader> pictures;
 };
@@ -40,6 +42,8 @@ Result<CalibrationSource> find_calibration(const std::vector<std::string>& paths
 // The tensors of one sample, checked against the graph's inputs. A tensor file with several times the model's batch is
 // cut into that many samples.
 Result<std::vector<std::vector<Tensor>>> read_samples(const Sample&, const Graph&, const CalibrationSource&);
+// Moves the samples that only another shape of the graph can read to `others`; without rebind there are none.
+void set_others_apart(const Graph&, CalibrationSource&);
 // The tensors as they are stored. `types`: of the inputs, extents below 1 are open.
 Result<std::vector<Tensor>> read_unchecked(const Sample&, std::span<const TensorType> types, const CalibrationSource&);
 

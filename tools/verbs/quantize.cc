@@ -86,6 +86,18 @@ Status write_model(const Graph& graph, const OpenDims& dims, const Profile& prof
   return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+// Of an open model's samples those of the graph's shape alone can be measured on. What to say of the others where
+// anything is measured.
+Result<std::string> remark_on_others(const Graph& graph, const CalibrationSource& source, const QuantizeArgs& args) {
+  const bool chooses = args.method == "auto" || args.max_drop || args.rounding == "adaptive" || args.measured_bias;
+  if (source.others.empty() || (!chooses && (args.json + args.html).empty())) return std::string();
+  const size_t all = source.samples.size() + source.others.size();
+  const std::string others = cat(source.others.size(), " of ", all, " calibration samples have another shape than ",
+                                 to_string(graph.at(graph.inputs()[0]).type));
+  if (source.samples.empty() && chooses) return invalid_argument(others, ", none can be measured on");
+  return cat(others, ": ranges count them, what is measured leaves them out");
+}
+
 nlohmann::ordered_json describe(const PairedGain& gain) {
   nlohmann::ordered_json json = {{"mean_db", gain.mean}, {"better", gain.better}, {"worse", gain.worse}};
   if (gain.inputs > 1) json["standard_error_db"] = gain.error;
@@ -213,6 +225,8 @@ Status quantize_model(const QuantizeArgs& args) {
   QL_CHECK_OK(check_kept_names(graph, args.keep_f32));
   Rebind rebind = rebinding(file, options, load);
   if (file.is_open()) source.rebind = rebind;
+  set_others_apart(graph, source);
+  QL_TRY(const std::string others, remark_on_others(graph, source, args));
   QuantPolicy policy;
   policy.form = for_any ? QuantForm::for_any : QuantForm::for_quadlane;
   policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
@@ -241,6 +255,7 @@ Status quantize_model(const QuantizeArgs& args) {
   QuantReport report;
   QL_TRY(Graph int8, quantize(graph, op_table(), profile, choice.policy, &report));
   if (equalized) choice.notes.insert(choice.notes.begin(), equalized->notes.begin(), equalized->notes.end());
+  if (!others.empty()) choice.notes.push_back(others);
   report.notes.insert(report.notes.end(), choice.notes.begin(), choice.notes.end());
   auto requantize = [&](const Graph& other) { return quantize(other, op_table(), profile, choice.policy); };
   OpenForm open{int8, {}};
