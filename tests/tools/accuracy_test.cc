@@ -6,9 +6,11 @@
 #include "graph/text.h"
 #include "loader/save.h"
 #include "ops/table.h"
+#include "tests/loader/model_builder.h"
 #include "tests/tools/command.h"
 #include "tools/accuracy/decision_bias.h"
 #include "tools/accuracy/detections.h"
+#include "tools/accuracy/labels.h"
 #include "tools/accuracy/task_score.h"
 #include "tools/cli/tensors.h"
 #include "tools/compare/layers.h"
@@ -60,19 +62,70 @@ TEST(TaskScore, AClassForEachRow) {
   EXPECT_DOUBLE_EQ(top1.value(), 2.0 / 3);
 }
 
+struct LabelFolder {
+  Scratch scratch;
+
+  LabelFolder() { scratch.make_dir("labels"); }
+  Labels open(Metric metric) const { return *Labels::open(scratch.path("labels"), metric, nullptr); }
+  static Sample sample(const std::string& below) { return {{"calib/" + below}, 0, below}; }
+};
+
+TEST(Labels, HaveTheOutputsExtentsAndClasses) {
+  LabelFolder f;
+  const LabelForm form{{1, 2, 3}, 3};
+  auto label = [&](const Tensor& tensor) {
+    EXPECT_TRUE(write_npy(f.scratch.path("labels/x.npy"), tensor.view()).ok());
+    auto classes = f.open(Metric::dice).of(f.sample("x.npy"), form);
+    return classes.ok() ? std::string() : classes.error().text();
+  };
+  EXPECT_EQ(label(Tensor::from<int32_t>({2, 3}, std::vector<int32_t>{0, 1, 2, TaskScore::kAnyClass, 0, 0})), "");
+  EXPECT_NE(label(Tensor::from<int32_t>({3, 2}, std::vector<int32_t>(6, 0))).find("has the shape [3,2]"),
+            std::string::npos);
+  EXPECT_NE(label(Tensor::from<int32_t>({2, 3}, std::vector<int32_t>{0, 0, 255, 0, 0, 0}))
+                .find("element 2 is 255, the output has the classes 0 to 2 (-1: any is right)"),
+            std::string::npos);
+  EXPECT_NE(label(Tensor::from<float>({2, 3}, std::vector<float>{0, 0.5f, 0, 0, 0, 0})).find("element 1 is 0.5"),
+            std::string::npos);
+}
+
+TEST(Labels, OfATableGoByThePath) {
+  LabelFolder f;
+  const LabelForm form{{1}, 9};
+  f.scratch.write("labels/labels.csv", "a/0.npy,1\nb/0.npy,2\nfar/away/c.jpg,3\nd,12\n");
+  const Labels labels = f.open(Metric::top1);
+  EXPECT_EQ(*labels.of(f.sample("a/0.npy"), form), Classes{1});
+  EXPECT_EQ(*labels.of(f.sample("set/b/0.png"), form), Classes{2});
+  EXPECT_EQ(*labels.of(f.sample("c.jpg"), form), Classes{3});
+  EXPECT_NE(labels.of(f.sample("0.npy"), form).error().text().find("the classes 1 and 2 for what may be 'calib/0.npy'"),
+            std::string::npos);
+  EXPECT_NE(labels.of(f.sample("e/0.npy"), form).error().text().find("has none for 'calib/e/0.npy'"),
+            std::string::npos);
+  EXPECT_NE(labels.of(f.sample("d.npy"), form).error().text().find("class 12"), std::string::npos);
+  EXPECT_NE(labels.of(f.sample("c.jpg"), LabelForm{{4}, 9}).error().text().find("one class for 'calib/c.jpg'"),
+            std::string::npos);
+  f.scratch.write("labels/labels.csv", "0.npy,1\n0.png,2\n");
+  EXPECT_NE(Labels::open(f.scratch.path("labels"), Metric::top1, nullptr).error().text().find("line 2 has class 2"),
+            std::string::npos);
+}
+
+Result<std::vector<Detection>> boxes_in(std::span<const Tensor> outputs) {
+  QL_TRY(const BoxForm form, box_form(outputs));
+  return detections_of(outputs, form);
+}
+
 TEST(Detections, FromEveryFormOfOutputs) {
   // Two anchors on one face, one elsewhere, one that is background.
   const std::vector<float> corners = {0, 0, 4, 4, 0, 0, 4, 5, 8, 8, 9, 9, 2, 2, 3, 3};
   const std::vector<float> scores = {0.1f, 0.9f, 0.2f, 0.8f, 0.4f, 0.6f, 0.99f, 0.01f};
   std::vector<Tensor> outputs{Tensor::from<float>({1, 4, 2}, scores), Tensor::from<float>({1, 4, 4}, corners)};
-  auto found = detections_of(outputs);
+  auto found = boxes_in(outputs);
   ASSERT_TRUE(found.ok()) << found.error().text();
   ASSERT_EQ(found->size(), 2u);  // the second overlaps the first
   EXPECT_EQ((*found)[0].score, 0.9f);
   EXPECT_EQ((*found)[1].x1, 8);
 
   std::vector<Tensor> rows{Tensor::from<float>({1, 1, 7}, std::vector<float>{5, 5, 2, 4, 0.5f, 0.2f, 0.8f})};
-  found = detections_of(rows);
+  found = boxes_in(rows);
   ASSERT_EQ(found->size(), 2u);
   EXPECT_EQ((*found)[0].kind, 1);
   EXPECT_FLOAT_EQ((*found)[0].score, 0.4f);
@@ -80,7 +133,41 @@ TEST(Detections, FromEveryFormOfOutputs) {
   EXPECT_TRUE(confident(*found).empty());
 
   std::vector<Tensor> none{Tensor::from<float>({1, 3}, std::vector<float>{1, 2, 3})};
-  EXPECT_NE(detections_of(none).error().text().find("no output holds boxes"), std::string::npos);
+  EXPECT_NE(box_form(none).error().text().find("no output holds boxes"), std::string::npos);
+}
+
+TEST(Detections, InColumnsAndOfOneClass) {
+  // YOLOv8's: two classes, seven boxes of which the third counts.
+  std::vector<float> columns(6 * 7, 0);
+  for (const auto& [row, value] : std::map<size_t, float>{{0, 5}, {1, 6}, {2, 2}, {3, 4}, {5, 0.75f}})
+    columns[row * 7 + 2] = value;
+  const std::vector<Tensor> yolo8{Tensor::from<float>({1, 6, 7}, columns)};
+  EXPECT_EQ(box_form(yolo8)->classes, 2);
+  auto found = boxes_in(yolo8);
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ((*found)[0].kind, 1);
+  EXPECT_EQ((*found)[0].score, 0.75f);
+  EXPECT_EQ((*found)[0].y1, 4);
+
+  // Six numbers a box: the last is a class, or of a single class the probability.
+  std::vector<float> six{1, 1, 3, 5, 0.5f, 7};
+  found = boxes_in(std::vector<Tensor>{Tensor::from<float>({1, 1, 6}, six)});
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ((*found)[0].kind, 7);
+  EXPECT_EQ((*found)[0].x2, 3);
+  six[5] = 0.25f;
+  const std::vector<Tensor> one_class{Tensor::from<float>({1, 1, 6}, six)};
+  found = boxes_in(one_class);
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ((*found)[0].kind, 0);
+  EXPECT_FLOAT_EQ((*found)[0].score, 0.125f);
+  EXPECT_EQ((*found)[0].x1, -0.5f);
+  // What fp32 has decided stays: another network's outputs may depend on the data.
+  EXPECT_EQ(
+      detections_of(std::vector<Tensor>{Tensor::from<float>({1, 1, 6}, {1, 1, 3, 5, 0.5f, 1})}, *box_form(one_class))[0]
+          .kind,
+      0);
+  EXPECT_TRUE(detections_of(std::vector<Tensor>{Tensor::from<float>({3}, {1, 2, 3})}, *box_form(one_class)).empty());
 }
 
 TEST(Detections, MeanAveragePrecision) {
@@ -199,12 +286,14 @@ TEST(MaxDrop, SaysWhatWasReachedWhereTheBoundCannotBeMet) {
 
 TEST(MaxDrop, LabelsMustFitTheSamples) {
   Fixture f;
-  EXPECT_EQ(f.quantize(cat("--max-drop 1 --metric dice --labels ", f.labels)).code, 0);
+  const CommandResult good = f.quantize(cat("--max-drop 1 --metric dice --labels ", f.labels));
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_NE(good.out.find("dice of fp32: 0."), std::string::npos) << good.out;
   EXPECT_NE(
       f.quantize(cat("--max-drop 1 --metric dice --labels ", f.scratch.make_dir("none"))).err.find("has none for"),
       std::string::npos);
   CommandResult shape = f.quantize(cat("--max-drop 1 --metric top1 --labels ", f.labels));
-  EXPECT_NE(shape.err.find("has 256 elements, the output has 1"), std::string::npos) << shape.err;
+  EXPECT_NE(shape.err.find("has the shape [16,16], the output's classes [1]"), std::string::npos) << shape.err;
   f.scratch.write("labels/labels.csv", "1,2\n5,zero\n");
   EXPECT_NE(f.quantize(cat("--max-drop 1 --metric top1 --labels ", f.labels)).err.find("line 2 is not NAME,CLASS"),
             std::string::npos);
@@ -236,10 +325,54 @@ output %boxes
   const std::string labels = scratch.make_dir("labels");
   EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("has no boxes for"), std::string::npos);
   for (int i = 0; i < 9; ++i) scratch.write(cat("labels/", i, ".csv"), "0,0.1,0.1,0.9,0.9\n");
-  EXPECT_EQ(quadlane(scratch, cat(base, " --labels ", labels)).code, 0);
+  r = quadlane(scratch, cat(base, " --labels ", labels));
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.out.find("note: fp32 itself"), std::string::npos) << r.out;
+  for (int i = 0; i < 9; ++i) scratch.write(cat("labels/", i, ".csv"), "0,90.1,90.1,90.9,90.9\n");
+  r = quadlane(scratch, cat(base, " --labels ", labels));
+  EXPECT_NE(r.out.find("note: fp32 itself has a map of 0 by"), std::string::npos) << r.out;
+  scratch.write("labels/1.csv", "3,0.1,0.1,0.9,0.9\n");
+  EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("has a box of class 3, the output has the"),
+            std::string::npos);
   scratch.write("labels/1.csv", "0,0.1,0.1,0.9\n");
   EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("line 1 is not CLASS,X1,Y1,X2,Y2"),
             std::string::npos);
+}
+
+// A detector that picks its boxes itself, [1, n, 6]: n depends on the data. What the choice is made of is measured, and
+// boxes are compared.
+TEST(Quantize, MeasuresResultsWithoutAShape) {
+  Scratch scratch;
+  std::vector<float> weights;
+  for (int i = 0; i < 6 * 3 * 9; ++i) weights.push_back(static_cast<float>(i * 37 % 23) * 0.1f - 1);
+  testing::ModelBuilder b(17);
+  b.input("x", {1, 3, 8, 8}).floats("w", {6, 3, 3, 3}, weights).floats("limit", {}, {0.6f});
+  b.ints("shape", {64, 6}).ints("first", {0}).ints("fourth", {4});
+  b.node("Conv", {"x", "w"}, {"map"}, {testing::attribute("pads", std::vector<int64_t>{1, 1, 1, 1})}, "conv");
+  b.node("Sigmoid", {"map"}, {"numbers"})
+      .node("Transpose", {"numbers"}, {"turned"}, {testing::attribute("perm", std::vector<int64_t>{0, 2, 3, 1})});
+  b.node("Reshape", {"turned", "shape"}, {"rows"})
+      .node("Gather", {"rows", "fourth"}, {"scores"}, {testing::attribute("axis", int64_t{1})});
+  b.node("Greater", {"scores", "limit"}, {"above"}).node("NonZero", {"above"}, {"where"});
+  b.node("Gather", {"where", "first"}, {"at"}).node("Squeeze", {"at", "first"}, {"chosen"});
+  b.node("Gather", {"rows", "chosen"}, {"boxes"}).node("Unsqueeze", {"boxes", "first"}, {"found"});
+  b.output("found");
+  scratch.write("dynamic.onnx", b.bytes());
+  const std::string calib = scratch.make_dir("calib");
+  for (uint64_t i = 0; i < 8; ++i)
+    EXPECT_TRUE(
+        write_npy(scratch.path(cat("calib/", i, ".npy")), random_tensor({DType::f32, {1, 3, 8, 8}}, i)->view()).ok());
+  const std::string base = cat("quantize ", scratch.path("dynamic.onnx"), " --calib ", calib, " -o ",
+                               scratch.path("q.onnx"), " --json ", scratch.path("r.json"), " --max-drop 0.9 ");
+  for (const char* what : {"--method auto", "--metric map"}) {
+    const CommandResult r = quadlane(scratch, base + what);
+    ASSERT_EQ(r.code, 0) << r.err;
+    const nlohmann::json json = nlohmann::json::parse(*read_file(scratch.path("r.json")));
+    if (json.contains("auto")) EXPECT_LT(json["auto"]["sqnr_db"], 100) << r.out;
+    EXPECT_LT(json["output_sqnr_db"], 100) << r.out;
+    EXPECT_GT(json["accuracy"]["int8"]["tuning"]["noise"], 0);
+    EXPECT_NE(json["accuracy"]["int8"]["tuning"]["drop"], 0) << r.out;
+  }
 }
 
 TEST(Quantize, AutoSaysWhereNothingCanBeMeasured) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <optional>
 #include <set>
 
 #include "tools/io/file.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr float kLeastScore = 0.05f, kConfident = 0.5f;
 constexpr double kSameBox = 0.5;
+constexpr int32_t kLastKind = 65535;
 constexpr size_t kMost = 300;  // of an image
 
 double overlap(const Detection& a, const Detection& b) {
@@ -38,10 +41,11 @@ std::vector<Detection> without_overlaps(std::vector<Detection> boxes) {
 }
 
 // Adds the box once for each class whose score counts.
-void add_classes(Detection box, const float* scores, int64_t count, float factor, std::vector<Detection>& boxes) {
+void add_classes(Detection box, const float* scores, int64_t count, int64_t step, float factor,
+                 std::vector<Detection>& boxes) {
   for (int64_t k = 0; k < count; ++k) {
     box.kind = static_cast<int32_t>(k);
-    box.score = factor * scores[k];
+    box.score = factor * scores[k * step];
     if (box.score >= kLeastScore) boxes.push_back(box);
   }
 }
@@ -51,29 +55,54 @@ bool is_list(const Tensor& t) { return t.dtype() == DType::f32 && t.shape().size
 std::vector<Detection> from_pair(const Tensor& corners, const Tensor& scores) {
   const int64_t kinds = scores.shape()[2], first = kinds > 1 ? 1 : 0;
   std::vector<Detection> boxes;
-  for (int64_t i = 0; i < corners.shape()[1]; ++i) {
+  for (int64_t i = 0; i < std::min(corners.shape()[1], scores.shape()[1]); ++i) {
     const float* b = corners.as<float>() + 4 * i;
-    add_classes({b[0], b[1], b[2], b[3]}, scores.as<float>() + i * kinds + first, kinds - first, 1, boxes);
+    add_classes({b[0], b[1], b[2], b[3]}, scores.as<float>() + i * kinds + first, kinds - first, 1, 1, boxes);
   }
   return boxes;
 }
 
 // No class for what is none.
-int32_t kind_of(float value) { return value >= 0 && value <= 65535 ? static_cast<int32_t>(value) : -1; }
+int32_t kind_of(float value) { return value >= 0 && value <= kLastKind ? static_cast<int32_t>(value) : -1; }
 
-std::vector<Detection> from_rows(const Tensor& rows) {
-  const int64_t width = rows.shape()[2];
+std::vector<Detection> from_corners(const Tensor& rows) {
   std::vector<Detection> boxes;
   for (int64_t i = 0; i < rows.shape()[1]; ++i) {
-    const float* r = rows.as<float>() + i * width;
-    if (width == 6) {
-      if (r[4] >= kLeastScore) boxes.push_back({r[0], r[1], r[2], r[3], kind_of(r[5]), r[4]});
-      continue;
-    }
-    const Detection box{r[0] - r[2] / 2, r[1] - r[3] / 2, r[0] + r[2] / 2, r[1] + r[3] / 2};
-    add_classes(box, r + 5, width - 5, r[4], boxes);
+    const float* r = rows.as<float>() + i * 6;
+    if (r[4] >= kLeastScore) boxes.push_back({r[0], r[1], r[2], r[3], kind_of(r[5]), r[4]});
   }
   return boxes;
+}
+
+std::vector<Detection> from_centres(const Tensor& t, bool columns) {
+  const int64_t count = t.shape()[columns ? 2 : 1], width = t.shape()[columns ? 1 : 2];
+  const int64_t next = columns ? 1 : width, step = columns ? count : 1;  // to the next box, and number
+  const int64_t first = columns ? 4 : 5;
+  std::vector<Detection> boxes;
+  for (int64_t i = 0; i < count; ++i) {
+    const float* r = t.as<float>() + i * next;
+    const float x = r[0], y = r[step], w = r[2 * step], h = r[3 * step];
+    const Detection box{x - w / 2, y - h / 2, x + w / 2, y + h / 2};
+    add_classes(box, r + first * step, width - first, step, columns ? 1 : r[4], boxes);
+  }
+  return boxes;
+}
+
+// Of [1, n, 6]: a detector of one class gives its probability where others give a class.
+bool ends_in_classes(const Tensor& rows) {
+  const float* v = rows.as<float>();
+  for (int64_t i = 5; i < rows.count(); i += 6)
+    if (v[i] != std::floor(v[i])) return false;
+  return true;
+}
+
+std::optional<BoxForm> form_of_one(const Tensor& t, size_t output) {
+  if (!is_list(t)) return std::nullopt;
+  const int64_t rows = t.shape()[1], width = t.shape()[2];
+  if (width == 6 && ends_in_classes(t)) return BoxForm{BoxForm::Kind::corners, output, output, width, kLastKind + 1};
+  if (width != 6 && rows > 4 && rows < width) return BoxForm{BoxForm::Kind::columns, output, output, rows, rows - 4};
+  if (width >= 6) return BoxForm{BoxForm::Kind::centres, output, output, width, width - 5};
+  return std::nullopt;
 }
 
 // Each detection's wanted box, the best scores choosing first.
@@ -94,14 +123,32 @@ std::vector<bool> which_are_right(const std::vector<Detection>& got, const std::
 
 }  // namespace
 
-Result<std::vector<Detection>> detections_of(std::span<const Tensor> outputs) {
-  for (const Tensor& a : outputs)
-    for (const Tensor& b : outputs)
-      if (&a != &b && is_list(a) && is_list(b) && a.shape()[2] == 4 && a.shape()[1] == b.shape()[1])
-        return without_overlaps(from_pair(a, b));
-  for (const Tensor& t : outputs)
-    if (is_list(t) && t.shape()[2] >= 6) return without_overlaps(from_rows(t));
-  return invalid_argument("no output holds boxes: f32[1,n,4] with f32[1,n,k], f32[1,n,6] or f32[1,n,5+k]");
+Result<BoxForm> box_form(std::span<const Tensor> outputs) {
+  for (size_t a = 0; a < outputs.size(); ++a)
+    for (size_t b = 0; b < outputs.size(); ++b) {
+      const Tensor &corners = outputs[a], &scores = outputs[b];
+      if (a == b || !is_list(corners) || !is_list(scores)) continue;
+      const int64_t kinds = scores.shape()[2];
+      if (corners.shape()[2] == 4 && corners.shape()[1] == scores.shape()[1])
+        return BoxForm{BoxForm::Kind::pair, a, b, 4, kinds > 1 ? kinds - 1 : kinds};
+    }
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (std::optional<BoxForm> form = form_of_one(outputs[i], i)) return *form;
+  return invalid_argument(
+      "no output holds boxes: f32[1,n,4] with f32[1,n,k], f32[1,n,6], f32[1,n,5+k] or f32[1,4+k,n] with n > 4+k");
+}
+
+std::vector<Detection> detections_of(std::span<const Tensor> outputs, const BoxForm& form) {
+  const Tensor &boxes = outputs[form.boxes], &scores = outputs[form.scores];
+  const size_t numbers = form.kind == BoxForm::Kind::columns ? 1 : 2;
+  if (!is_list(boxes) || !is_list(scores) || boxes.shape()[numbers] != form.width) return {};
+  switch (form.kind) {
+    case BoxForm::Kind::pair: return without_overlaps(from_pair(boxes, scores));
+    case BoxForm::Kind::corners: return without_overlaps(from_corners(boxes));
+    case BoxForm::Kind::centres: return without_overlaps(from_centres(boxes, false));
+    case BoxForm::Kind::columns: return without_overlaps(from_centres(boxes, true));
+  }
+  return {};
 }
 
 std::vector<Detection> confident(const std::vector<Detection>& boxes) {

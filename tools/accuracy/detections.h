@@ -15,12 +15,25 @@ struct Detection {
   float score = 1;
 };
 
-// From outputs of one image, in the coordinates they use; the overlapping ones of a class but the best are left out:
-//   [1, n, 4] and [1, n, k]   corners, and the scores of k classes; of two or more the first is the background
-//   [1, n, 6]                 x1, y1, x2, y2, score, class
-//   [1, n, 5 + k], k > 1      centre x, y, width, height, objectness, k classes
+// How outputs of one image hold boxes:
+//   pair     [1, n, 4] and [1, n, k]   corners, and the scores of k classes; of two or more the first is the background
+//   corners  [1, n, 6]                 x1, y1, x2, y2, score, class
+//   centres  [1, n, 5 + k]             centre x, y, width, height, objectness, k classes (YOLOv5); [1, n, 6] is such
+//                                      where the last number is no class: not whole
+//   columns  [1, 4 + k, n], n > 4 + k  the same, a box in each column, without objectness (YOLOv8)
 // Offsets to anchors are no boxes: a network that leaves decoding to its caller cannot be judged.
-Result<std::vector<Detection>> detections_of(std::span<const Tensor> outputs);
+struct BoxForm {
+  enum class Kind : uint8_t { pair, corners, centres, columns };
+  Kind kind = Kind::pair;
+  size_t boxes = 0, scores = 0;  // outputs: the same one, but of a pair
+  int64_t width = 4;             // numbers of a box
+  int64_t classes = 0;
+};
+Result<BoxForm> box_form(std::span<const Tensor> outputs);
+
+// In the coordinates of the outputs; the overlapping ones of a class but the best are left out. None in outputs that
+// depend on the data and have come in another form.
+std::vector<Detection> detections_of(std::span<const Tensor> outputs, const BoxForm&);
 // Those that count as found where a network's own answer is the truth.
 std::vector<Detection> confident(const std::vector<Detection>&);
 

@@ -7,6 +7,8 @@
 
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
+#include "graph/tail.h"
+#include "tools/cli/output_error.h"
 #include "tools/cli/tensors.h"
 
 namespace quadlane::tools {
@@ -17,29 +19,36 @@ constexpr size_t kMaxBytes = size_t{512} << 20;  // of inputs and outputs held
 // A network ready to run, one request after the other.
 struct Runner {
   run::Stream stream;
-  Outputs outputs;
+  Outputs outputs;  // of the graph; what a tail reads is among them
+  std::shared_ptr<const Tail> tail;
+  std::vector<Tensor> answers;  // the model's outputs
 
-  static Result<Runner> make(const Graph& graph) {
+  static Result<Runner> make(Graph graph) {
+    std::shared_ptr<const Tail> tail = std::exchange(graph.tail, nullptr);
     ModelOptions options;
     options.tune = false;  // timing candidates takes longer than running the samples
-    QL_TRY(Model model, Model::from_graph(graph, options));
-    for (const run::TensorInfo& info : model.outputs())
-      if (info.dynamic) return unsupported("output '", info.name, "' has a shape that depends on the data");
+    QL_TRY(Model model, Model::from_graph(std::move(graph), options));
     QL_TRY(run::Stream stream, model.open_stream({.threads = run::detect_topology().usable_threads()}));
     QL_TRY(Outputs outputs, Outputs::allocate(model.outputs()));
-    return Runner{std::move(stream), std::move(outputs)};
+    return Runner{std::move(stream), std::move(outputs), std::move(tail), {}};
   }
-  Status run(std::span<const Tensor> inputs) { return stream.run(views_of(inputs), outputs.views()); }
+  Status run(std::span<const Tensor> inputs) {
+    QL_CHECK_OK(stream.run(views_of(inputs), outputs.views()));
+    if (!tail) {
+      answers.assign(outputs.tensors().begin(), outputs.tensors().end());
+      return {};
+    }
+    QL_TRY(answers, tail->run(views_of(outputs.tensors())));
+    for (size_t i = 0; i < answers.size(); ++i)
+      if (auto same = tail->outputs()[i].graph_output) answers[i] = outputs[*same];
+    return {};
+  }
 };
 
 Result<Tensor> copy_of(const Tensor& t) {
   QL_TRY(Tensor copy, Tensor::allocate(t.type()));
   std::memcpy(copy.mutable_data(), t.as<std::byte>(), t.type().bytes());
   return copy;
-}
-
-bool any_float(std::span<const Tensor> outputs) {
-  return std::any_of(outputs.begin(), outputs.end(), [](const Tensor& t) { return t.dtype() == DType::f32; });
 }
 
 struct Power {
@@ -60,25 +69,25 @@ struct Power {
 
 }  // namespace
 
-Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, std::span<const Tensor> fp32,
-                      const Labels* labels, TaskScore& own, BoxScore& own_boxes) {
-  Case c{sample.name(), std::move(inputs), {}, {}, {}};
-  for (const Tensor& output : fp32) {
-    QL_TRY(c.fp32.emplace_back(), copy_of(output));
-  }
+Status Evaluator::add(const Sample& sample, Case c, std::span<const Tensor> answers, const Labels* labels,
+                      TaskScore& own, BoxScore& own_boxes) {
   if (metric_ == Metric::map) {
-    QL_TRY(std::vector<Detection> found, detections_of(fp32));
+    if (cases_.empty()) {
+      QL_TRY(form_, box_form(answers));
+    }
+    const std::vector<Detection> found = detections_of(answers, form_);
     c.boxes = confident(found);
     if (labels) {
-      QL_TRY(c.boxes, labels->boxes_of(sample));
+      QL_TRY(c.boxes, labels->boxes_of(sample, form_.classes));
     }
     own_boxes.add(found, c.boxes);
   } else if (metric_ != Metric::sqnr) {
-    QL_TRY(Classes answered, classes_of(metric_, c.fp32[0], threshold_));
+    if (cases_.empty()) threshold_ = threshold_of(c.answer);
+    QL_TRY(Classes answered, classes_of(metric_, c.answer, threshold_));
+    c.wanted = answered;
     if (labels) {
-      QL_TRY(c.wanted, labels->of(sample, answered.size()));
-    } else {
-      c.wanted = answered;
+      QL_TRY(const LabelForm form, label_form(metric_, c.answer));
+      QL_TRY(c.wanted, labels->of(sample, form));
     }
     own.add(answered, c.wanted);
   }
@@ -88,6 +97,7 @@ Status Evaluator::add(const Sample& sample, std::vector<Tensor> inputs, std::spa
 
 Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> samples,
                                      const CalibrationSource& source, Metric metric, const Labels* labels) {
+  if (metric == Metric::sqnr) QL_CHECK_OK(check_measurable(fp32));
   QL_TRY(Runner runner, Runner::make(fp32));
   Evaluator evaluator;
   evaluator.metric_ = metric;
@@ -100,13 +110,17 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
       return invalid_argument(sample.name(), " holds ", read.size(), " inputs, labels are for files of one");
     for (std::vector<Tensor>& inputs : read) {
       QL_CHECK_OK(runner.run(inputs).context(sample.name()));
-      if (metric == Metric::sqnr && !any_float(runner.outputs.tensors()))
-        return unsupported("sqnr of an output of ", to_string(runner.outputs[0].dtype()),
-                           ", expected f32: another --metric?");
-      if (evaluator.cases_.empty()) evaluator.threshold_ = threshold_of(runner.outputs[0]);
-      for (const Tensor& output : runner.outputs.tensors()) bytes += output.type().bytes();
-      for (const Tensor& input : inputs) bytes += input.type().bytes();
-      QL_CHECK_OK(evaluator.add(sample, std::move(inputs), runner.outputs.tensors(), labels, own, own_boxes));
+      Case c{sample.name(), std::move(inputs), {}, {}, {}, {}};
+      for (const Tensor& output : runner.outputs.tensors()) {
+        QL_TRY(c.fp32.emplace_back(), copy_of(output));
+        bytes += output.type().bytes();
+      }
+      for (const Tensor& input : c.inputs) bytes += input.type().bytes();
+      c.answer = c.fp32[0];
+      if (runner.tail) {
+        QL_TRY(c.answer, copy_of(runner.answers[0]));
+      }
+      QL_CHECK_OK(evaluator.add(sample, std::move(c), runner.answers, labels, own, own_boxes));
     }
     if (bytes > kMaxBytes) break;
   }
@@ -128,11 +142,10 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
     for (size_t i = 0; i < powers.size(); ++i) powers[i].add(c.fp32[i], runner.outputs[i]);
     if (metric_ == Metric::sqnr) continue;
     if (metric_ == Metric::map) {
-      QL_TRY(std::vector<Detection> found, detections_of(runner.outputs.tensors()));
-      boxes.add(found, c.boxes);
+      boxes.add(detections_of(runner.answers, form_), c.boxes);
       continue;
     }
-    QL_TRY(Classes answered, classes_of(metric_, runner.outputs[0], threshold_));
+    QL_TRY(Classes answered, classes_of(metric_, runner.answers[0], threshold_));
     score.add(answered, c.wanted);
   }
   std::nth_element(ms.begin(), ms.begin() + static_cast<ptrdiff_t>(ms.size() / 2), ms.end());
@@ -147,7 +160,7 @@ Status Evaluator::compare(const Graph& quantized, const Show& show) const {
   QL_TRY(Runner runner, Runner::make(quantized));
   for (const Case& c : cases_) {
     QL_CHECK_OK(runner.run(c.inputs).context(c.name));
-    QL_CHECK_OK(show(c.name, c.inputs[0], c.fp32[0], runner.outputs[0]));
+    QL_CHECK_OK(show(c.name, c.inputs[0], c.answer, runner.answers[0]));
   }
   return {};
 }
@@ -157,7 +170,7 @@ double Evaluator::changed(const Tensor& a, const Tensor& b) const {
   auto x = classes_of(metric_, a, threshold_), y = classes_of(metric_, b, threshold_);
   if (!x.ok() || !y.ok() || x->empty()) return 0;
   size_t differ = 0;
-  for (size_t i = 0; i < x->size(); ++i) differ += (*x)[i] != (*y)[i];
+  for (size_t i = 0; i < x->size(); ++i) differ += i >= y->size() || (*x)[i] != (*y)[i];
   return static_cast<double>(differ) / static_cast<double>(x->size());
 }
 

@@ -13,7 +13,8 @@ class Evaluator {
   static Result<Evaluator> against(const Graph& fp32, std::span<const Sample>, const CalibrationSource&, Metric,
                                    const Labels* labels);
 
-  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most.
+  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most. Where
+  // outputs have shapes that depend on the data, it is that of the values they are made of.
   Result<NetworkLoss> loss(const Graph& quantized) const;
   double fp32_score() const { return fp32_score_; }
   size_t inputs() const { return cases_.size(); }
@@ -31,16 +32,17 @@ class Evaluator {
   struct Case {
     std::string name;
     std::vector<Tensor> inputs;
-    std::vector<Tensor> fp32;  // its outputs; the first is what classes are read from
+    std::vector<Tensor> fp32;  // the graph's outputs: in front of a tail where there is one
+    Tensor answer;             // the model's first output, which classes are read from
     Classes wanted;
     std::vector<Detection> boxes;  // wanted
   };
-  // What fp32 answers, and what is wanted of a network; `own` and `own_boxes` count how fp32 fares.
-  Status add(const Sample&, std::vector<Tensor> inputs, std::span<const Tensor> fp32, const Labels*, TaskScore& own,
-             BoxScore& own_boxes);
+  // Completes the case by what is wanted of a network; `own` and `own_boxes` count how fp32 fares with its answers.
+  Status add(const Sample&, Case, std::span<const Tensor> answers, const Labels*, TaskScore& own, BoxScore& own_boxes);
 
   Metric metric_ = Metric::sqnr;
-  float threshold_ = 0;
+  float threshold_ = 0;  // this and the form: as the first answers of fp32 have it
+  BoxForm form_;
   std::vector<Case> cases_;
   double fp32_score_ = 1;
 };

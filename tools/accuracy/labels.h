@@ -1,5 +1,6 @@
-// Labels of samples, by name: `image_07.png` is labelled by LABELS/image_07.npy, .png or .nii(.gz), or by the line
-// "image_07,3" of LABELS/labels.csv; its boxes (map) are LABELS/image_07.csv.
+// Labels of samples, by name: `a/image_07.png` below the --calib folder is labelled by LABELS/a/image_07.npy, .png or
+// .nii(.gz), else by LABELS/image_07.npy and so on, or by the line "a/image_07,3" of LABELS/labels.csv; its boxes (map)
+// are LABELS/a/image_07.csv or LABELS/image_07.csv. The class -1 in a file means that any class is right.
 #pragma once
 
 #include <map>
@@ -15,15 +16,18 @@ class Labels {
   // `pictures`: label pictures are cut, padded and resized (to the nearest pixel) as the inputs are.
   static Result<Labels> open(const std::string& folder, Metric, std::shared_ptr<PictureReader> pictures);
 
-  // One class for top1; else one for each of `pixels` pixels.
-  Result<Classes> of(const Sample&, size_t pixels) const;
-  Result<std::vector<Detection>> boxes_of(const Sample&) const;
+  Result<Classes> of(const Sample&, const LabelForm&) const;
+  // Boxes of one of so many classes.
+  Result<std::vector<Detection>> boxes_of(const Sample&, int64_t classes) const;
 
  private:
+  Result<std::optional<int32_t>> in_table(const Sample&) const;
+  Result<Classes> read(const std::string& path, const Sample&, const LabelForm&) const;
+
   std::string folder_;
   Metric metric_ = Metric::dice;
   std::shared_ptr<PictureReader> pictures_;
-  std::map<std::string, int32_t> by_name_;  // labels.csv
+  std::map<std::string, int32_t> by_name_;  // labels.csv: "a/image_07"
 };
 
 }  // namespace quadlane::tools

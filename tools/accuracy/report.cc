@@ -65,7 +65,8 @@ Status measure(const Graph& fp32, const Graph& int8, const Profile& profile, std
       int8, [&](const std::string& name, const Tensor& input, const Tensor& a, const Tensor& b) -> Status {
         QuantizationReport::Case c{name, evaluator.changed(a, b), {}};
         report.changed += c.changed / static_cast<double>(evaluator.inputs());
-        if (std::optional<Pixels> p = pixels_of(input, a); p && metric != Metric::top1) {
+        const bool comparable = metric != Metric::top1 && a.type() == b.type();
+        if (std::optional<Pixels> p = pixels_of(input, a); p && comparable) {
           QL_TRY(Classes x, classes_of(metric, a, evaluator.threshold()));
           QL_TRY(Classes y, classes_of(metric, b, evaluator.threshold()));
           QL_TRY(c.png, overlay(input, *p, x, y));

@@ -121,6 +121,9 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
 
 void print(const QuantizeArgs& args, const ControlResult& control) {
   const KeptLayers& layers = control.layers;
+  if (!args.labels.empty() && args.metric != "sqnr")
+    std::printf("%s of fp32: %.6g, %.6g on %s\n", args.metric.c_str(), control.fp32_score, control.fp32_held_out,
+                control.checked_on());
   std::printf("%s drop: int8 %.6g, %.6g on %s; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
               args.metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, control.checked_on(),
               layers.keep.size(), layers.loss.drop, layers.held_out.drop, *args.max_drop);
@@ -146,6 +149,9 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
                             result.checked_on(), ", with ", layers.keep.size(), " of ", layers.ranking.size(),
                             " layers in fp32");
   choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());
+  if (std::min(result.fp32_score, result.fp32_held_out) <= 0)
+    choice.notes.push_back(cat("fp32 itself has a ", args.metric, " of 0 by '", args.labels,
+                               "': nothing can be lost, the bound says nothing; are these the inputs' labels?"));
   if (!parts.note.empty()) choice.notes.push_back(parts.note);
   return result;
 }
@@ -326,7 +332,8 @@ Verb add_quantize(CLI::App& root) {
       ->capture_default_str();
   app->add_option("--labels", args->labels,
                   "a folder with NAME.npy, NAME.png or NAME.nii.gz for every input, or labels.csv; boxes NAME.csv; "
-                  "default: fp32 is right");
+                  "NAME: an input's path below --calib, or the end of it; class -1: any is right; default: fp32 is "
+                  "right");
   app->add_option("--max-f32", args->max_f32, "most layers that --max-drop may keep in fp32");
   add_output(*app, "--save-stats", args->save_stats, "write the calibration statistics to this file, for --calib");
   add_output(*app, "--json", args->json, "write what was done to this file");
