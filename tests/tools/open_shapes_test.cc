@@ -140,7 +140,9 @@ TEST(OpenShapes, MeasuresOnInputsOfOneShape) {
         << r.out;
     const auto json = nlohmann::json::parse(*read_file(scratch.path("r.json")));
     EXPECT_GT(json["output_sqnr_db"], 20) << what;
-    if (json.contains("auto")) EXPECT_EQ(json["auto"]["measured_on"], 5);  // inputs, of four files
+    if (json.contains("auto")) {
+      EXPECT_EQ(json["auto"]["measured_on"], 5);  // inputs, of four files
+    }
   }
   const CommandResult none = quadlane(scratch, base + "--method auto --dim H=20");
   EXPECT_NE(none.err.find("8 of 8 calibration samples have another shape than f32[1,1,20,16], none can be measured on"),
