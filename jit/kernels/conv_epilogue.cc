@@ -74,12 +74,12 @@ void emit_residual_u8(Epilogue& e, const Vec& v, int channel, const Vec& pixels)
   if (e.t.spec.residual_zero) a.vpsubd(e.temp, e.temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(e.temp, e.temp);
   a.vmulps(e.temp, e.temp, e.constant(Name::residual_mult));
-  add_by_multiplying(a, v, e.temp);
+  a.vaddps(v, v, e.temp);
 }
 
 void emit_padding(Epilogue& e, const Vec& v, int plane) {
   Assembler& a = e.a;
-  if (e.avx512()) return a.vpbroadcastd(v | e.lanes.k(), a.ptr[e.pads + 4 * plane]);  // lanes: inverted, see below
+  if (e.avx512()) return a.vpblendmd(v | e.lanes.k(), v, a.ptr_b[e.pads + 4 * plane]);  // lanes: inverted, see below
   a.vpbroadcastd(e.temp, a.ptr[e.pads + 4 * plane]);
   a.blend(v, e.lanes, v, e.temp);
 }

@@ -107,7 +107,7 @@ void emit_residual_u8(Epilogue& e, const Vec& x, const Vec& quads, const Vec& te
   if (e.t.spec.residual_zero) a.vpsubd(temp, temp, e.constant(Name::residual_zero));
   a.vcvtdq2ps(temp, temp);
   a.vmulps(temp, temp, e.constant(Name::residual_mult));
-  add_by_multiplying(a, x, temp);
+  a.vaddps(x, x, temp);
 }
 
 // Bytes of outputs behind the last are 0.

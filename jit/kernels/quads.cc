@@ -48,10 +48,6 @@ AddByMultiplying::AddByMultiplying(Assembler& a) : a_(a) {
   a.vbroadcastss(one_[0], a.constant_dword(0x3f800000));
 }
 
-void add_by_multiplying(Assembler& a, const Vec& v, const Vec& x) {
-  a.avx512() ? a.vfmadd132ps(v, x, a.constant_lanes(0x3f800000)) : a.vaddps(v, v, x);
-}
-
 std::string describe(const RoundingFacts& f) {
   return cat(f.bounded ? " bounded" : "", f.whole_range ? " bytes" : "", f.no_zero ? " zero0" : "");
 }

@@ -49,9 +49,6 @@ class AddByMultiplying {
   std::vector<Vec> one_;
 };
 
-// The same with 1.0 from memory, where AVX-512 has no register to spare.
-void add_by_multiplying(Assembler&, const Vec& v, const Vec& x);
-
 // The end of every u8 result: y = zero + round_half_even(clamp(v, lo - zero, hi - zero)), then quads. Rounding is
 // monotone and bounds are integers, so the packs and a clamp of bytes do the same as a clamp of v; only what overflows
 // the conversion upwards must be kept away (downwards gives the least integer, as it should).
