@@ -3,8 +3,8 @@
 #include <climits>
 #include <set>
 
-#include "loader/attribute.h"
 #include "engine/base/file.h"
+#include "loader/attribute.h"
 #include "loader/file_form.h"
 #include "loader/guard.h"
 #include "loader/onnx_tail.h"
@@ -79,6 +79,12 @@ class Writer {
     }
   }
 
+  static std::string unique(const std::string& hint, std::set<std::string>& taken) {
+    std::string name = hint;
+    for (int i = 1; !taken.insert(name).second; ++i) name = cat(hint, "_", i);
+    return name;
+  }
+
   void write_header() {
     model_.set_ir_version(opset_ < 15 ? 7 : opset_ < 19 ? 8 : opset_ < 21 ? 9 : 10);
     model_.set_producer_name("quadlane");
@@ -127,14 +133,13 @@ class Writer {
 
   Status write_node(const Node& node) {
     QL_TRY(FileNode form, file_form(graph_, node, opset_, [this](const std::string& hint, const Tensor& tensor) {
-             std::string name = hint;
-             for (int i = 1; !names_.insert(name).second; ++i) name = cat(hint, "_", i);
+             const std::string name = unique(hint, names_);
              tensor_to_proto(tensor, name, proto()->add_initializer());
              return name;
            }));
     read_.insert(form.inputs.begin(), form.inputs.end());
     auto* out = proto()->add_node();
-    out->set_name(node.name);
+    if (!node.name.empty()) out->set_name(unique(node.name, node_names_));  // a pass makes many nodes of one
     out->set_op_type(form.op);
     for (const std::string& input : form.inputs) out->add_input(input);
     for (ValueId v : node.outputs) out->add_output(graph_[v].name);
@@ -156,8 +161,8 @@ class Writer {
   OnArena<onnx::ModelProto> held_;
   onnx::ModelProto& model_ = *held_.message;
   std::vector<NodeId> order_;
-  std::set<std::string> names_;  // taken
-  std::set<std::string> read_;   // by nodes in their file form, or as outputs
+  std::set<std::string> names_, node_names_;  // taken
+  std::set<std::string> read_;                // by nodes in their file form, or as outputs
   int opset_ = 0;
 };
 

@@ -13,6 +13,8 @@ struct Entry {
 constexpr Entry kLowerings[] = {
     {"MatMul", lower_matmul},
     {"Gemm", lower_gemm},
+    {"BatchNormalization", lower_dense_batch_norm},
+    {"ql.Lut", lower_dense_lut},
     {"Transpose", lower_transpose},
     {"DepthToSpace", lower_dense_depth_to_space},
     {"SpaceToDepth", lower_dense_depth_to_space},

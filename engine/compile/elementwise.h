@@ -29,6 +29,11 @@ std::vector<std::byte> as_bytes(const std::vector<T>& values) {
 std::optional<Elementwise> unary_f32(Lowering&, const Node&);
 std::optional<Elementwise> with_constant_f32(Lowering&, const Node&, size_t& operand);
 std::optional<ElementwiseOp> binary_f32(const std::string& op);
+// A BatchNormalization as mult[c] * x + bias[c]; empty where a parameter is no constant.
+struct BatchNormAffine {
+  std::vector<float> mult, bias;
+};
+std::optional<BatchNormAffine> batch_norm_affine(const Graph&, const Node&);
 // mult[c] * x + bias[c]
 Elementwise affine_f32(std::vector<float> mult, std::vector<float> bias);
 

@@ -89,22 +89,22 @@ std::vector<float> per_channel(const Tensor& t, int64_t channels) {
   return values;
 }
 
-std::optional<Elementwise> batch_norm(Lowering& l, const Node& node) {
+}  // namespace
+
+std::optional<BatchNormAffine> batch_norm_affine(const Graph& g, const Node& node) {
   const Tensor* p[4];
   for (size_t i = 0; i < 4; ++i)
-    if (!(p[i] = l.graph.constant(node.input(i + 1)))) return std::nullopt;
+    if (!(p[i] = g.constant(node.input(i + 1)))) return std::nullopt;
   const double epsilon = node.attrs.float_or("epsilon", 1e-5f);
-  std::vector<float> mult, bias;
-  for (int64_t c = 0; c < l.shape(node.output())[1]; ++c) {
+  BatchNormAffine affine;
+  for (int64_t c = 0; c < p[0]->count(); ++c) {
     auto at = [&](int i) { return element_as_double(p[i]->view(), c); };
     const double factor = at(0) / std::sqrt(at(3) + epsilon);
-    mult.push_back(static_cast<float>(factor));
-    bias.push_back(static_cast<float>(at(1) - at(2) * factor));
+    affine.mult.push_back(static_cast<float>(factor));
+    affine.bias.push_back(static_cast<float>(at(1) - at(2) * factor));
   }
-  return affine_f32(std::move(mult), std::move(bias));
+  return affine;
 }
-
-}  // namespace
 
 Elementwise affine_f32(std::vector<float> mult, std::vector<float> bias) {
   Elementwise e;
@@ -121,7 +121,10 @@ Elementwise affine_f32(std::vector<float> mult, std::vector<float> bias) {
 }
 
 std::optional<Elementwise> unary_f32(Lowering& l, const Node& node) {
-  if (node.op == "BatchNormalization") return batch_norm(l, node);
+  if (node.op == "BatchNormalization") {
+    auto affine = batch_norm_affine(l.graph, node);
+    return affine ? std::optional(affine_f32(std::move(affine->mult), std::move(affine->bias))) : std::nullopt;
+  }
   std::optional<FunctionCall> f = function_of(l, node);
   if (!f) return std::nullopt;
   Elementwise e;

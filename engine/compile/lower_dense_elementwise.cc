@@ -2,7 +2,9 @@
 #include <cmath>
 
 #include "engine/compile/dense.h"
+#include "engine/compile/elementwise.h"
 #include "engine/run/dense/elementwise.h"
+#include "engine/run/dense/lut.h"
 
 namespace quadlane::compile {
 namespace {
@@ -63,6 +65,23 @@ Result<Function> function_of(const Lowering& l, const Node& node) {
   return f;
 }
 
+// One pass of the loop over operands that broadcast to the result.
+void emit_loop(Lowering& l, const Node& node, const run::ElementLoop& loop, const DenseOperands& all,
+               std::array<float, 2> p) {
+  run::StepInfo info = make_info(node);
+  info.kernel = cat("loop ", loop.name, " ", to_string(loop.in));
+  std::vector<TensorType> types;
+  for (const DenseRef& ref : all.in) types.push_back(ref.type);
+  const TensorType result = all.out[0].type;
+  const Isa isa = l.loops();
+  emit_dense(l, std::move(info), all, [=](const Addresses& a) {
+    auto step = std::make_unique<run::BroadcastStep>(isa, loop, result.shape, types, p);
+    for (size_t i = 0; i < all.in.size(); ++i) step->from[i] = a.dense(all.in[i]);
+    step->to = a.dense(all.out[0]);
+    return step;
+  });
+}
+
 }  // namespace
 
 Result<Verdict> lower_dense_elementwise(Lowering& l, const Node& node) {
@@ -82,16 +101,40 @@ Result<Verdict> lower_dense_elementwise(Lowering& l, const Node& node) {
     all.in.push_back(std::move(ref));
   }
   all.out.push_back(l.define_dense(node.output()));
+  emit_loop(l, node, loop, all, f->p);
+  return Verdict{};
+}
+
+// Where nobody wants planes; channels are axis 1.
+Result<Verdict> lower_dense_batch_norm(Lowering& l, const Node& node) {
+  const TensorType& type = l.graph.at(node.input(0)).type;
+  const auto affine = batch_norm_affine(l.graph, node);
+  if (node.outputs.size() != 1 || !affine || type.shape.size() < 2) return declined("a parameter is no constant");
+  const run::ElementLoop loop = run::ElementLoop::find("Affine", 3, type.dtype, type.dtype);
+  if (!loop.fn) return declined(cat("no loop for ", node.op, " of ", to_string(type.dtype)));
+  Shape channels(type.shape.size(), 1);
+  channels.at(1) = static_cast<int64_t>(affine->mult.size());
+  DenseOperands all;
+  QL_TRY(DenseRef x, l.dense(node.input(0)));
+  all.in = {x, l.constant(Tensor::from<float>(channels, affine->mult)),
+            l.constant(Tensor::from<float>(channels, affine->bias))};
+  all.out.push_back(l.define_dense(node.output()));
+  emit_loop(l, node, loop, all, {});
+  return Verdict{};
+}
+
+Result<Verdict> lower_dense_lut(Lowering& l, const Node& node) {
+  const Tensor* table = l.graph.constant(node.input(1));
+  if (!table || table->count() != 256) return declined("a table for each channel");
+  QL_TRY(DenseRef from, l.dense(node.input(0)));
+  QL_TRY(DenseRef entries, l.dense(node.input(1)));
+  const DenseRef to = l.define_dense(node.output());
   run::StepInfo info = make_info(node);
-  info.kernel = cat("loop ", f->name, " ", to_string(in));
-  std::vector<TensorType> types;
-  for (const DenseRef& ref : all.in) types.push_back(ref.type);
-  const TensorType result = all.out[0].type;
-  const Isa isa = l.loops();
-  emit_dense(l, std::move(info), all, [=, p = f->p](const Addresses& a) {
-    auto step = std::make_unique<run::BroadcastStep>(isa, loop, result.shape, types, p);
-    for (size_t i = 0; i < all.in.size(); ++i) step->from[i] = a.dense(all.in[i]);
-    step->to = a.dense(all.out[0]);
+  info.kernel = "loop table u8";
+  emit_dense(l, std::move(info), {from, entries}, {to}, [=](const Addresses& a) {
+    auto step = std::make_unique<run::LutStep>();
+    step->count = to.type.count();
+    step->from = a.dense(from), step->table = a.dense(entries), step->to = a.dense(to);
     return step;
   });
   return Verdict{};

@@ -9,6 +9,7 @@
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
 #include "engine/run/dense/lines.h"
+#include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
 
 namespace quadlane::run {
@@ -80,6 +81,13 @@ void GatherStep::check(Checker& c) const {
   c.reads(from, Checker::product({outer, extent, slab}));
   c.reads(index, Checker::product({indices, wide ? 8 : 4}));
   c.writes(to, Checker::product({outer, indices, slab}));
+}
+
+void LutStep::check(Checker& c) const {
+  c.that(count >= 0, "negative extents");
+  c.reads(from, count);
+  c.reads(table, 256);
+  c.writes(to, count);
 }
 
 void BroadcastStep::check(Checker& c) const {

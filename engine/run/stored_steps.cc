@@ -8,6 +8,7 @@
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
 #include "engine/run/dense/lines.h"
+#include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
 #include "engine/run/dense_steps.h"
 #include "engine/run/elementwise_step.h"
@@ -50,6 +51,7 @@ constexpr auto kStored = std::tuple{
     Stored<GlobalMaxStep>{"global max"},
     Stored<CopiesStep>{"dense copies"},
     Stored<GatherStep>{"dense gather"},
+    Stored<LutStep>{"dense table"},
     Stored<SoftmaxStep>{"dense softmax"},
     Stored<ReduceStep>{"dense reduce"},
     Stored<LayerNormStep>{"dense layer norm"},

@@ -69,7 +69,14 @@ class AnyForm {
     if (!is_one_of(node.op, {"Conv", "ConvTranspose"})) return false;
     const Tensor* w = fp32_.constant(node.input(1));
     bool bias = node.input(2) == kNoValue || fp32_.constant(node.input(2));
-    return conv_window(fp32_, node) && w && w->dtype() == DType::f32 && bias && !policy_.keep_f32.count(node.name);
+    return has_window(node) && w && w->dtype() == DType::f32 && bias && !policy_.keep_f32.count(node.name);
+  }
+
+  // Explicit pads, as all of images have after the passes; convolutions of sequences and volumes have no Window2d.
+  bool has_window(const Node& node) const {
+    const size_t rank = fp32_[node.input(0)].type.shape.size();
+    const bool explicit_pads = node.attrs.string_or("auto_pad", "NOTSET") == "NOTSET";
+    return rank == 4 ? conv_window(fp32_, node).has_value() : (rank == 3 || rank == 5) && explicit_pads;
   }
 
   // Whether v should be bytes: an operator that engines run in integers reads it, or a convolution on bytes writes it
@@ -83,7 +90,8 @@ class AnyForm {
   bool decides_on_bytes(ValueId v) {
     const Value& value = fp32_[v];
     if (value.type.dtype != DType::f32 || value.constant || goes_on(v)) return false;
-    if (value.type.shape.size() != 4 && !touches_product(v)) return false;
+    const size_t rank = value.type.shape.size();
+    if ((rank < 3 || rank > 5) && !touches_product(v)) return false;
     return is_read_as_bytes(v) || (!fp32_.is_output(v) && is_written_as_bytes(v));
   }
   // What a fully connected layer reads or writes need not be an image.

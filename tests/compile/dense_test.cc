@@ -241,6 +241,37 @@ TEST(DensePlan, Reduce) {
       100);
 }
 
+// Where nothing has planes: behind NHWC inputs, in attention, of sequences.
+TEST(DensePlan, BatchNormalization) {
+  check(
+      [](Rng& rng) {
+        Builder b{{}, rng};
+        Shape shape = random_shape(rng, pick(rng, 2, 5), 9);
+        std::vector<ValueId> inputs{b.input(shape)};
+        for (int i = 0; i < 4; ++i) {
+          std::vector<float> values;
+          for (int64_t c = 0; c < shape[1]; ++c)
+            values.push_back(0.25f * static_cast<float>(pick(rng, i < 3 ? -8 : 1, 8)));
+          inputs.push_back(b.g.add_constant("p", Tensor::from<float>({shape[1]}, values)));
+        }
+        return b.done({b.add({"n", "BatchNormalization", {}, inputs, {}})});
+      },
+      40);
+}
+
+TEST(DensePlan, TableOfBytes) {
+  check(
+      [](Rng& rng) {
+        Builder b{{}, rng};
+        std::vector<uint8_t> table(256);
+        for (uint8_t& entry : table) entry = static_cast<uint8_t>(rng());
+        const ValueId x = b.input(random_shape(rng, pick(rng, 1, 3), 20), DType::u8);
+        return b.done(
+            {b.add({"t", "ql.Lut", {}, {x, b.g.add_constant("t", Tensor::from<uint8_t>({256}, table))}, {}})});
+      },
+      20);
+}
+
 TEST(DensePlan, LayerNormalization) {
   check(
       [](Rng& rng) {

@@ -164,6 +164,33 @@ output %y
   EXPECT_EQ(save_onnx_bytes(graph, old).error().text(), "opset 12 is not written, 13 to 21 are");
 }
 
+// Its canonical form is that of 21: in 18 scale and bias were those of groups.
+TEST(Save, GroupNormalizationNeedsOpset21) {
+  Graph graph = must_parse(R"(graph "g"
+input %x: f32[1,4,2,2]
+const %s: f32[4] = {1, 2, 3, 4}
+const %b: f32[4] = {0, 1, 0, 1}
+%y = GroupNormalization(%x, %s, %b) num_groups=2
+output %y
+)");
+  onnx::ModelProto model = must_save(graph);
+  EXPECT_EQ(model.opset_import(0).version(), 21);
+  EXPECT_EQ(full_text(must_load(model)), full_text(graph));
+}
+
+// Passes make several nodes of one, and other engines refuse equal names.
+TEST(Save, NodesHaveNamesOfTheirOwn) {
+  Graph graph = must_parse(R"(graph "g"
+input %x: f32[1,4]
+%a = Relu(%x) name="n"
+%y = Neg(%a) name="n"
+output %y
+)");
+  onnx::ModelProto model = must_save(graph);
+  EXPECT_EQ(model.graph().node(0).name(), "n");
+  EXPECT_EQ(model.graph().node(1).name(), "n_1");
+}
+
 TEST(Save, SixteenBitQuantizationNeedsOpset21) {
   Graph graph;
   ValueId x = graph.add_input("x", {DType::u16, {2}});

@@ -242,6 +242,29 @@ output %y
   }
 }
 
+// Other engines know convolutions of volumes and sequences.
+TEST(Quantize, ForAnyKeepsVolumes) {
+  const Graph fp32 = parsed(R"(graph "g"
+input %x: f32[1,2,5,6,6]
+const %w: f32[4,2,3,3,3] = random(1)
+const %v: f32[3,4,1,1,1] = random(2)
+%a = Conv(%x, %w) pads=[1,1,1,1,1,1]
+%b = Relu(%a)
+%c = MaxPool(%b) kernel_shape=[2,2,2] strides=[2,2,2]
+%y = Conv(%c, %v)
+output %y
+)");
+  const Graph qdq = quantized(fp32, profile_of(fp32, 8), {.form = QuantForm::for_any});
+  int convs = 0;
+  for (NodeId id : qdq.order()) {
+    if (qdq[id].op != "Conv") continue;
+    ++convs;
+    for (size_t i : {size_t{0}, size_t{1}}) EXPECT_TRUE(producer_of(qdq, qdq[id].input(i), "DequantizeLinear"));
+  }
+  EXPECT_EQ(convs, 2);
+  EXPECT_GT(sqnr(qdq, fp32, 5), 30);
+}
+
 TEST(Quantize, NamesAValueWithAnotherNumberOfChannels) {
   const Graph fp32 = network(1);
   Profile profile = profile_of(fp32, 2);

@@ -212,6 +212,13 @@ Status tell(const QuantizeArgs& args, const QuantizationReport& written, const R
   return {};
 }
 
+// Other engines know convolutions of sequences and volumes, and no network of their slices.
+Result<Graph> load_for_any(const OnnxModel& file, const ModelOptions& options) {
+  ModelOptions plain = options;
+  plain.disabled_passes.insert("volumes_as_images");
+  return load_simplified(file, plain);
+}
+
 Status quantize_model(const QuantizeArgs& args) {
   std::vector<std::string> read = args.calib;
   read.insert(read.end(), {args.model.path, args.prep, args.labels});
@@ -225,7 +232,7 @@ Status quantize_model(const QuantizeArgs& args) {
   const LoadOptions asked = options.load;
   QL_CHECK_OK(bind_to_sample(file, source, options.load));
   const bool for_any = args.form == "any";
-  const LoadForm load = for_any ? LoadForm(load_simplified) : load_quantizable;
+  const LoadForm load = for_any ? LoadForm(load_for_any) : load_quantizable;
   QL_TRY(Graph graph, load(file, options));
   QL_CHECK_OK(refuse_quantized(graph, args.model.path));
   QL_CHECK_OK(check_kept_names(graph, args.keep_f32));

@@ -27,7 +27,7 @@ using ElementFn = void (*)(Isa, const ElementBlock&);
 
 // The loop of a function by its ONNX name on operands of type `in` (Where: of its second and third one; Cast: from
 // `in`), with a result of type `out`; null where there is none. "Square" is x * x; "Gelu" and "GeluTanh" are both forms
-// of Gelu; "Clip" takes its bounds from p, the others their attributes in the order ONNX lists them.
+// of Gelu; "Affine" is x * factor + term; "Clip" takes its bounds from p, the others their attributes in the order ONNX lists them.
 ElementFn find_elementwise(std::string_view name, size_t operands, DType in, DType out);
 
 // A loop and what it is found by, which is how it is stored.
@@ -57,6 +57,7 @@ ElementFn find_unary(std::string_view name, DType in);
 ElementFn find_binary(std::string_view name, DType in);
 ElementFn find_comparison(std::string_view name, DType in);
 ElementFn find_where(DType in);
+ElementFn find_affine(DType in);
 ElementFn find_cast(DType in, DType out);
 
 class BroadcastStep final : public Step {

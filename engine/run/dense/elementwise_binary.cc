@@ -129,7 +129,28 @@ void where_block(Isa isa, const ElementBlock& e) {
   });
 }
 
+// x * factor + term
+void affine_block(Isa isa, const ElementBlock& e) {
+  const float* in[3];
+  for (int k = 0; k < 3; ++k) in[k] = static_cast<const float*>(e.in[k]);
+  auto* out = static_cast<float*>(e.out);
+  const ElementBlock block = e;
+  on_isa(isa, [=] {
+    each_group(block.rows, block.n, [=](int64_t r, int64_t i) {
+      const float* x = in[0] + r * block.row[0] + (i & block.walk[0]);
+      const float* factor = in[1] + r * block.row[1] + (i & block.walk[1]);
+      const float* term = in[2] + r * block.row[2] + (i & block.walk[2]);
+      float* y = out + r * block.n + i;
+#pragma GCC unroll 1
+#pragma GCC ivdep
+      for (int64_t j = 0; j < kElementGroup; ++j) y[j] = x[j] * factor[j] + term[j];
+    });
+  });
+}
+
 }  // namespace
+
+ElementFn find_affine(DType in) { return in == DType::f32 ? affine_block : nullptr; }
 
 ElementFn find_binary(std::string_view name, DType in) {
   const bool f32 = in == DType::f32, logic = in == DType::boolean;
