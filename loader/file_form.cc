@@ -9,7 +9,6 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-constexpr int kOldestWritten = 13, kNewestWritten = 21;
 constexpr int kAxesAreInputs = 18;  // of the reductions and Pad
 
 bool is_reduction(const Node& node) { return node.op.rfind("Reduce", 0) == 0; }
@@ -135,6 +134,10 @@ Result<FileNode> file_form(const Graph& g, const Node& node, int opset, const Ad
     if (Status s = pad_form(g, node, f, add); !s.ok()) return named(node, std::move(s).error());
   if (opset < 14 && node.op == "Reshape") f.attrs.erase("allowzero");
   if (opset < 19 && node.op == "AveragePool") f.attrs.erase("dilations");
+  if (opset < 18 && node.op == "LpPool") {
+    f.attrs.erase("ceil_mode");
+    f.attrs.erase("dilations");
+  }
   if (opset < 18 && node.op == "Resize") {
     f.attrs.erase("antialias");
     f.attrs.erase("keep_aspect_ratio_policy");

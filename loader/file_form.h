@@ -1,4 +1,4 @@
-// The canonical form of a node (opset 21) in the form an older opset has: the reverse of upgrade.h.
+// The canonical form of a node (opset 21) in the form that a file's opset has: the reverse of upgrade.h.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,8 @@
 #include "graph/graph.h"
 
 namespace quadlane {
+
+inline constexpr int kOldestWritten = 13, kNewestWritten = 24;  // opsets
 
 // A node as it goes into the file: inputs by name, "" where absent.
 struct FileNode {

@@ -54,17 +54,18 @@ class Writer {
   onnx::GraphProto* proto() { return model_.mutable_graph(); }
 
   Status choose_opset() {
-    if (options_.opset < 13 || options_.opset > 21)
-      return invalid_argument("opset ", options_.opset, " is not written, 13 to 21 are");
+    if (options_.opset < kOldestWritten || options_.opset > kNewestWritten)
+      return invalid_argument("opset ", options_.opset, " is not written, ", kOldestWritten, " to ", kNewestWritten,
+                              " are");
     opset_ = options_.opset;
     for (NodeId id : order_) {
       QL_TRY(int needed, required_opset(graph_, graph_[id]));
       opset_ = std::max(opset_, needed);
     }
     if (graph_.tail) {
-      int oldest = 13;
+      int oldest = kOldestWritten;
       for (NodeId id : order_) oldest = std::max(oldest, *required_opset(graph_, graph_[id]));
-      QL_TRY(opset_, opset_for_tail(*graph_.tail, opset_, oldest, 21));
+      QL_TRY(opset_, opset_for_tail(*graph_.tail, opset_, oldest, kNewestWritten));
     }
     return {};
   }
@@ -86,7 +87,7 @@ class Writer {
   }
 
   void write_header() {
-    model_.set_ir_version(opset_ < 15 ? 7 : opset_ < 19 ? 8 : opset_ < 21 ? 9 : 10);
+    model_.set_ir_version(opset_ < 15 ? 7 : opset_ < 19 ? 8 : opset_ < 21 ? 9 : opset_ < 23 ? 10 : opset_ - 12);
     model_.set_producer_name("quadlane");
     model_.set_producer_version(options_.producer_version);
     auto* set = model_.add_opset_import();

@@ -65,6 +65,7 @@ class Writer {
     ValueId x = now(v);
     // In levels a Clip's bound is another number for each channel, none less than 255: saturation does the same.
     if (source.most < HUGE_VAL) x = emit_.op({name(v) + "_live", "Relu", {}, {now(fp32_.producer(v)->input(0))}});
+    if (merges_with_quantizers(v, source)) x = unclamped(x, HUGE_VAL, name(v));
     return emit_.quantize(x, source.in_levels ? std::vector<float>{1} : to_floats(source.scale), source.zero,
                           name(v) + "_quantized");
   }
@@ -119,6 +120,13 @@ class Writer {
         return nullptr;
     }
     return &first;
+  }
+
+  // Between DequantizeLinear and QuantizeLinear ONNX Runtime makes these an operator that knows one scale only, and
+  // fails when it meets several.
+  bool merges_with_quantizers(ValueId v, const Source& source) const {
+    const Node* node = fp32_.producer(v);
+    return node && is_one_of(node->op, {"LeakyRelu", "Sigmoid"}) && source.per_channel && !source.in_levels;
   }
 
   // A maximum that binds nothing: no level lies 256 below another. Without it ONNX Runtime merges DequantizeLinear and

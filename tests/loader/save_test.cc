@@ -161,7 +161,7 @@ output %y
   EXPECT_EQ(must_save(graph).opset_import(0).version(), 19);
   SaveOptions old;
   old.opset = 12;
-  EXPECT_EQ(save_onnx_bytes(graph, old).error().text(), "opset 12 is not written, 13 to 21 are");
+  EXPECT_EQ(save_onnx_bytes(graph, old).error().text(), "opset 12 is not written, 13 to 24 are");
 }
 
 // Its canonical form is that of 21: in 18 scale and bias were those of groups.
@@ -175,6 +175,19 @@ output %y
 )");
   onnx::ModelProto model = must_save(graph);
   EXPECT_EQ(model.opset_import(0).version(), 21);
+  EXPECT_EQ(full_text(must_load(model)), full_text(graph));
+}
+
+TEST(Save, OperatorsOfTheNewestOpsets) {
+  Graph graph = must_parse(R"(graph "g"
+input %x: f32[2,4]
+const %s: f32[4] = {1, 2, 3, 4}
+%n = RMSNormalization(%x, %s)
+output %n
+)");
+  onnx::ModelProto model = must_save(graph);
+  EXPECT_EQ(model.opset_import(0).version(), 23);
+  EXPECT_EQ(model.ir_version(), 11);
   EXPECT_EQ(full_text(must_load(model)), full_text(graph));
 }
 

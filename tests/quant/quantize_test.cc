@@ -242,6 +242,28 @@ output %y
   }
 }
 
+// ONNX Runtime would make an operator of one scale of it.
+TEST(Quantize, AFunctionBetweenChannelScalesStaysApart) {
+  const Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,3,8,8]
+const %w: f32[4,3,3,3] = random(1)
+const %v: f32[4,4,3,3] = random(2)
+const %u: f32[2,4,1,1] = random(3)
+%a = Conv(%x, %w) pads=[1,1,1,1]
+%b = LeakyRelu(%a) alpha=0.1
+%y = Conv(%b, %v) pads=[1,1,1,1]
+%z = Conv(%a, %u)
+output %y
+output %z
+)"));
+  const Graph qdq = quantized(fp32, profile_of(fp32, 8));
+  for (NodeId id : qdq.order())
+    if (qdq[id].op == "QuantizeLinear") {
+      EXPECT_FALSE(producer_of(qdq, qdq[id].input(0), "LeakyRelu"));
+    }
+  EXPECT_GT(sqnr(fused_int8(qdq), fp32, 5), 30);
+}
+
 // Other engines know convolutions of volumes and sequences.
 TEST(Quantize, ForAnyKeepsVolumes) {
   const Graph fp32 = parsed(R"(graph "g"
