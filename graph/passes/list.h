@@ -10,6 +10,7 @@ extern const Pass kFoldConstants;
 extern const Pass kRemoveIdentities;
 extern const Pass kMergeIdentical;
 extern const Pass kMergeReshapes;
+extern const Pass kClipBeforeQuantize;
 extern const Pass kMergeActivations;
 extern const Pass kMergeConcats;
 extern const Pass kMergePads;
@@ -33,6 +34,7 @@ extern const Pass kDenseAsConv;  // the quantizer only
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;
 extern const Pass kFusePreActivation;
+extern const Pass kComputedConv;
 extern const Pass kLowerConv;
 extern const Pass kFuseResidual;
 extern const Pass kFuseActivation;

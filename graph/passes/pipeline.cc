@@ -63,10 +63,10 @@ Status run_passes(Graph& graph, const OpTable& ops, std::span<const Pass> passes
 
 std::span<const Pass> simplify_passes() {
   static const Pass passes[] = {
-      kResolvePads,          kFoldConstants,  kRemoveIdentities, kMergeIdentical, kMergeReshapes,
-      kMergeActivations,     kMergeConcats,   kMergePads,        kMergeAffine,    kFoldBatchNorm,
-      kFoldBatchNormForward, kHoistPointwise, kVolumesAsImages,  kChannelShuffle, kPixelShuffle,
-      kBlocksConv,           kReduceToPool,   kFuseHardSwish,    kFuseGelu,       kFuseMish};
+      kResolvePads,      kFoldConstants,   kRemoveIdentities, kMergeIdentical, kMergeReshapes, kClipBeforeQuantize,
+      kMergeActivations, kMergeConcats,    kMergePads,        kMergeAffine,    kFoldBatchNorm, kFoldBatchNormForward,
+      kHoistPointwise,   kVolumesAsImages, kChannelShuffle,   kPixelShuffle,   kBlocksConv,    kReduceToPool,
+      kFuseHardSwish,    kFuseGelu,        kFuseMish};
   return passes;
 }
 
@@ -76,7 +76,7 @@ std::span<const Pass> quantizable_passes() {
 }
 
 std::span<const Pass> fuse_f32_passes() {
-  static const Pass passes[] = {kUpsampledConv,     kFoldDequantized, kFuseSwish,    kGroupNorm,
+  static const Pass passes[] = {kUpsampledConv,     kFoldDequantized, kFuseSwish,    kGroupNorm,     kComputedConv,
                                 kFusePreActivation, kLowerConv,       kFuseResidual, kFuseActivation};
   return passes;
 }

@@ -1,4 +1,7 @@
 // The integer passes, one pattern each: QDQ text in, integer operators out, the same bytes.
+#include <cstring>
+#include <random>
+
 #include "tests/quant/quant_check.h"
 
 namespace quadlane {
@@ -41,6 +44,43 @@ const %bz: s32[6] = zeros
 %dw = DequantizeLinear(%w, %ws, %wz) axis=0
 %db = DequantizeLinear(%b, %bs, %bz) axis=0
 )";
+
+// Every pair of bounds, on numbers that lie on ties and beyond the range.
+TEST(ClipBeforeQuantize, SameBytes) {
+  std::mt19937 rng(1);
+  for (int i = 0; i < 200; ++i) {
+    const bool is_signed = i % 2;
+    const int least = is_signed ? -128 : 0, lo = least + static_cast<int>(rng() % 256);
+    const int hi = lo + static_cast<int>(rng() % static_cast<unsigned>(least + 256 - lo));
+    const char* type = is_signed ? "s8" : "u8";
+    const Graph before = parsed(cat("graph \"g\"\ninput %x: f32[4000]\nconst %s: f32[] = {", 0.001 * (1 + rng() % 90),
+                                    "}\nconst %z: ", type, "[] = {", least + static_cast<int>(rng() % 256),
+                                    "}\nconst %lo: ", type, "[] = {", lo, "}\nconst %hi: ", type, "[] = {", hi,
+                                    "}\n%q: ", type, "[4000] = QuantizeLinear(%x, %s, %z)\n%y = Clip(%q, ",
+                                    i % 5 ? "%lo" : "_", ", ", i % 7 ? "%hi" : "_", ")\noutput %y\n"));
+    const Graph after = after_pass(before, "clip_before_quantize");
+    EXPECT_EQ(after[after.order().back()].op, "QuantizeLinear");
+    std::vector<float> x(4000);
+    const float scale = *before.constant(before[before.order()[0]].input(1))->as<float>();
+    for (float& v : x) v = scale * 0.25f * static_cast<float>(static_cast<int>(rng() % 2400) - 1200);
+    const std::vector<Tensor> inputs{Tensor::from<float>({4000}, x)};
+    const Tensor a = outputs_of(after, inputs)[0], b = outputs_of(before, inputs)[0];
+    ASSERT_EQ(std::memcmp(a.data(), b.data(), 4000), 0) << print(after);
+  }
+}
+
+TEST(ClipBeforeQuantize, BecomesTheBoundsOfAConvolution) {
+  const Graph g = fused_int8(simplified(parsed(cat(kInput, R"(
+const %most: u8[] = {127}
+%c = Conv(%d, %dw, %db) pads=[1,1,1,1]
+%r = Relu(%c)
+%k = QuantizeLinear(%r, %t, %zero)
+%y = Clip(%k, _, %most)
+output %y
+)"))));
+  EXPECT_EQ(ops_of(g), "ql.Quantize ql.Conv");
+  EXPECT_EQ(node_of(g, "ql.Conv").attrs.int_or("out_hi", -1), 127);
+}
 
 TEST(IntegerConv, ReluAndQuantize) {
   Graph g = expect_integer(cat(kInput, R"(

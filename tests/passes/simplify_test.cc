@@ -476,5 +476,19 @@ output %y
                  "Slice Conv");
 }
 
+TEST(ComputedConv, IsAProductOfPatches) {
+  const char* forms[] = {"pads=[1,0,2,1]", "group=2 strides=[2,3] pads=[1,1,1,1]", "group=4 dilations=[2,1]"};
+  const char* weights[] = {"6,4,3,2", "6,2,3,2", "8,1,3,2"};
+  for (size_t i = 0; i < 3; ++i)
+    for (bool bias : {false, true}) {
+      const std::string text =
+          cat("graph \"g\"\ninput %x: f32[2,4,9,8]\ninput %v: f32[", weights[i], "]\ninput %b: f32[", weights[i][0],
+              "]\n%w = Neg(%v)\n%y = Conv(%x, %w", bias ? ", %b" : "", ") ", forms[i], "\noutput %y\n");
+      const Graph before = parsed(text), after = after_pass(before, "computed_conv");
+      EXPECT_EQ(ops_of(after).find("Conv"), std::string::npos);
+      EXPECT_LT(f32_difference(after, before), 1e-5) << print(after);
+    }
+}
+
 }  // namespace
 }  // namespace quadlane
