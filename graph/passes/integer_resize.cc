@@ -1,8 +1,8 @@
 // integer_resize: QuantizeLinear(Resize(DequantizeLinear(q)))  =>  ql.Resize(q)
 //
-// For images, nearest or linear, and a result of the same scale and zero point: interpolation is a mean whose weights
-// add to 1, so scale and zero point pass through. A result of another scale is requantized afterwards. Interpolation then
-// rounds twice, which stays within one level unless the result's are much finer than the input's: those stay in floats.
+// For images, nearest or linear, and a result of the same scale: interpolation is a mean whose weights add to 1, so scale
+// and zero point pass through. A nearest result of another scale is requantized afterwards; a linear one would round
+// twice and lie a level off in 16 to 29 % of the bytes, which networks carry on, so it stays in floats.
 #include "graph/passes/list.h"
 #include "graph/passes/requantize.h"
 
@@ -16,8 +16,6 @@ bool supported(const Graph& g, const Node& resize) {
   if (resize.attrs.has("axes") || resize.attrs.int_or("antialias", 0) != 0) return false;
   return resize.attrs.string_or("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize";
 }
-
-constexpr float kMostFiner = 2;  // times, for two roundings: half a level and a level
 
 Node make_resize(const Graph& g, const Node& resize, ValueId q) {
   const Shape &in = g[resize.input(0)].type.shape, &out = g[resize.output()].type.shape;
@@ -43,7 +41,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
     std::optional<QuantizedOutput> out = in ? quantized_output(g, g[id].output()) : std::nullopt;
     if (!out) continue;
     const bool interpolates = g[id].attrs.string_or("mode", "nearest") == "linear";
-    if (interpolates && in->scale() > kMostFiner * out->scale) continue;
+    if (interpolates && in->scale() != out->scale) continue;
     Node node = make_resize(g, g[id], in->q);
     bool same = in->scale() == out->scale && in->zero() == out->zero && out->lo == 0 && out->hi == 255;
     if (!same) {

@@ -299,12 +299,12 @@ output %r
                  "ql.Quantize ql.Resize ql.Resize ql.Requantize");
 }
 
-TEST(IntegerResize, FinerResultsThanTwoRoundingsAllowStayInFloats) {
+TEST(IntegerResize, LinearResultsOfAnotherScaleStayInFloats) {
   expect_integer(cat(kInput, R"(
 const %two: f32[4] = {1.0,1.0,2.0,2.0}
-const %fine: f32[] = {0.004}
+const %other: f32[] = {0.03}
 %a = Resize(%d, _, %two) mode="linear"
-%y = QuantizeLinear(%a, %fine, %z)
+%y = QuantizeLinear(%a, %other, %z)
 output %y
 )"),
                  "ql.Quantize ql.Dequantize Resize ql.Quantize");
