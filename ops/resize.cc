@@ -62,6 +62,8 @@ Status keep_aspect_ratio(const OpContext& ctx, const std::vector<int64_t>& named
   return {};
 }
 
+}  // namespace
+
 // One entry per axis of X.
 Result<std::vector<ResizeAxis>> resize_axes(const OpContext& ctx, CoordinateMode mode) {
   QL_TRY(auto named, named_axes(ctx));
@@ -89,6 +91,8 @@ Result<std::vector<ResizeAxis>> resize_axes(const OpContext& ctx, CoordinateMode
   if (by_size) QL_CHECK_OK(keep_aspect_ratio(ctx, named, axes));
   return axes;
 }
+
+namespace {
 
 Result<std::vector<TensorType>> infer(const OpContext& ctx) {
   QL_TRY(ResizeOptions options, resize_options(ctx.attrs()));

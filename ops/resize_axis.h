@@ -3,7 +3,7 @@
 // computed in the order of the formulas below: the references, ql.Resize and its kernels share them.
 #pragma once
 
-#include "graph/graph.h"
+#include "graph/op_table.h"
 
 namespace quadlane {
 
@@ -45,6 +45,9 @@ struct ResizeAxis {
 // From a scale: out = floor(in * scale), in float32. From a size: scale = out / in.
 Result<ResizeAxis> axis_by_scale(int64_t in, float scale);
 Result<ResizeAxis> axis_by_size(int64_t in, int64_t out);
+
+// Of a Resize node, one for each axis of its input.
+Result<std::vector<ResizeAxis>> resize_axes(const OpContext&, CoordinateMode);
 
 float source_coordinate(const ResizeAxis&, CoordinateMode, int64_t out);
 // Whether tf_crop_and_resize puts the extrapolation value there.

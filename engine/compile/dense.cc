@@ -15,6 +15,7 @@ constexpr Entry kLowerings[] = {
     {"Gemm", lower_gemm},
     {"BatchNormalization", lower_dense_batch_norm},
     {"ql.Lut", lower_dense_lut},
+    {"Resize", lower_dense_resize},
     {"Transpose", lower_transpose},
     {"DepthToSpace", lower_dense_depth_to_space},
     {"SpaceToDepth", lower_dense_depth_to_space},

@@ -49,6 +49,7 @@ struct KnownNode {
 Result<Verdict> lower_dense_elementwise(Lowering&, const Node&);  // Add, Exp, Clip, Where, Cast, ...
 Result<Verdict> lower_dense_batch_norm(Lowering&, const Node&);
 Result<Verdict> lower_dense_lut(Lowering&, const Node&);  // ql.Lut with one table
+Result<Verdict> lower_dense_resize(Lowering&, const Node&);
 Result<Verdict> lower_transpose(Lowering&, const Node&);
 Result<Verdict> lower_dense_depth_to_space(Lowering&, const Node&);  // and SpaceToDepth
 Result<Verdict> lower_dense_slice(Lowering&, const Node&);

@@ -11,6 +11,7 @@
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
+#include "engine/run/dense/resize.h"
 
 namespace quadlane::run {
 namespace {
@@ -88,6 +89,16 @@ void LutStep::check(Checker& c) const {
   c.reads(from, count);
   c.reads(table, 256);
   c.writes(to, count);
+}
+
+void AxisResizeStep::check(Checker& c) const {
+  c.loops(isa);
+  for (int64_t extent : {outer, in, out, inner, taps}) c.that(is_extent(extent), "negative extents");
+  c.that(in <= INT32_MAX, "an axis of 2^31 elements");
+  c.reads(from, Checker::product({outer, in, inner, 4}));
+  c.reads(index, Checker::product({out, taps, 4}));
+  c.reads(weight, Checker::product({out, taps, 4}));
+  c.writes(to, Checker::product({outer, out, inner, 4}));
 }
 
 void BroadcastStep::check(Checker& c) const {

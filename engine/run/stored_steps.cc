@@ -10,6 +10,7 @@
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
+#include "engine/run/dense/resize.h"
 #include "engine/run/dense_steps.h"
 #include "engine/run/elementwise_step.h"
 #include "engine/run/move_step.h"
@@ -52,6 +53,7 @@ constexpr auto kStored = std::tuple{
     Stored<CopiesStep>{"dense copies"},
     Stored<GatherStep>{"dense gather"},
     Stored<LutStep>{"dense table"},
+    Stored<AxisResizeStep>{"dense resize"},
     Stored<SoftmaxStep>{"dense softmax"},
     Stored<ReduceStep>{"dense reduce"},
     Stored<LayerNormStep>{"dense layer norm"},

@@ -241,6 +241,27 @@ TEST(DensePlan, Reduce) {
       100);
 }
 
+TEST(DensePlan, Resize) {
+  const char* modes[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"};
+  check(
+      [&](Rng& rng) {
+        Builder b{{}, rng};
+        const Shape shape = random_shape(rng, pick(rng, 1, 4), 9);
+        std::vector<int64_t> sizes = shape;
+        for (size_t i = 0; i < sizes.size(); ++i)
+          if (rng() % 2 || i == 0) sizes[i] = pick(rng, 1, 2 * sizes[i] + 2);
+        if (sizes == shape) sizes[0] += 1;
+        Node node{"r", "Resize", {}, {b.input(shape), kNoValue, kNoValue, b.ints(sizes)}, {}};
+        const bool cubic = shape.size() == 4 || rng() % 2;  // linear images have planes
+        node.attrs.set("mode", std::string(cubic ? "cubic" : "linear"));
+        node.attrs.set("coordinate_transformation_mode", std::string(modes[rng() % 4]));
+        if (rng() % 3 == 0) node.attrs.set("antialias", int64_t{1});
+        if (rng() % 3 == 0) node.attrs.set("exclude_outside", int64_t{1});
+        return b.done({b.add(std::move(node))});
+      },
+      60);
+}
+
 // Where nothing has planes: behind NHWC inputs, in attention, of sequences.
 TEST(DensePlan, BatchNormalization) {
   check(
