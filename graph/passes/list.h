@@ -23,6 +23,7 @@ extern const Pass kChannelShuffle;
 extern const Pass kPixelShuffle;
 extern const Pass kBlocksConv;
 extern const Pass kReduceToPool;
+extern const Pass kEinsumAsMatMul;
 extern const Pass kFuseHardSwish;
 extern const Pass kFuseGelu;
 extern const Pass kFuseMish;

@@ -66,7 +66,7 @@ std::span<const Pass> simplify_passes() {
       kResolvePads,      kFoldConstants,   kRemoveIdentities, kMergeIdentical, kMergeReshapes, kClipBeforeQuantize,
       kMergeActivations, kMergeConcats,    kMergePads,        kMergeAffine,    kFoldBatchNorm, kFoldBatchNormForward,
       kHoistPointwise,   kVolumesAsImages, kChannelShuffle,   kPixelShuffle,   kBlocksConv,    kReduceToPool,
-      kFuseHardSwish,    kFuseGelu,        kFuseMish};
+      kEinsumAsMatMul,   kFuseHardSwish,   kFuseGelu,         kFuseMish};
   return passes;
 }
 

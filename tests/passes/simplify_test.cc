@@ -476,6 +476,41 @@ output %y
                  "Slice Conv");
 }
 
+TEST(EinsumAsMatMul, IsAProductBetweenTranspositions) {
+  const struct {
+    const char *a, *b, *equation, *expected;
+  } cases[] = {{"2,3,4,5", "2,3,6,5", "bhqd,bhkd->bhqk", "Reshape Transpose Reshape MatMul Reshape Reshape"},
+               {"2,3,4,5", "2,3,5,6", "bhqk,bhkd->bqhd", "Reshape Reshape MatMul Reshape Transpose Reshape"},
+               {"1,6,4,5", "6,7", "bchw,cd->bdhw", "Transpose Reshape MatMul Reshape Reshape"},
+               {"3,4", "4,5", "ij,jk->ki", ""},
+               {"3,4", "3,4", "ij,ij->ij", ""},
+               {"3", "4", "i,j->ij", ""},
+               {"2,3,4", "2,4,5", "bij,bjk->bik", ""},
+               {"2,3,4", "4,3", "b i j, j i -> b", ""},
+               {"2,3,4", "2,3,4", "bij,bij->b", ""}};
+  for (const auto& c : cases) {
+    const Graph before = parsed(cat("graph \"g\"\ninput %x: f32[", c.a, "]\ninput %z: f32[", c.b,
+                                    "]\n%y = Einsum(%x, %z) equation=\"", c.equation, "\"\noutput %y\n"));
+    const Graph after = after_pass(before, "einsum_as_matmul");
+    EXPECT_EQ(ops_of(after).find("Einsum"), std::string::npos) << c.equation;
+    if (*c.expected) {
+      EXPECT_EQ(ops_of(after), c.expected) << print(after);
+    }
+    EXPECT_LT(f32_difference(after, before), 1e-5) << print(after);
+  }
+  expect_rewrite("einsum_as_matmul", R"(graph "g"
+input %x: f32[2,3,4]
+%y = Einsum(%x) equation="bij->jbi"
+output %y
+)",
+                 "Transpose Reshape");
+  for (const char* kept : {"bii->bi", "bij->bi", "...ij->...ji"})
+    EXPECT_EQ(ops_of(after_pass(parsed(cat("graph \"g\"\ninput %x: f32[2,3,3]\n%y = Einsum(%x) equation=\"", kept,
+                                           "\"\noutput %y\n")),
+                                "einsum_as_matmul")),
+              "Einsum");
+}
+
 TEST(ComputedConv, IsAProductOfPatches) {
   const char* forms[] = {"pads=[1,0,2,1]", "group=2 strides=[2,3] pads=[1,1,1,1]", "group=4 dilations=[2,1]"};
   const char* weights[] = {"6,4,3,2", "6,2,3,2", "8,1,3,2"};
