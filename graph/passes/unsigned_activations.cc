@@ -1,7 +1,8 @@
 // unsigned_activations: QuantizeLinear(x) s8  =>  QuantizeLinear(x) u8, zero points + 128
 //
 // Integer operators work on u8. Where a QuantizeLinear to s8 is read by DequantizeLinear nodes only, both move by 128:
-// q + 128 - (zero + 128) = q - zero, and the clamp to [-128, 127] becomes the one to [0, 255].
+// q + 128 - (zero + 128) = q - zero, and the clamp to [-128, 127] becomes the one to [0, 255]. An output of the graph, as
+// `compare --layers` makes them, is brought back: through floats, whole numbers.
 #include <algorithm>
 
 #include "graph/passes/list.h"
@@ -11,8 +12,7 @@ namespace quadlane {
 namespace {
 
 bool is_signed_activation(const Graph& g, const Node& node) {
-  if (node.op != "QuantizeLinear" || g[node.output()].type.dtype != DType::s8 || g.is_output(node.output()))
-    return false;
+  if (node.op != "QuantizeLinear" || g[node.output()].type.dtype != DType::s8) return false;
   if (node.input(2) != kNoValue && !g.constant(node.input(2))) return false;
   const std::vector<Use>& uses = g[node.output()].uses;
   return !uses.empty() && std::all_of(uses.begin(), uses.end(), [&](const Use& use) {
@@ -31,6 +31,18 @@ ValueId shifted_zero(Graph& g, const Node& node) {
   return g.add_constant(node.name + ".zero_u8", Tensor::from<uint8_t>(shape, zero));
 }
 
+// QuantizeLinear(q - 128) s8 in the place of the old value.
+Status bring_back(Graph& g, const OpTable& ops, ValueId old, ValueId q) {
+  const std::string name = g[old].name;
+  const ValueId one = g.add_constant(name + ".one", Tensor::scalar<float>(1)),
+                middle = g.add_constant(name + ".middle", Tensor::scalar<uint8_t>(128)),
+                zero = g.add_constant(name + ".zero", Tensor::scalar<int8_t>(0));
+  QL_TRY(ValueId levels, add_op(g, ops, Node{name + ".levels", "DequantizeLinear", {}, {q, one, middle}, {}}));
+  QL_TRY([[maybe_unused]] ValueId v,
+         replace_with(g, ops, old, Node{name + ".signed", "QuantizeLinear", {}, {levels, one, zero}, {}}));
+  return {};
+}
+
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
@@ -40,7 +52,8 @@ Result<int> run(Graph& g, const OpTable& ops) {
     quantize.inputs.resize(3, kNoValue);
     quantize.inputs[2] = shifted_zero(g, quantize);
     quantize.attrs.erase("output_dtype");
-    QL_TRY(ValueId q, add_op(g, ops, quantize, g[g[id].output()].name + ".u8"));
+    const ValueId old = g[id].output();
+    QL_TRY(ValueId q, add_op(g, ops, quantize, g[old].name + ".u8"));
     for (const Use& use : readers) {
       Node dequantize = g[use.node];
       dequantize.inputs.resize(3, kNoValue);
@@ -48,6 +61,7 @@ Result<int> run(Graph& g, const OpTable& ops) {
       dequantize.inputs[0] = q;
       QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, g[use.node].output(), std::move(dequantize)));
     }
+    if (g.is_output(old)) QL_CHECK_OK(bring_back(g, ops, old, q));
     ++rewrites;
   }
   return rewrites;

@@ -241,6 +241,25 @@ output %c
 }
 
 // 255 * sum |w| of 66049 random weights is about 1.1e9; a bias decides whether int32 holds the sum.
+// As `compare --layers` looks at it: the convolution stays what it is without a look.
+TEST(IntegerConv, SignedActivationsThatAreOutputs) {
+  const Graph g = expect_integer(R"(graph "g"
+input %x: f32[1,5,9,10]
+const %s: f32[] = {0.02}
+const %z: s8[] = {-8}
+const %w: s8[6,5,1,1] = random(1)
+const %ws: f32[] = {0.01}
+%q = QuantizeLinear(%x, %s, %z)
+%d = DequantizeLinear(%q, %s, %z)
+%dw = DequantizeLinear(%w, %ws)
+%c = Conv(%d, %dw)
+output %q
+output %c
+)",
+                                 "ql.Quantize ql.Conv ql.Dequantize QuantizeLinear", 1e-6);
+  EXPECT_EQ(g[g.outputs()[0]].type.dtype, DType::s8);
+}
+
 TEST(IntegerConv, DeclinesSumsThatMightOverflow) {
   for (bool fits : {true, false}) {
     Graph g = fused_int8(parsed(cat(R"(graph "g"
