@@ -25,8 +25,7 @@ std::vector<RefusedOp> listed() {
        {"SequenceMap"}},
       {"belongs to audio, Quadlane is for images",
        {"BlackmanWindow", "DFT", "HammingWindow", "HannWindow", "MelWeightMatrix", "STFT"}},
-      {"belongs to language models, exporters write it as MatMul and Softmax for older opsets",
-       {"Attention", "RotaryEmbedding", "TensorScatter"}},
+      {"belongs to language models", {"RotaryEmbedding", "TensorScatter"}},
       {"a model gets pixels: decode files before", {"ImageDecoder"}},
       {"classical machine learning is not supported", {"ai.onnx.ml.*"}},
   };

@@ -134,6 +134,8 @@ Status upgrade_grid_sample(Draft&, Emitter&);
 Status upgrade_roi_align(Draft&, Emitter&);
 Status upgrade_group_norm(Draft&, Emitter&);
 Status upgrade_quantize(Draft&, Emitter&);
+// upgrade_attention.cc
+Status upgrade_attention(Draft&, Emitter&);
 // upgrade_resize.cc
 Status upgrade_upsample(Draft&, Emitter&);
 Status upgrade_resize(Draft&, Emitter&);

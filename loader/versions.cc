@@ -192,6 +192,7 @@ void append_upgraded(std::vector<OpHistory>& h) {
   h.push_back({"GroupNormalization",
                {{18, "scale and bias for each group"}, {21, "scale and bias for each channel"}},
                upgrade_group_norm});
+  h.push_back({"Attention", {{23, "its parts"}, {24, kTypes}}, upgrade_attention});
   h.push_back({"MaxPool",
                {{1, "canonical"},
                 {8, "indices, storage_order"},

@@ -95,6 +95,26 @@ TEST(Upgrade, GroupNormalizationOfOneScaleForEachGroup) {
   EXPECT_EQ(run(b, {1, 4, 1}, {1, 3, 5, 9}).y, (Floats{-1, 1, -1, 3}));
 }
 
+// Two positions of two heads: the first sees itself alone, the second both.
+TEST(Upgrade, AttentionBecomesItsParts) {
+  ModelBuilder b(23);
+  b.node("Attention", {"x", "x", "x"}, {"y"},
+         {attribute("q_num_heads", int64_t{2}), attribute("kv_num_heads", int64_t{2}),
+          attribute("is_causal", int64_t{1}), attribute("scale", 0.5f)});
+  const Floats x{1, 2, -1, 0.5f, 0.25f, -1, 3, 2};
+  const Loaded l = run(b, {1, 2, 4}, x);
+  ASSERT_EQ(l.y_shape, (Shape{1, 2, 4}));
+  for (size_t i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(l.y[i], x[i]);
+  for (size_t h = 0; h < 4; h += 2) {
+    auto dot = [&](size_t at) { return 0.5f * (x[4 + h] * x[at] + x[5 + h] * x[at + 1]); };
+    const float first = 1 / (1 + std::exp(dot(4 + h) - dot(h)));
+    for (size_t i = h; i < h + 2; ++i) EXPECT_NEAR(l.y[4 + i], first * x[i] + (1 - first) * x[4 + i], 1e-6);
+  }
+  ModelBuilder cached(23);
+  cached.node("Attention", {"x", "x", "x", "", "x", "x"}, {"y"}, {}, "cached").input("x", {1, 1, 2, 4}).output("y");
+  EXPECT_EQ(cached.error(), "node 'cached' (Attention): input 4: a cache of earlier positions is not supported");
+}
+
 TEST(Upgrade, GridSampleAndRoiAlignOfOlderOpsets) {
   ModelBuilder b(16);
   b.floats("grid", {1, 1, 1, 2}, {0, 0}).node("GridSample", {"x", "grid"}, {"y"}, {attribute("mode", "bilinear")});
