@@ -9,6 +9,7 @@ extern const Pass kResolvePads;
 extern const Pass kFoldConstants;
 extern const Pass kRemoveIdentities;
 extern const Pass kMergeIdentical;
+extern const Pass kMoveTransposes;
 extern const Pass kMergeReshapes;
 extern const Pass kClipBeforeQuantize;
 extern const Pass kMergeActivations;

@@ -63,10 +63,10 @@ Status run_passes(Graph& graph, const OpTable& ops, std::span<const Pass> passes
 
 std::span<const Pass> simplify_passes() {
   static const Pass passes[] = {
-      kResolvePads,      kFoldConstants,   kRemoveIdentities, kMergeIdentical, kMergeReshapes, kClipBeforeQuantize,
-      kMergeActivations, kMergeConcats,    kMergePads,        kMergeAffine,    kFoldBatchNorm, kFoldBatchNormForward,
-      kHoistPointwise,   kVolumesAsImages, kChannelShuffle,   kPixelShuffle,   kBlocksConv,    kReduceToPool,
-      kEinsumAsMatMul,   kFuseHardSwish,   kFuseGelu,         kFuseMish};
+      kResolvePads,          kFoldConstants,    kRemoveIdentities, kMergeIdentical, kMoveTransposes, kMergeReshapes,
+      kClipBeforeQuantize,   kMergeActivations, kMergeConcats,     kMergePads,      kMergeAffine,    kFoldBatchNorm,
+      kFoldBatchNormForward, kHoistPointwise,   kVolumesAsImages,  kChannelShuffle, kPixelShuffle,   kBlocksConv,
+      kReduceToPool,         kEinsumAsMatMul,   kFuseHardSwish,    kFuseGelu,       kFuseMish};
   return passes;
 }
 

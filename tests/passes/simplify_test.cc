@@ -476,6 +476,74 @@ output %y
                  "Slice Conv");
 }
 
+// Every operator that a transposition passes, with constants of all ranks, and pairs that meet.
+TEST(MoveTransposes, MeetTheirInverses) {
+  const char* between[] = {
+      "%b = Relu(%a)",
+      "%b = Clip(%a, %lo, %hi)",
+      "%b = Add(%a, %k1)",
+      "%b = Mul(%k3, %a)",
+      "%b = PRelu(%a, %k1)",
+      "%b = Sub(%a, %k4)",
+      "%p = ReduceMean(%a, %axes) keepdims=1\n%s = Sigmoid(%p)\n%b = Mul(%a, %s)",
+      "%c = Concat(%a, %a) axis=3\n%b = LeakyRelu(%c)",
+      "%b = Pad(%a, %pads)",
+      "%b = Softmax(%a) axis=-1",
+      "%q = QuantizeLinear(%a, %scales, %zeros) axis=3\n%b = DequantizeLinear(%q, %scales, %zeros) axis=-1",
+      "%c = Neg(%a)\n%b = Add(%c, %a)",
+  };
+  for (const char* nodes : between) {
+    const Graph before = parsed(cat(R"(graph "g"
+input %x: f32[2,3,4,5]
+const %lo: f32[] = {-0.5}
+const %hi: f32[] = {0.75}
+const %k1: f32[3] = {1,-2,3}
+const %k3: f32[4,1,1] = {1,-2,3,4}
+const %k4: f32[1,4,5,3] = random(1)
+const %axes: s64[2] = {1,2}
+const %pads: s64[8] = {0,1,2,0,0,3,0,1}
+const %scales: f32[3] = {0.01,0.02,0.03}
+const %zeros: u8[3] = {1,100,200}
+%r = Relu(%x)
+%a = Transpose(%r) perm=[0,2,3,1]
+)",
+                                    nodes, "\n%t = Transpose(%b) perm=[0,3,1,2]\n%y = Abs(%t)\noutput %y\n"));
+    const Graph after = after_passes(before, simplify_passes());
+    EXPECT_EQ(ops_of(after).find("Transpose"), std::string::npos) << print(after);
+    EXPECT_LT(f32_difference(after, before), 1e-6) << print(after);
+  }
+}
+
+TEST(MoveTransposes, GoesInFrontOfWhatIsDoneToAnInput) {
+  const Graph before = parsed(R"(graph "g"
+input %x: f32[1,4,5,3]
+const %k: f32[3] = {0.5,0.25,0.75}
+const %d: f32[] = {0.25}
+%s = Sub(%x, %k)
+%m = Div(%s, %d)
+%t = Transpose(%m) perm=[0,3,1,2]
+%y = Abs(%t)
+output %y
+)");
+  const Graph after = after_passes(before, simplify_passes());
+  EXPECT_EQ(ops_of(after), "Transpose BatchNormalization Abs") << print(after);
+  EXPECT_LT(f32_difference(after, before), 1e-6);
+}
+
+// Others need it as it is.
+TEST(MoveTransposes, StaysWhereItIsRead) {
+  expect_rewrite("move_transposes", R"(graph "g"
+input %x: f32[1,3,4,5]
+const %w: f32[3,6] = random(1)
+%a = Transpose(%x) perm=[0,2,3,1]
+%b = Relu(%a)
+%y = MatMul(%a, %w)
+output %b
+output %y
+)",
+                 "Transpose Relu MatMul");
+}
+
 TEST(EinsumAsMatMul, IsAProductBetweenTranspositions) {
   const struct {
     const char *a, *b, *equation, *expected;
