@@ -49,6 +49,7 @@ int feature_needs(const Graph& g, const Node& node) {
     if (noop || !axes_are_known(g, node, 1)) return kAxesAreInputs;
   }
   if ((node.op == "ScatterElements" || node.op == "ScatterND") && node.attrs.has("reduction")) return 18;
+  if (node.op == "LayerNormalization") return 17;
   if (node.op == "GroupNormalization") return 21;  // a scale for each channel
   if (node.op == "GridSample") return 20;          // the names of the modes
   if (node.op == "RoiAlign") return 16;            // coordinate_transformation_mode

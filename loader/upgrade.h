@@ -136,6 +136,14 @@ Status upgrade_group_norm(Draft&, Emitter&);
 Status upgrade_quantize(Draft&, Emitter&);
 // upgrade_attention.cc
 Status upgrade_attention(Draft&, Emitter&);
+// upgrade_fused.cc: of com.microsoft
+Status upgrade_fused_conv(Draft&, Emitter&);
+Status upgrade_fused_gemm(Draft&, Emitter&);
+Status upgrade_fused_matmul(Draft&, Emitter&);
+Status upgrade_bias_gelu(Draft&, Emitter&);  // and FastGelu
+Status upgrade_quick_gelu(Draft&, Emitter&);
+Status upgrade_skip_layer_norm(Draft&, Emitter&);  // and SkipSimplifiedLayerNormalization
+Status upgrade_simplified_layer_norm(Draft&, Emitter&);
 // upgrade_resize.cc
 Status upgrade_upsample(Draft&, Emitter&);
 Status upgrade_resize(Draft&, Emitter&);

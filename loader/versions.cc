@@ -76,7 +76,9 @@ void append_plain(std::vector<OpHistory>& h) {
   h.push_back(plain("IsInf", {10, 20}));
   h.push_back(plain("BitShift", {11}));
   for (const char* op : {"BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"}) h.push_back(plain(op, {18}));
-  h.push_back({"LayerNormalization", {{17, "canonical"}}, upgrade_layer_norm});
+  h.push_back({"LayerNormalization",
+               {{1, "as ONNX Runtime writes it into older opsets"}, {17, "canonical"}},
+               upgrade_layer_norm});
   h.push_back(plain("LRN", {1, 13}));
   h.push_back(plain("MatMul", {1, 9, 13}));
   h.push_back(plain("MatMulInteger", {10}));
@@ -282,6 +284,22 @@ void append_control_flow(std::vector<OpHistory>& h) {
   h.push_back(plain("SplitToSequence", {11, 24}));
 }
 
+// What ONNX Runtime's optimizer makes of several operators.
+void append_fused(std::vector<OpHistory>& h) {
+  auto add = [&](std::string_view op, UpgradeFn upgrade) { h.push_back({op, {{1, "its parts"}}, upgrade}); };
+  add("com.microsoft.FusedConv", upgrade_fused_conv);
+  add("com.microsoft.FusedGemm", upgrade_fused_gemm);
+  add("com.microsoft.FusedMatMul", upgrade_fused_matmul);
+  for (const char* op : {"com.microsoft.BiasGelu", "com.microsoft.FastGelu"}) add(op, upgrade_bias_gelu);
+  add("com.microsoft.QuickGelu", upgrade_quick_gelu);
+  for (const char* op : {"com.microsoft.SkipLayerNormalization", "com.microsoft.SkipSimplifiedLayerNormalization"})
+    add(op, upgrade_skip_layer_norm);
+  add("SimplifiedLayerNormalization", upgrade_simplified_layer_norm);
+  for (const char* op : {"com.microsoft.Gelu", "com.microsoft.Pad"})
+    h.push_back({op, {{1, "the standard operator, any opset"}}, nullptr});
+  h.push_back({"com.microsoft.GridSample", {{1, "the standard operator, any opset"}}, upgrade_grid_sample});
+}
+
 // What ONNX Runtime's quantizer adds to the standard operators.
 void append_microsoft(std::vector<OpHistory>& h) {
   auto add = [&](std::string_view op, UpgradeFn upgrade) {
@@ -327,6 +345,7 @@ std::span<const OpHistory> op_histories() {
     append_extended(h);
     append_upgraded(h);
     append_control_flow(h);
+    append_fused(h);
     append_microsoft(h);
     std::sort(h.begin(), h.end(), [](const OpHistory& a, const OpHistory& b) { return a.op < b.op; });
     return h;

@@ -95,6 +95,38 @@ TEST(Upgrade, GroupNormalizationOfOneScaleForEachGroup) {
   EXPECT_EQ(run(b, {1, 4, 1}, {1, 3, 5, 9}).y, (Floats{-1, 1, -1, 3}));
 }
 
+// What ONNX Runtime's optimizer leaves in files, as the parts it was made of.
+TEST(Upgrade, FusedOperatorsBecomeTheirParts) {
+  auto fused = [](const char* op, const std::vector<std::string>& inputs,
+                  const std::vector<onnx::AttributeProto>& attributes) {
+    ModelBuilder b(12);
+    b.model.add_opset_import()->set_domain("com.microsoft");
+    b.model.mutable_opset_import(1)->set_version(1);
+    b.node(op, inputs, {"y"}, attributes);
+    b.graph().mutable_node(0)->set_domain("com.microsoft");
+    return b;
+  };
+  ModelBuilder conv =
+      fused("FusedConv", {"x", "w", "", "z"},
+            {attribute("activation", std::string("LeakyRelu")), attribute("activation_params", Floats{0.5f})});
+  conv.floats("w", {1, 1, 1, 1}, {2}).floats("z", {1, 1, 1, 3}, {-10, 1, 1});
+  const Loaded c = run(conv, {1, 1, 1, 3}, {1, 2, 3});
+  EXPECT_EQ(c.y, (Floats{-4, 5, 7}));
+  EXPECT_EQ(c.ops(), (Strings{"Conv", "Add", "LeakyRelu"}));
+  ModelBuilder product =
+      fused("FusedMatMul", {"x", "k"},
+            {attribute("alpha", 0.5f), attribute("transBatchA", int64_t{1}), attribute("transB", int64_t{1})});
+  product.floats("k", {1, 2}, {1, 10});  // rows stand first in x [2, 3, 2]: batches of 2 x 2
+  EXPECT_EQ(run(product, {2, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}).y,
+            (Floats{10.5f, 43.5f, 21.5f, 54.5f, 32.5f, 65.5f}));
+  ModelBuilder skip = fused("SkipLayerNormalization", {"x", "s", "g", "b"}, {attribute("epsilon", 0.0f)});
+  skip.floats("s", {1, 1, 2}, {1, 3}).floats("g", {2}, {2, 2}).floats("b", {2}, {1, 0});
+  EXPECT_EQ(run(skip, {1, 1, 2}, {0, 0}).y, (Floats{-1, 2}));
+  ModelBuilder old(11);  // in the standard domain, before it was there
+  old.node("LayerNormalization", {"x", "g"}, {"y"}, {attribute("epsilon", 0.0f)}).floats("g", {2}, {1, 1});
+  EXPECT_EQ(run(old, {1, 2}, {1, 3}).y, (Floats{-1, 1}));
+}
+
 // Two positions of two heads: the first sees itself alone, the second both.
 TEST(Upgrade, AttentionBecomesItsParts) {
   ModelBuilder b(23);
