@@ -108,7 +108,7 @@ TEST(Upgrade, FusedOperatorsBecomeTheirParts) {
   };
   ModelBuilder conv =
       fused("FusedConv", {"x", "w", "", "z"},
-            {attribute("activation", std::string("LeakyRelu")), attribute("activation_params", Floats{0.5f})});
+            {attribute("activation", "LeakyRelu"), attribute("activation_params", Floats{0.5f})});
   conv.floats("w", {1, 1, 1, 1}, {2}).floats("z", {1, 1, 1, 3}, {-10, 1, 1});
   const Loaded c = run(conv, {1, 1, 1, 3}, {1, 2, 3});
   EXPECT_EQ(c.y, (Floats{-4, 5, 7}));
