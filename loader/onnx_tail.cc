@@ -142,7 +142,7 @@ Result<std::shared_ptr<const Tail>> make_tail(TailSource source, const Emitter& 
 
 namespace {
 
-constexpr int64_t kListsAreInputs = 13;
+constexpr int64_t kListsAreInputs = 13;  // and Softmax goes along one axis
 
 // The attribute that became input 1 in opset 13, or null.
 const char* list_attribute(const onnx::NodeProto& node) {
@@ -151,19 +151,36 @@ const char* list_attribute(const onnx::NodeProto& node) {
   return node.op_type() == "Split" ? "split" : nullptr;
 }
 
+// What is known to have two axes.
+std::set<std::string> matrices(const NodeList& nodes) {
+  std::set<std::string> names;
+  for (const auto& node : nodes)
+    if (node.op_type() == "Gemm" || node.op_type() == "Flatten") names.insert(node.output(0));
+  return names;
+}
+
+// Softmax of old took the axes from `axis` on as one: the same along the last one.
+bool is_softmax_of_rows(const onnx::NodeProto& node, const std::set<std::string>& two_axes) {
+  if (node.op_type() != "Softmax" && node.op_type() != "LogSoftmax") return false;
+  for (const auto& attribute : node.attribute())
+    if (attribute.name() == "axis") return attribute.i() == -1 || (attribute.i() == 1 && two_axes.count(node.input(0)));
+  return false;
+}
+
 // Whether a node can be written in another opset, its subgraphs included: it means the same there, but for a list that
 // moves.
-bool means_the_same(const onnx::NodeProto& node, int64_t from, int64_t to) {
+bool means_the_same(const onnx::NodeProto& node, int64_t from, int64_t to, const std::set<std::string>& two_axes) {
   if (node.domain().empty() || node.domain() == "ai.onnx") {
     const OpHistory* history = find_history(node.op_type());
     if (!history) return false;
     const bool moves =
         list_attribute(node) && from < kListsAreInputs && to >= kListsAreInputs && node.input_size() == 1;
-    if (!history->reads_the_same(moves ? kListsAreInputs : from, to)) return false;
+    const bool rows = from < kListsAreInputs && is_softmax_of_rows(node, two_axes);
+    if (!history->reads_the_same(moves || rows ? kListsAreInputs : from, to)) return false;
   }
   for (const auto& attribute : node.attribute())
     for (const auto& inner : attribute.g().node())
-      if (!means_the_same(inner, from, to)) return false;
+      if (!means_the_same(inner, from, to, two_axes)) return false;
   return true;
 }
 
@@ -196,14 +213,16 @@ Result<int> opset_for_tail(const Tail& tail, int wanted, int oldest, int newest)
   const OnnxTail& onnx = as_onnx(tail);
   const NodeList& nodes = onnx.model().graph().node();
   const int64_t own = onnx.opsets().at("");
+  const std::set<std::string> two_axes = matrices(nodes);
+  auto stays = [&](const onnx::NodeProto& node, int64_t to) { return means_the_same(node, own, to, two_axes); };
   std::vector<int64_t> candidates{own, wanted};
   for (int opset = oldest; opset <= newest; ++opset) candidates.push_back(opset);
   for (int64_t opset : candidates)
     if (opset >= oldest && opset <= newest &&
-        std::all_of(nodes.begin(), nodes.end(), [&](const auto& n) { return means_the_same(n, own, opset); }))
+        std::all_of(nodes.begin(), nodes.end(), [&](const auto& n) { return stays(n, opset); }))
       return static_cast<int>(opset);
   for (int i = 0; i < nodes.size(); ++i)
-    if (!means_the_same(nodes[i], own, std::max<int64_t>(own, oldest)))
+    if (!stays(nodes[i], std::max<int64_t>(own, oldest)))
       return unsupported(node_label(nodes, i), ": is behind shapes that depend on data and written as it was read, ",
                          "in opset ", own, "; the model needs opset ", oldest, ", where it means something else");
   return unsupported("no opset from ", oldest, " to ", newest, " suits the nodes behind shapes that depend on data");
