@@ -15,18 +15,6 @@ struct Column {
   int64_t dx = 0;
 };
 
-// One value for each channel of x as one for each of x'; null stays null.
-const Tensor* repeat_columns(const Tensor* values, int64_t columns, std::deque<Tensor>& tensors) {
-  if (!values) return nullptr;
-  Tensor repeated = Tensor::allocate({values->dtype(), {values->count() * columns}}).value();
-  const size_t bytes = values->type().bytes() / static_cast<size_t>(values->count());
-  auto* to = static_cast<std::byte*>(repeated.mutable_data());
-  auto* from = static_cast<const std::byte*>(values->data());
-  for (int64_t i = 0; i < repeated.count(); ++i)
-    std::copy_n(from + static_cast<size_t>(i / columns) * bytes, bytes, to + static_cast<size_t>(i) * bytes);
-  return &tensors.emplace_back(std::move(repeated));
-}
-
 // [O, C, kh, kw] as [O, C * kw, kh, 1].
 Tensor columns_to_channels(const Tensor& w) {
   const Shape& s = w.shape();
@@ -117,6 +105,17 @@ void emit_gather(Lowering& l, const std::string& name, const std::vector<PlanarV
 
 }  // namespace
 
+const Tensor* repeat_channels(const Tensor* values, int64_t times, std::deque<Tensor>& tensors) {
+  if (!values) return nullptr;
+  Tensor repeated = Tensor::allocate({values->dtype(), {values->count() * times}}).value();
+  const size_t bytes = values->type().bytes() / static_cast<size_t>(values->count());
+  auto* to = static_cast<std::byte*>(repeated.mutable_data());
+  auto* from = static_cast<const std::byte*>(values->data());
+  for (int64_t i = 0; i < repeated.count(); ++i)
+    std::copy_n(from + static_cast<size_t>(i / times) * bytes, bytes, to + static_cast<size_t>(i) * bytes);
+  return &tensors.emplace_back(std::move(repeated));
+}
+
 bool worth_folding(const ConvOperands& op, const ConvAttrs& a, size_t planes) {
   if (op.transposed || op.group != 1 || op.w->dtype() != DType::s8 || op.input_scale) return false;
   // Instructions for each pixel register: three for a product of a quad, thirteen to gather one.
@@ -132,9 +131,9 @@ FoldedConv fold_columns(Lowering& l, const std::string& name, const ConvOperands
   FoldedConv folded{op, {}, {}, tensors};
   folded.op.inputs = op.inputs * a.kernel[1];
   folded.op.w = &tensors->emplace_back(columns_to_channels(*op.w));
-  folded.op.z = repeat_columns(op.z, a.kernel[1], *tensors);
-  folded.op.lo = repeat_columns(op.lo, a.kernel[1], *tensors);
-  folded.op.hi = repeat_columns(op.hi, a.kernel[1], *tensors);
+  folded.op.z = repeat_channels(op.z, a.kernel[1], *tensors);
+  folded.op.lo = repeat_channels(op.lo, a.kernel[1], *tensors);
+  folded.op.hi = repeat_channels(op.hi, a.kernel[1], *tensors);
   const LayoutId source = phases[0].layout;
   const LayoutId layout = l.layouts.add(extents.n, extents.h, extents.w);
   l.layouts.same_pitch(layout, source);

@@ -21,6 +21,8 @@ struct FoldedConv {
   std::shared_ptr<const std::deque<Tensor>> tensors;  // what op points to
 };
 
+// One value for each channel of x as one for each of x', whose channels are `times` for one; null stays null.
+const Tensor* repeat_channels(const Tensor* values, int64_t times, std::deque<Tensor>& tensors);
 // Whether fewer products are worth the copy.
 bool worth_folding(const ConvOperands&, const ConvAttrs&, size_t planes);
 // Appends the steps that make x' from the phases of x; the result computes the same. x' has as many rows as a phase and

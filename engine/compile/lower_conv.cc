@@ -10,15 +10,17 @@
 //                   With one input channel each the quads' bytes and f32 planes have kernels of their own (depthwise.h,
 //                   depthwise_f32.h), which take most strides as steps from row to row
 //   few channels    columns become channels first (fold_columns.h)
+//   large strides   so do all taps where phases would be too many (fold_window.h)
 // With many outputs, strides and small maps are better off with outputs in the lanes (oconv_blocks.h), which read the
 // source at any step.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "engine/compile/conv_blocks.h"
 #include "engine/compile/depthwise.h"
 #include "engine/compile/depthwise_f32.h"
-#include "engine/compile/fold_columns.h"
+#include "engine/compile/fold_window.h"
 #include "engine/compile/lowering.h"
 #include "engine/compile/oconv_blocks.h"
 #include "engine/compile/phases.h"
@@ -85,19 +87,18 @@ bool padded_with(const Layouts& layouts, const PlanarValue& x, ValueId zero) {
 
 // Sections of a strided convolution: one for each phase that some tap reads.
 std::vector<ConvSection> strided_sections(const ConvAttrs& a) {
-  std::vector<ConvSection> sections;
-  for (int64_t py = 0; py < a.strides[0]; ++py)
-    for (int64_t px = 0; px < a.strides[1]; ++px) {
-      ConvSection section{static_cast<int>(py), static_cast<int>(px), {}};
-      for (int64_t i = 0; i < a.kernel[0]; ++i)
-        for (int64_t j = 0; j < a.kernel[1]; ++j) {
-          const int64_t y = i * a.dilations[0] - a.pad_begin(0), x = j * a.dilations[1] - a.pad_begin(1);
-          if (floor_mod(y, a.strides[0]) != py || floor_mod(x, a.strides[1]) != px) continue;
-          section.taps.push_back(
-              {static_cast<int>(i), static_cast<int>(j), floor_div(y, a.strides[0]), floor_div(x, a.strides[1])});
-        }
-      if (!section.taps.empty()) sections.push_back(std::move(section));
+  std::map<std::pair<int64_t, int64_t>, ConvSection> phases;
+  for (int64_t i = 0; i < a.kernel[0]; ++i)
+    for (int64_t j = 0; j < a.kernel[1]; ++j) {
+      const int64_t y = i * a.dilations[0] - a.pad_begin(0), x = j * a.dilations[1] - a.pad_begin(1);
+      const int64_t py = floor_mod(y, a.strides[0]), px = floor_mod(x, a.strides[1]);
+      ConvSection& section = phases[{py, px}];
+      section.py = static_cast<int>(py), section.px = static_cast<int>(px);
+      section.taps.push_back(
+          {static_cast<int>(i), static_cast<int>(j), floor_div(y, a.strides[0]), floor_div(x, a.strides[1])});
     }
+  std::vector<ConvSection> sections;
+  for (auto& [place, section] : phases) sections.push_back(std::move(section));
   return sections;
 }
 
@@ -188,9 +189,7 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   QL_TRY(ConvAttrs attrs, conv_attrs(node, in, op.w->shape()));
   std::vector<ConvSection> sections = strided_sections(attrs);
   const size_t parts = static_cast<size_t>(op.weight_parts());
-  if (sections.size() * parts > kMaxConvSections)
-    return declined(cat(sections.size(), " phases of ", parts, " parts, the kernel takes ", kMaxConvSections));
-
+  if (parts > kMaxConvSections) return declined(cat(parts, " parts of weights, the kernel takes ", kMaxConvSections));
   PlanarValue x = *x_planes;
   const bool strided = attrs.strides[0] > 1 || attrs.strides[1] > 1;
   std::vector<PlanarValue> phases;
@@ -213,9 +212,20 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
   if (parts > 1 || !is_depthwise(op, {x}, whole_section(attrs), walk, added)) walk = {};
   const bool depthwise_f32 = is_depthwise_f32(l, op, attrs);
   const bool by_rows = walk.pixels > 0 || depthwise_f32;
-  if (!direct && !by_rows && attrs.strides[1] > kMaxPhases)
-    return declined(cat("a stride of ", attrs.strides[1], ", phases are made of strides up to ", kMaxPhases));
-  if (direct || by_rows) {
+  const bool by_taps =
+      !direct && !by_rows && strided && (sections.size() * parts > kMaxConvSections || attrs.strides[1] > kMaxPhases);
+  if (by_taps)
+    if (Status s = window_refusal(op, attrs, x, in); !s.ok()) return declined(s.error().text());
+  std::shared_ptr<const std::deque<Tensor>> folded_tensors;
+  auto take = [&](FoldedConv folded) {
+    op = std::move(folded.op);
+    phases = std::move(folded.phases);
+    sections = std::move(folded.sections);
+    folded_tensors = std::move(folded.tensors);
+  };
+  if (by_taps) {
+    take(fold_window(l, node.name, op, attrs, x, in, l.layouts.add(out_shape[0], out_shape[2], out_shape[3])));
+  } else if (direct || by_rows) {
     sections = whole_section(attrs);
     if (by_rows || !padding_is_zero(op)) {
       Reach whole;
@@ -236,14 +246,9 @@ Result<Verdict> lower_conv(Lowering& l, const Node& node) {
     x = padded_source(l, node.name, x, op, reach);
     phases.push_back(x);
   }
-  std::shared_ptr<const std::deque<Tensor>> folded_tensors;
-  if (!direct && !by_rows && worth_folding(op, attrs, phases[0].planes.size())) {
+  if (!direct && !by_rows && !by_taps && worth_folding(op, attrs, phases[0].planes.size())) {
     const Geometry extents{static_cast<int>(in[0]), static_cast<int>(ph), static_cast<int>(out_shape[3])};
-    FoldedConv folded = fold_columns(l, node.name, op, attrs, extents, phases, sections);
-    op = std::move(folded.op);
-    phases = std::move(folded.phases);
-    sections = std::move(folded.sections);
-    folded_tensors = std::move(folded.tensors);
+    take(fold_columns(l, node.name, op, attrs, extents, phases, sections));
     for (const PlanarValue& phase : phases) demand_padding(l.layouts, phase, op);
     l.layouts.require(phases[0].layout, 0, reach.top, reach.bottom);
   }
@@ -312,6 +317,8 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     }
   const std::vector<ConvSection> whole = transposed_section(attrs);
   const bool direct = oconv_refusal(l, op, whole, out_shape[1]).ok();
+  if (!direct && (sw > kMaxPhases || sh > kMaxPhases))
+    return declined(cat("a stride of ", sh, "x", sw, ", results are interleaved from up to ", kMaxPhases, " phases"));
   const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
   const PlanarValue x = direct && padding_is_zero(op) ? *x_planes : padded_source(l, node.name, *x_planes, op, reach);
   if (direct) {

@@ -4,42 +4,12 @@
 #include <cstring>
 
 #include "engine/compile/elementwise.h"
+#include "engine/compile/moves.h"
 #include "engine/compile/phases.h"
-#include "engine/run/move_step.h"
 #include "jit/kernels/phases.h"
 
 namespace quadlane::compile {
 namespace {
-
-// Tables of a MoveStep, one for each plane of the result.
-struct Moves {
-  std::vector<run::MoveTable> tables;
-  std::vector<uint32_t> table;
-  uint32_t fill = 0;
-};
-
-// `from` lists the source of each plane of `to`.
-void emit_moves(Lowering& l, const Node& node, PlanarValue from, PlanarValue to, Moves moves, const char* why) {
-  run::StepInfo info = make_info(node);
-  info.note = why;
-  l.emit([=, &l](Emitter& e) -> Status {
-    run::StepInfo step = info;
-    step.kernel = "copy rows";
-    step.bytes_written = e.pixel_bytes(to);
-    step.bytes_read = std::min(e.pixel_bytes(from), step.bytes_written);  // a pad reads less, a crop not all
-    e.step(std::move(step), buffers_of({&from, &to}), [=, &l](const Addresses& a) {
-      auto s = std::make_unique<run::MoveStep>();
-      s->src = l.layouts.geometry(from.layout);
-      s->src_planes = a.planes(from);
-      s->table = moves.table;
-      s->tables = moves.tables;
-      s->fill = moves.fill;
-      s->dst = {l.layouts.geometry(to.layout), a.planes(to), a.pads(to)};
-      return s;
-    });
-    return {};
-  });
-}
 
 // The same table for every plane.
 void move_planes(Lowering& l, const Node& node, const PlanarValue& x, std::vector<int32_t> rows,
@@ -49,7 +19,7 @@ void move_planes(Lowering& l, const Node& node, const PlanarValue& x, std::vecto
   l.define(node.output(), out);
   Moves moves{
       {run::make_move_table(std::move(rows), std::move(columns))}, std::vector<uint32_t>(x.planes.size(), 0), fill};
-  emit_moves(l, node, x, out, std::move(moves), why);
+  emit_moves(l, make_info(node), x, out, std::move(moves), why);
 }
 
 std::vector<int32_t> steps_from(int64_t begin, int64_t step, int64_t count) {
@@ -261,7 +231,7 @@ Result<Verdict> lower_space_to_depth(Lowering& l, const Node& node) {
     moves.table.insert(moves.table.end(), planes, static_cast<uint32_t>(phase));
   }
   l.define(node.output(), out);
-  emit_moves(l, node, from, out, std::move(moves), "pixels become channels");
+  emit_moves(l, make_info(node), from, out, std::move(moves), "pixels become channels");
   return Verdict{};
 }
 

@@ -5,7 +5,8 @@
 //
 //   y[o] = sum_k w_i[k] block_i[s o + k - P] = sum_k w_i[k] x[b s o + (b k + i) - b P]
 //
-// and w_i[k] becomes weight b k + i. As many products, and no block is made. Exact but for the order of sums.
+// and w_i[k] becomes weight b k + i. As many products, and no block is made. Exact but for the order of sums. Not where
+// b s is a stride for which the pixels are rearranged once more (engine/compile/fold_window.h).
 #include <algorithm>
 
 #include "graph/passes/list.h"
@@ -16,7 +17,7 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-constexpr int64_t kMostSize = 8;                   // of a block
+constexpr int64_t kMostStride = 4;                 // of the result
 constexpr int64_t kMostExtent = int64_t{1} << 30;  // of a kernel, stride or padding
 
 // Every step[a]-th pixel of x from start[a], for rows and columns.
@@ -70,7 +71,7 @@ std::optional<Blocks> blocks_of(const Graph& g, const Node& node) {
   if (node.op == "SpaceToDepth") {
     blocks.x = node.input(0);
     blocks.size[0] = blocks.size[1] = node.attrs.int_or("blocksize", 0);
-    if (blocks.size[0] < 1 || blocks.size[0] > kMostSize) return {};
+    if (blocks.size[0] < 1 || blocks.size[0] > kMostStride) return {};
     for (int64_t i = 0; i < blocks.size[0]; ++i)
       for (int64_t j = 0; j < blocks.size[1]; ++j) blocks.places.push_back({i, j});
     return blocks;
@@ -88,7 +89,7 @@ std::optional<Blocks> blocks_of(const Graph& g, const Node& node) {
   auto sorted = blocks.places;
   std::sort(sorted.begin(), sorted.end());
   const bool distinct = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
-  if (!distinct || std::max(blocks.size[0], blocks.size[1]) > kMostSize ||
+  if (!distinct || std::max(blocks.size[0], blocks.size[1]) > kMostStride ||
       static_cast<int64_t>(sorted.size()) != blocks.size[0] * blocks.size[1])
     return {};
   return blocks;
@@ -110,13 +111,14 @@ ValueId woven_weights(Graph& g, const Tensor& w, const Blocks& b, const std::str
   return add_floats(g, name, {outputs, inputs, h, width}, woven);
 }
 
-// Empty where a number is so large that it can only be an attack.
+// Empty where the stride is too large, or a number so large that it can only be an attack.
 std::optional<Window2d> scaled(Window2d w, const int64_t (&size)[2]) {
   for (size_t a = 0; a < 2; ++a)
     for (int64_t* extent : {&w.kernel[a], &w.strides[a], &w.pads[a], &w.pads[a + 2]}) {
       if (*extent > kMostExtent) return {};
       *extent *= size[a];
     }
+  if (std::max(w.strides[0], w.strides[1]) > kMostStride) return {};
   return w;
 }
 

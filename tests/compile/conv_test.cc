@@ -203,18 +203,41 @@ TEST(ConvPlan, ManyChannels) {
     }
 }
 
-// Strides that no phases are made of, across rows and columns.
-TEST(ConvPlan, StridesBeyondPhases) {
+// Strides that make more phases than a kernel takes: the taps become channels.
+Problem large_stride_problem(unsigned seed) {
+  Problem p = random_problem(seed);
+  std::mt19937 rng(seed);
+  auto pick = [&](int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); };
+  p.transposed = false;
+  p.c = p.group * pick(1, 5), p.o = p.group * pick(1, 20);
+  p.sh = pick(5, 20), p.sw = pick(5, 20);
+  p.kh = seed % 2 ? p.sh : pick(1, 12), p.kw = seed % 2 ? p.sw : pick(5, 12);
+  p.dh = p.dw = seed % 5 ? 1 : 2;
+  p.pt = pick(0, 3), p.pl = pick(0, 3), p.pb = pick(0, 3), p.pr = pick(0, 3);
+  p.h = p.dh * (p.kh - 1) + 1 + pick(0, 40), p.w = p.dw * (p.kw - 1) + 1 + pick(0, 40);
+  return p;
+}
+
+TEST(ConvPlan, LargeStrides) {
+  for (Isa isa : {Isa::avx2, Isa::avx512_vnni})
+    for (unsigned seed = 1; seed <= 60; ++seed) expect_agreement(large_stride_problem(seed), isa, 1 + seed % 3);
   for (auto [sh, sw] : {std::pair(2, 71), std::pair(40, 2), std::pair(17, 17)})
     for (bool u8 : {true, false}) {
       Problem p;
       p.sh = sh, p.sw = sw, p.h = 45, p.w = 80, p.kw = 5, p.u8 = p.u8_out = u8;
-      PlanCheck check;
-      check.isa = Isa::avx2;
-      auto graph = build(p);
-      ASSERT_TRUE(graph.ok()) << p.text() << ": " << graph.error().text();
-      EXPECT_EQ(check_plan(*graph, check), "") << p.text();
+      expect_agreement(p, Isa::avx2);
     }
+}
+
+// More phases than are interleaved: the reference, not an error.
+TEST(ConvPlan, TransposedByLargeStrides) {
+  for (bool u8 : {true, false}) {
+    Problem p;
+    p.transposed = true, p.sh = p.sw = 17, p.h = p.w = 3, p.kh = p.kw = 20, p.u8 = p.u8_out = u8;
+    auto graph = build(p);
+    ASSERT_TRUE(graph.ok()) << p.text() << ": " << graph.error().text();
+    EXPECT_EQ(check_plan(*graph, {}), "") << p.text();
+  }
 }
 
 // One input channel a group: kernels of their own for u8 and f32.

@@ -453,6 +453,12 @@ TEST(BlocksConv, LeavesWhatDiffers) {
   left("%ee, %oe, %eo, %eo", "", "output %oo\n", slices);
   left("%ee, %oe, %eo, %oo", "dilations=[1,2]", "", slices);
   left("%ee, %oe, %eo, %oo", "", "output %c\n", slices);
+  for (auto [block, stride] : {std::pair(4, 2), std::pair(8, 1)})  // no stride that kernels take
+    expect_rewrite("blocks_conv",
+                   cat("graph \"g\"\ninput %x: f32[1,1,16,16]\nconst %w: f32[5,", block * block,
+                       ",1,1] = random(1)\n%c = SpaceToDepth(%x) blocksize=", block, "\n%y = Conv(%c, %w) strides=[",
+                       stride, ",", stride, "]\noutput %y\n"),
+                   "SpaceToDepth Conv");
   // The rows' slices take channels as well: of those, only the columns' are whole.
   expect_rewrite("blocks_conv", R"(graph "g"
 input %x: f32[1,4,8,8]
