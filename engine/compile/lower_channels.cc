@@ -1,10 +1,11 @@
-// Operators along the channels of planes: Softmax, LogSoftmax, reductions, LpNormalization, ArgMax. A reduction that
-// drops the axis is one that keeps it and is unpacked: nothing reads three dimensions as planes.
+// Operators along the channels of planes: Softmax, LogSoftmax, LRN, reductions, LpNormalization, ArgMax. A reduction
+// that drops the axis is one that keeps it and is unpacked: nothing reads three dimensions as planes.
 #include <algorithm>
 
 #include "engine/compile/elementwise.h"
 #include "engine/run/channels_step.h"
 #include "jit/kernels/channels.h"
+#include "jit/kernels/response.h"
 
 namespace quadlane::compile {
 namespace {
@@ -30,7 +31,8 @@ bool channels_ascend(const PlanarValue& value) {
   return true;
 }
 
-void emit_channels(Lowering& l, run::StepInfo info, ChannelsSpec spec, PlanarValue x, PlanarValue out, float factor) {
+template <class Spec>
+void emit_channels(Lowering& l, run::StepInfo info, Spec spec, PlanarValue x, PlanarValue out, float factor) {
   l.layouts.same_pitch(x.layout, out.layout);
   l.emit([=, &l](Emitter& e) -> Status {
     QL_TRY(KernelId kernel, e.kernel(describe(spec), [&] { return generate(spec); }));
@@ -60,7 +62,7 @@ void emit_channels(Lowering& l, run::StepInfo info, ChannelsSpec spec, PlanarVal
 // One plane from all.
 PlanarValue reduced(Lowering& l, const Node& node, ChannelsOp op, const PlanarValue& x, float factor) {
   PlanarValue out = l.layouts.fresh(DType::f32, l.layouts.add_like(x.layout), 1);
-  emit_channels(l, make_info(node), {l.isa, op, x.dtype == DType::f32}, x, out, factor);
+  emit_channels(l, make_info(node), ChannelsSpec{l.isa, op, x.dtype == DType::f32}, x, out, factor);
   return out;
 }
 
@@ -94,7 +96,7 @@ Result<Verdict> lower_channel_softmax(Lowering& l, const Node& node) {
   PlanarValue out = l.layouts.fresh_like(x, l.layouts.add_like(x.layout));
   l.define(node.output(), out);
   const ChannelsOp op = node.op == "Softmax" ? ChannelsOp::softmax : ChannelsOp::log_softmax;
-  emit_channels(l, make_info(node), {l.isa, op}, x, out, 1);
+  emit_channels(l, make_info(node), ChannelsSpec{l.isa, op}, x, out, 1);
   return Verdict{};
 }
 
@@ -139,6 +141,22 @@ Result<Verdict> lower_channel_normalization(Lowering& l, const Node& node) {
   l.layouts.same_geometry(x.layout, bounded.layout);
   l.define(node.output(), out);
   l.emit(emit_elementwise(l, make_info(node), divide, true, x, SecondOperand{repeated}, out));
+  return Verdict{};
+}
+
+Result<Verdict> lower_response(Lowering& l, const Node& node) {
+  const PlanarValue* found = f32_planes(l, node);
+  if (!found) return declined("the input has no f32 planes");
+  const PlanarValue x = in_order(*found);
+  const int64_t channels = l.shape(node.input(0))[1], size = node.attrs.int_or("size", 1), below = (size - 1) / 2;
+  ResponseSpec spec{l.isa, static_cast<int>(std::min(below, channels)),
+                    static_cast<int>(std::min(size - 1 - below, channels))};
+  spec.scale = node.attrs.float_or("alpha", 0.0001f) / static_cast<float>(size);
+  spec.beta = node.attrs.float_or("beta", 0.75f);
+  spec.bias = node.attrs.float_or("bias", 1);
+  PlanarValue out = l.layouts.fresh_like(x, l.layouts.add_like(x.layout));
+  l.define(node.output(), out);
+  emit_channels(l, make_info(node), spec, x, out, 1);
   return Verdict{};
 }
 

@@ -42,6 +42,7 @@ constexpr Entry kLowerings[] = {
     {"MeanVarianceNormalization", lower_normalization},
     {"Softmax", lower_channel_softmax},
     {"LogSoftmax", lower_channel_softmax},
+    {"LRN", lower_response},
     {"ReduceSum", lower_channel_reduce},
     {"ReduceMean", lower_channel_reduce},
     {"ReduceMax", lower_channel_reduce},

@@ -118,6 +118,7 @@ Result<Verdict> lower_depth_to_space(Lowering&, const Node&);   // DepthToSpace
 Result<Verdict> lower_space_to_depth(Lowering&, const Node&);   // SpaceToDepth
 Result<Verdict> lower_edge_transpose(Lowering&, const Node&);   // Transpose between NCHW planes and NHWC
 Result<Verdict> lower_channel_softmax(Lowering&, const Node&);  // Softmax, LogSoftmax along channels
+Result<Verdict> lower_response(Lowering&, const Node&);         // LRN
 Result<Verdict> lower_channel_reduce(Lowering&, const Node&);   // ReduceSum, ReduceMax, ... along channels
 Result<Verdict> lower_channel_normalization(Lowering&, const Node&);  // LpNormalization along channels
 Result<Verdict> lower_channel_argmax(Lowering&, const Node&);         // ArgMax, ArgMin along channels

@@ -140,6 +140,12 @@ TEST(Planar, AlongChannels) {
         },
         false);
   }
+  for (int64_t size : {1, 4, 5, 100})
+    expect_planar([&](RandomBuilder& b, ValueId x) {
+      Attrs attrs = attr("size", size);
+      attrs.set("alpha", 0.5f), attrs.set("beta", 0.7f), attrs.set("bias", 0.9f);
+      return b.op("LRN", {x}, attrs);
+    });
   for (const char* name : {"ArgMax", "ArgMin"})
     for (int64_t keep : {0, 1})
       expect_planar(
