@@ -3,6 +3,7 @@
 // Operators on sequences (rank 3) and volumes (rank 5) become operators on images (image_form.h): those with a window
 // in depth as volume_windows.cc says, elementwise ones where an operand is such an image already, so that the edges
 // move out to the inputs and outputs of the whole part.
+#include "graph/passes/group_norm.h"
 #include "graph/passes/list.h"
 #include "graph/passes/volume_lifts.h"
 
@@ -83,14 +84,31 @@ Lifted lift_batch_norm(ImageForm& form, const Node& node) {
   return std::optional(result);
 }
 
-// A channel of the volume is a group of the image's channels, once they stand channel by channel: permutations of
-// channels are lists.
-Lifted lift_instance_norm(ImageForm& form, const Node& node) {
+// What a normalization of groups of channels computes, by its standard operators or by exporters' Reshapes.
+std::optional<GroupedNorm> grouped_norm_of(const Graph& g, const Node& node) {
+  if (node.op == "Reshape") {
+    auto norm = grouped_norm(g, node);
+    return norm && norm->dequantize == kNoNode ? norm : std::nullopt;
+  }
+  GroupedNorm norm{node.input(0),
+                   kNoNode,
+                   0,
+                   node.attrs.float_or("epsilon", 1e-5f),
+                   floats_of(g, node.input(1)),
+                   floats_of(g, node.input(2))};
+  norm.groups = node.attrs.int_or("num_groups", static_cast<int64_t>(norm.scale.size()));
+  return norm;
+}
+
+// A group of the volume's channels is one of the image's, once they stand channel by channel: permutations of channels
+// are lists.
+Lifted lift_group_norm(ImageForm& form, const Node& node) {
   Graph& g = form.graph();
-  const auto image = form.known_image(node.input(0));
+  const auto norm = grouped_norm_of(g, node);
+  const auto image = norm ? form.known_image(norm->x) : std::nullopt;
   const auto s = VolumeShape::of(g, node.output());
   if (!image || !s) return kStays;
-  if (s->d == 1) {
+  if (s->d == 1 && node.op == "InstanceNormalization") {
     QL_TRY(ValueId result, form.add(node.op, node.attrs, {*image, node.input(1), node.input(2)}));
     return std::optional(result);
   }
@@ -101,22 +119,23 @@ Lifted lift_instance_norm(ImageForm& form, const Node& node) {
   }
   Attrs axis, groups;
   axis.set("axis", int64_t{1});
-  groups.set("num_groups", s->c);
-  groups.set("epsilon", node.attrs.float_or("epsilon", 1e-5f));
-  auto list = [&](const std::vector<int64_t>& order) {
-    return g.add_constant(node.name + ".order", Tensor::from<int64_t>({s->d * s->c}, order));
+  groups.set("num_groups", norm->groups);
+  groups.set("epsilon", norm->epsilon);
+  auto in_order = [&](ValueId x, const std::vector<int64_t>& order) -> Result<ValueId> {
+    if (s->d == 1) return x;
+    return form.add("Gather", axis,
+                    {x, g.add_constant(node.name + ".order", Tensor::from<int64_t>({s->d * s->c}, order))});
   };
-  std::vector<ValueId> inputs;
-  QL_TRY(ValueId grouped, form.add("Gather", axis, {*image, list(to_groups)}));
-  inputs.push_back(grouped);
-  for (size_t i : {1u, 2u}) {
+  QL_TRY(ValueId grouped, in_order(*image, to_groups));
+  std::vector<ValueId> inputs{grouped};
+  for (const std::vector<double>* values : {&norm->scale, &norm->bias}) {
+    if (static_cast<int64_t>(values->size()) != s->c) return kStays;
     std::vector<double> repeated;
-    for (double v : floats_of(g, node.input(i))) repeated.insert(repeated.end(), static_cast<size_t>(s->d), v);
-    if (static_cast<int64_t>(repeated.size()) != s->d * s->c) return kStays;
-    inputs.push_back(add_floats(g, g[node.input(i)].name + ".groups", {s->d * s->c}, repeated));
+    for (double v : *values) repeated.insert(repeated.end(), static_cast<size_t>(s->d), v);
+    inputs.push_back(add_floats(g, node.name + ".groups", {s->d * s->c}, repeated));
   }
   QL_TRY(ValueId normalized, form.add("GroupNormalization", groups, inputs));
-  QL_TRY(ValueId result, form.add("Gather", axis, {normalized, list(back)}));
+  QL_TRY(ValueId result, in_order(normalized, back));
   return std::optional(result);
 }
 
@@ -154,7 +173,8 @@ Lifted lift(ImageForm& form, const Node& node) {
   if (is_one_of(node.op, {"GlobalAveragePool", "GlobalMaxPool"})) return lift_global_pool(form, node);
   if (node.op == "Resize") return lift_resize(form, node);
   if (node.op == "BatchNormalization") return lift_batch_norm(form, node);
-  if (node.op == "InstanceNormalization") return lift_instance_norm(form, node);
+  if (is_one_of(node.op, {"InstanceNormalization", "GroupNormalization", "Reshape"}))
+    return lift_group_norm(form, node);
   if (node.op == "Concat") return lift_concat(form, node);
   if (is_arithmetic(node)) return lift_arithmetic(form, node);
   if (is_function(node.op) || is_one_of(node.op, {"QuantizeLinear", "DequantizeLinear"})) return lift_unary(form, node);

@@ -128,6 +128,34 @@ TEST(Planar, InstanceNormalizationOfVolumes) {
   EXPECT_EQ(check_plan(b.graph, check), "") << print(b.graph);
 }
 
+// As PyTorch writes it, for volumes and sequences, with scale and bias behind it.
+TEST(Planar, GroupNormalizationOfVolumes) {
+  for (const Shape& space : {Shape{5, 6, 7}, Shape{40}}) {
+    RandomBuilder b(op_table(), 6);
+    auto with = [&](Shape front, int64_t each = 0) {
+      for (int64_t extent : space) front.push_back(each ? each : extent);
+      return front;
+    };
+    const Attrs pads = attr("pads", std::vector<int64_t>(2 * space.size(), 1));
+    ValueId x = b.op("Conv", {b.input(with({1, 2})), b.constant(with({6, 2}, 3), -1, 1)}, pads);
+    x = b.op("Reshape", {x, ints(b, {1, 3, -1})});
+    x = b.op("InstanceNormalization", {x, b.constant({3}, 0.5f, 2), b.constant({3}, -1, 1)});
+    x = b.op("Reshape", {x, ints(b, with({1, 6}))});
+    x = b.op("Mul", {x, b.constant(with({6}, 1), 0.5f, 2)});
+    x = b.op("Add", {x, b.constant(with({6}, 1), -1, 1)});
+    x = b.op("Conv", {b.op("Relu", {x}), b.constant(with({1, 6}, 3), -1, 1)}, pads);
+    b.graph.set_outputs({x});
+    ASSERT_TRUE(run_passes(b.graph, op_table(), simplify_passes()).ok());
+    ASSERT_TRUE(run_passes(b.graph, op_table(), fuse_f32_passes()).ok());
+    const std::string text = print(b.graph);
+    EXPECT_EQ(text.find("BatchNormalization"), std::string::npos) << text;
+    PlanCheck check;
+    check.tolerance = 2e-5;
+    check.expect_no_reference = true;
+    EXPECT_EQ(check_plan(b.graph, check), "") << text;
+  }
+}
+
 TEST(Planar, AlongChannels) {
   for (const char* name : {"Softmax", "LogSoftmax"})
     expect_planar([&](RandomBuilder& b, ValueId x) { return b.op(name, {x}, attr("axis", int64_t{1})); });

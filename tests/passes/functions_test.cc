@@ -124,6 +124,19 @@ TEST(GroupNorm, TakesScaleAndBias) {
   EXPECT_LT(f32_difference(twice, b.graph), 1e-5);
 }
 
+// Dequantized behind the Reshape.
+TEST(GroupNorm, OfBytes) {
+  Builder b;
+  auto byte = [&](uint8_t v) { return b.graph.add_constant("", Tensor::scalar<uint8_t>(v)); };
+  ValueId q = b.op("QuantizeLinear", {b.x, b.number(0.02f), byte(100)});
+  ValueId x = b.op("DequantizeLinear", {b.reshape(q, {2, 3, 32}), b.number(0.02f), byte(100)});
+  x = b.op("InstanceNormalization", {x, b.constant({3}, 1, 2), b.constant({3}, -1, 1)});
+  b.graph.set_outputs({b.reshape(x, {2, 6, 4, 4})});
+  Graph rewritten = after_pass(b.graph, "group_norm");
+  EXPECT_EQ(ops_of(rewritten), "QuantizeLinear DequantizeLinear GroupNormalization") << print(rewritten);
+  EXPECT_LT(f32_difference(rewritten, b.graph), 1e-5);
+}
+
 // A Clip with a bound that only a run knows leaves no half of itself.
 TEST(PreActivation, NeedsBothBounds) {
   const Graph g = parsed(R"(graph "g"
