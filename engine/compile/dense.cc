@@ -26,6 +26,7 @@ constexpr Entry kLowerings[] = {
     {"Tile", lower_tile},
     {"Pad", lower_dense_pad},
     {"Gather", lower_gather},
+    {"GridSample", lower_grid_sample},
     {"Softmax", lower_softmax},
     {"LogSoftmax", lower_softmax},
     {"ReduceSum", lower_reduce},

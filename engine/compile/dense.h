@@ -59,9 +59,10 @@ Result<Verdict> lower_expand(Lowering&, const Node&);
 Result<Verdict> lower_tile(Lowering&, const Node&);
 Result<Verdict> lower_dense_pad(Lowering&, const Node&);
 Result<Verdict> lower_gather(Lowering&, const Node&);
-Result<Verdict> lower_softmax(Lowering&, const Node&);     // and LogSoftmax
-Result<Verdict> lower_reduce(Lowering&, const Node&);      // ReduceMean, ReduceSum, ...
-Result<Verdict> lower_layer_norm(Lowering&, const Node&);  // and RMSNormalization
+Result<Verdict> lower_grid_sample(Lowering&, const Node&);  // linear, of images
+Result<Verdict> lower_softmax(Lowering&, const Node&);      // and LogSoftmax
+Result<Verdict> lower_reduce(Lowering&, const Node&);       // ReduceMean, ReduceSum, ...
+Result<Verdict> lower_layer_norm(Lowering&, const Node&);   // and RMSNormalization
 Result<Verdict> lower_cumsum(Lowering&, const Node&);
 Result<Verdict> lower_top_k(Lowering&, const Node&);
 Result<Verdict> lower_arg(Lowering&, const Node&);             // ArgMax, ArgMin

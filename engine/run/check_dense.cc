@@ -8,6 +8,7 @@
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
+#include "engine/run/dense/grid_sample.h"
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
@@ -99,6 +100,15 @@ void AxisResizeStep::check(Checker& c) const {
   c.reads(index, Checker::product({out, taps, 4}));
   c.reads(weight, Checker::product({out, taps, 4}));
   c.writes(to, Checker::product({outer, out, inner, 4}));
+}
+
+void GridSampleStep::check(Checker& c) const {
+  c.loops(isa);
+  c.that(images >= 0 && channels >= 0 && pixels >= 0 && is_extent(h) && is_extent(w), "extents that are none");
+  c.that(Checker::product({h, w}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
+  c.reads(from, Checker::product({4, images, channels, h, w}));
+  c.reads(grid, Checker::product({8, images, pixels}));
+  c.writes(to, Checker::product({4, images, channels, pixels}));
 }
 
 void BroadcastStep::check(Checker& c) const {

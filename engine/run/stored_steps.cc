@@ -7,6 +7,7 @@
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
+#include "engine/run/dense/grid_sample.h"
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
@@ -54,6 +55,7 @@ constexpr auto kStored = std::tuple{
     Stored<GatherStep>{"dense gather"},
     Stored<LutStep>{"dense table"},
     Stored<AxisResizeStep>{"dense resize"},
+    Stored<GridSampleStep>{"dense grid sample"},
     Stored<SoftmaxStep>{"dense softmax"},
     Stored<ReduceStep>{"dense reduce"},
     Stored<LayerNormStep>{"dense layer norm"},

@@ -369,6 +369,23 @@ TEST(DensePlan, QuantizeAndBack) {
       60);
 }
 
+TEST(DensePlan, GridSample) {
+  for (const char* padding : {"zeros", "border", "reflection"})
+    for (int64_t align : {0, 1})
+      check(
+          [&](Rng& rng) {
+            Builder b{{}, rng};
+            const int64_t n = pick(rng, 1, 2);
+            const ValueId x = b.input({n, pick(rng, 1, 3), pick(rng, 1, 9), pick(rng, 1, 9)});
+            const ValueId grid = b.g.add_input("grid", {DType::f32, {n, pick(rng, 1, 20), pick(rng, 1, 40), 2}});
+            Node sample{"s", "GridSample", {}, {x, grid}, {}};
+            sample.attrs.set("padding_mode", std::string(padding));
+            sample.attrs.set("align_corners", align);
+            return b.done({b.add(std::move(sample))});
+          },
+          10);
+}
+
 TEST(DensePlan, ViewsCostNothing) {
   Rng rng(1);
   Builder b{{}, rng};
