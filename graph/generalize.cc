@@ -1,6 +1,8 @@
 #include "graph/generalize.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 namespace quadlane {
 namespace {
@@ -87,7 +89,7 @@ class Pair {
     return {};
   }
 
-  // Exact only where both sizes are the same whole multiples of the input.
+  // Scales are exact only where both sizes are the same whole multiples of the input. Else they are another value's.
   Status adapt_resize(NodeId id, const Node& x, const Node& y, const std::vector<int64_t>& p,
                       const std::vector<int64_t>& q) {
     const Shape &from = a_.at(x.input(0)).type.shape, &also = b_.at(y.input(0)).type.shape;
@@ -99,12 +101,62 @@ class Pair {
       const size_t axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(from.size()) : axes[i]);
       if (axis >= from.size() || from[axis] < 1 || also[axis] < 1 || p[i] % from[axis] != 0 ||
           q[i] != p[i] / from[axis] * also[axis])
-        return depends(x, "has sizes");
+        return take_sizes_of(id, x, y);
       scales.push_back(static_cast<float>(p[i] / from[axis]));
     }
     set(id, 2, Tensor::from<float>({static_cast<int64_t>(scales.size())}, scales));
     result_.set_input(id, 3, kNoValue);
     return {};
+  }
+
+  // A value in front of the node that has the result's spatial extents at both shapes: what the result meets in a
+  // concat or sum first, then the graph's inputs, then any.
+  Status take_sizes_of(NodeId id, const Node& x, const Node& y) {
+    const Shape &out = a_.at(x.output()).type.shape, &also = b_.at(y.output()).type.shape,
+                &in = a_.at(x.input(0)).type.shape;
+    if (out.size() < 3 || out[0] != in[0] || out[1] != in[1] || x.attrs.has("axes")) return depends(x, "has sizes");
+    std::vector<ValueId> candidates = siblings(x.output());
+    candidates.insert(candidates.end(), a_.inputs().begin(), a_.inputs().end());
+    for (NodeId before : a_.order()) {
+      if (before == id) break;
+      candidates.push_back(a_.at(before).output());
+    }
+    for (ValueId v : candidates)
+      if (spatially(a_.at(v).type.shape, out) && is_before(v, id) && has_extents(name(a_, v), also)) {
+        result_.set_attr(id, "sizes_of", name(a_, v));
+        return {};
+      }
+    return depends(x, "has sizes");
+  }
+
+  static bool spatially(const Shape& a, const Shape& b) {
+    return a.size() == b.size() && std::equal(a.begin() + 2, a.end(), b.begin() + 2);
+  }
+  bool has_extents(const std::string& value, const Shape& like) {
+    if (named_.empty())
+      for (uint32_t i = 0; i < b_.value_capacity(); ++i) named_.emplace(b_.at(ValueId{i}).name, ValueId{i});
+    const auto found = named_.find(value);
+    return found != named_.end() && spatially(b_.at(found->second).type.shape, like);
+  }
+  bool is_before(ValueId v, NodeId id) {
+    if (position_.empty()) {
+      size_t next = 0;
+      for (NodeId node : a_.order()) position_[node] = next++;
+    }
+    const NodeId producer = a_.at(v).producer;
+    return producer == kNoNode ? !a_.constant(v) : position_.at(producer) < position_.at(id);
+  }
+  // What v meets, through operators of one operand.
+  std::vector<ValueId> siblings(ValueId v) const {
+    std::vector<ValueId> found;
+    for (int steps = 0; steps < 8; ++steps) {
+      for (const Use& use : a_.at(v).uses)
+        for (ValueId other : a_.at(use.node).inputs)
+          if (other != kNoValue && other != v && !a_.constant(other)) found.push_back(other);
+      if (!found.empty() || a_.at(v).uses.empty()) break;
+      v = a_.at(a_.at(v).uses[0].node).output();
+    }
+    return found;
   }
 
   void set(NodeId id, size_t input, Tensor value) {
@@ -113,6 +165,8 @@ class Pair {
 
   const Graph &a_, &b_;
   Graph result_;
+  std::map<std::string, ValueId> named_;  // of b
+  std::map<NodeId, size_t> position_;     // in a
 };
 
 }  // namespace

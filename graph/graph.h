@@ -101,6 +101,9 @@ class Graph {
   void replace_uses(ValueId from, ValueId to);
   // Points one input of a node to another value.
   void set_input(NodeId node, size_t input, ValueId to);
+  void set_attr(NodeId node, const std::string& name, Attr value) {
+    nodes_[static_cast<uint32_t>(node)].node.attrs.set(name, std::move(value));
+  }
   // Removes nodes and constants nothing uses; returns how many nodes. Ids stay valid: removed entries are only marked.
   size_t erase_dead();
 

@@ -138,6 +138,7 @@ class Writer {
              tensor_to_proto(tensor, name, proto()->add_initializer());
              return name;
            }));
+    if (const std::string of = node.attrs.string_or("sizes_of", ""); !of.empty()) write_sizes(node, of, form);
     read_.insert(form.inputs.begin(), form.inputs.end());
     auto* out = proto()->add_node();
     if (!node.name.empty()) out->set_name(unique(node.name, node_names_));  // a pass makes many nodes of one
@@ -146,6 +147,32 @@ class Writer {
     for (ValueId v : node.outputs) out->add_output(graph_[v].name);
     for (const auto& [name, attr] : form.attrs) attr_to_proto(name, attr, out->add_attribute());
     return {};
+  }
+
+  // The sizes of a Resize as nodes: images and channels of its input, the rest of another value (graph/generalize.h).
+  void write_sizes(const Node& node, const std::string& of, FileNode& form) {
+    const auto rank = static_cast<int64_t>(graph_[node.output()].type.shape.size());
+    auto add = [&](const char* op, const std::vector<std::string>& inputs) {
+      const std::string name = unique(cat(node.name, ".", op), names_);
+      auto* out = proto()->add_node();
+      out->set_name(unique(name, node_names_));
+      out->set_op_type(op);
+      for (const std::string& input : inputs) out->add_input(input);
+      out->add_output(name);
+      read_.insert(inputs.begin(), inputs.end());
+      return name;
+    };
+    auto number = [&](int64_t value) {
+      const std::string name = unique(node.name + ".axis", names_);
+      tensor_to_proto(Tensor::from<int64_t>({1}, std::vector<int64_t>{value}), name, proto()->add_initializer());
+      return name;
+    };
+    const std::string own = add("Slice", {add("Shape", {form.inputs[0]}), number(0), number(2)}),
+                      other = add("Slice", {add("Shape", {of}), number(2), number(rank)});
+    form.set_input(3, add("Concat", {own, other}));
+    attr_to_proto("axis", int64_t{0}, proto()->mutable_node()->rbegin()->add_attribute());
+    form.set_input(2, "");
+    form.attrs.erase("sizes_of");
   }
 
   Result<std::vector<std::byte>> bytes() const {

@@ -213,6 +213,15 @@ class Applier {
   Applier(Graph& g, const ChannelFactors& factors) : g_(g), factors_(factors) {}
 
   void run() {
+    // The values' new names come first: constants must not take them.
+    for (size_t i = 0; i < g_.value_capacity(); ++i) {
+      const ValueId v{static_cast<uint32_t>(i)};
+      const auto of_value = factors_.find(g_[v].name);
+      const NodeId producer = g_[v].producer;  // an erased value's name may be another's now
+      if (of_value == factors_.end() || producer == kNoNode || !g_.is_live(producer)) continue;
+      of_[v] = &of_value->second;
+      g_.rename(v, g_[v].name + kSuffix);
+    }
     for (NodeId id : g_.order()) {
       const Node node = g_[id];
       if (node.outputs.empty() || node.inputs.empty()) continue;
@@ -222,14 +231,12 @@ class Applier {
       if (is_batch_norm(g_, node)) scale_batch_norm(id);
     }
     g_.erase_dead();
-    for (size_t i = 0; i < g_.value_capacity(); ++i)
-      if (ValueId v{static_cast<uint32_t>(i)}; find(v)) g_.rename(v, g_[v].name + kSuffix);
   }
 
  private:
   const std::vector<double>* find(ValueId v) const {
-    auto it = v == kNoValue ? factors_.end() : factors_.find(g_[v].name);
-    return it == factors_.end() ? nullptr : &it->second;
+    const auto it = of_.find(v);
+    return it == of_.end() ? nullptr : it->second;
   }
   double in(size_t c) const { return in_ ? (*in_)[c] : 1; }
   double out(size_t c) const { return out_ ? (*out_)[c] : 1; }
@@ -268,6 +275,7 @@ class Applier {
 
   Graph& g_;
   const ChannelFactors& factors_;
+  std::map<ValueId, const std::vector<double>*> of_;
   const std::vector<double>*in_ = nullptr, *out_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graph/generalize.h"
 #include "graph/text.h"
 #include "loader/onnx_model.h"
 #include "loader/save.h"
@@ -111,6 +112,50 @@ TEST(OpenShapes, QuantizeKeepsThemOpen) {
 }
 
 // What was asked for beats the first sample's extents.
+// Up to the size of the map it is joined with, of odd extents too: no scale says that.
+TEST(OpenShapes, QuantizeKeepsSizesOfAnotherMap) {
+  Scratch scratch;
+  auto network = [](int64_t h, int64_t w) {
+    const std::string full = cat(h, ",", w), half = cat((h + 1) / 2, ",", (w + 1) / 2);
+    auto graph = parse_graph(cat(R"(graph "net"
+const %w1: f32[4,1,3,3] = random(1)
+const %w2: f32[4,4,3,3] = random(2)
+const %w3: f32[2,8,1,1] = random(3)
+input %image: f32[1,1,)",
+                                 full, R"(]
+const %sizes: s64[4] = {1, 4, )",
+                                 h, ", ", w, R"(}
+%a = Conv(%image, %w1) name="first" pads=[1,1,1,1]
+%b = Conv(%a, %w2) name="down" pads=[1,1,1,1] strides=[2,2]
+%c = Resize(%b, _, _, %sizes) name="up" mode="linear"
+%d = Concat(%a, %c) name="join" axis=1
+%y = Conv(%d, %w3) name="last"
+output %y
+)"),
+                             op_table());
+    EXPECT_TRUE(graph.ok()) << graph.error().text();
+    return *std::move(graph);
+  };
+  auto open = generalize(network(17, 12), network(34, 36));
+  ASSERT_TRUE(open.ok()) << open.error().text();
+  const Dim h{kOpenExtent, "H"}, w{kOpenExtent, "W"};
+  SaveOptions options;
+  options.dims = {{"image", {{1, {}}, {1, {}}, h, w}}, {"y", {{1, {}}, {2, {}}, h, w}}};
+  ASSERT_TRUE(save_onnx(*open, scratch.path("net.onnx"), options).ok());
+  write_input(scratch, "x.npy", {1, 1, 17, 12});
+  const CommandResult q = quadlane(scratch, cat("quantize ", scratch.path("net.onnx"), " --calib ",
+                                                scratch.path("x.npy"), " -o ", scratch.path("int8.onnx")));
+  ASSERT_EQ(q.code, 0) << q.err;
+  EXPECT_EQ(q.out.find("input shapes are those"), std::string::npos) << q.out;
+  for (const Shape& shape : {Shape{1, 1, 17, 12}, {1, 1, 9, 31}}) {
+    const CommandResult r =
+        quadlane(scratch, cat("run ", scratch.path("int8.onnx"), " --no-tune --input ",
+                              write_input(scratch, "x.npy", shape), " --output-dir ", scratch.path("out")));
+    ASSERT_EQ(r.code, 0) << r.err;
+    EXPECT_EQ(read_npy(scratch.path("out/y.npy"))->shape(), (Shape{1, 2, shape[2], shape[3]}));
+  }
+}
+
 TEST(OpenShapes, QuantizeTakesTheBatchAsked) {
   Scratch scratch;
   const std::string net = open_net(scratch), folder = scratch.make_dir("calib");
