@@ -43,8 +43,8 @@ ValueId Emitter::as_scalar(ValueId v) {
   return add_constant(graph_.at(v).name + ".scalar", value->reshaped({}));
 }
 
-void Emitter::bind_constant(const std::string& name, Tensor value) {
-  bind(name, graph_.add_constant(graph_name(name), std::move(value)));
+void Emitter::bind_constant(const std::string& name, Tensor value, bool four_bits) {
+  bind(name, Binding{graph_.add_constant(graph_name(name), std::move(value)), nullptr, false, four_bits});
 }
 
 const ValueId* Emitter::find(const std::string& name) const {

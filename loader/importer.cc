@@ -1,5 +1,6 @@
 #include "loader/importer.h"
 
+#include "loader/four_bits.h"
 #include "loader/longest_text.h"
 #include "loader/node_importer.h"
 #include "loader/onnx_tail.h"
@@ -38,6 +39,7 @@ class Importer {
   Status add_inputs();
   Status add_nodes();
   Status set_outputs();
+  Status expect_declared_type(const onnx::ValueInfoProto& output, const TensorType& computed) const;
 
   const onnx::ModelProto& model_;
   const onnx::GraphProto& proto_;
@@ -86,7 +88,7 @@ Status Importer::add_initializers() {
     auto tensor = tensor_from_proto(proto, tensors_).context(cat("initializer '", proto.name(), "'"));
     if (!tensor.ok()) return std::move(tensor).error();
     tensors_.max_bytes -= tensor->type().bytes();
-    emit_.bind_constant(proto.name(), *std::move(tensor));
+    emit_.bind_constant(proto.name(), *std::move(tensor), is_four_bits(proto.data_type()));
   }
   return {};
 }
@@ -120,6 +122,17 @@ Status Importer::add_nodes() {
   return {};
 }
 
+Status Importer::expect_declared_type(const onnx::ValueInfoProto& output, const TensorType& computed) const {
+  if (!output.type().has_tensor_type() || output.type().tensor_type().elem_type() == onnx::TensorProto::UNDEFINED)
+    return {};
+  auto dtype = dtype_from_onnx(output.type().tensor_type().elem_type(), options_.widen_half);
+  if (!dtype.ok()) return std::move(dtype).context(cat("output '", output.name(), "'")).error();
+  if (*dtype != computed.dtype)
+    return invalid_model("output '", output.name(), "' is ", to_string(computed), ", the file declares ",
+                         to_string(*dtype));
+  return {};
+}
+
 Status Importer::set_outputs() {
   std::vector<ValueId> outputs;
   std::vector<Tail::Output> all;
@@ -131,12 +144,14 @@ Status Importer::set_outputs() {
     const bool undeclared = output.type().value_case() == onnx::TypeProto::VALUE_NOT_SET;
     if (found->sequence || (found->later && !undeclared && !output.type().has_tensor_type()))
       return unsupported("output '", output.name(), "' is no tensor, only tensors are supported");
+    if (found->four_bits) return unsupported("output '", output.name(), "' has 4-bit elements");
     Tail::Output entry{output.name(), DType::f32, std::nullopt};
     if (found->later && !undeclared) {
       auto dtype = dtype_from_onnx(output.type().tensor_type().elem_type(), options_.widen_half);
       if (!dtype.ok()) return std::move(dtype).context(cat("output '", output.name(), "'")).error();
       entry.dtype = *dtype;
     } else if (!found->later) {
+      QL_CHECK_OK(expect_declared_type(output, emit_.type(found->value)));
       entry.dtype = emit_.type(found->value).dtype;
       entry.graph_output = outputs.size();
       outputs.push_back(found->value);

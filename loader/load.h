@@ -1,5 +1,5 @@
 // ONNX -> Graph. Everything in a file is checked before it is believed; whatever is wrong becomes one sentence. Nodes
-// arrive in the canonical form of opset 21 whatever opset the file declares (1 to 25, see versions.h), shapes are
+// arrive in the canonical form of opset 21 whatever opset the file declares (1 to 26, see versions.h), shapes are
 // static, and what depends on constants only is folded (except DequantizeLinear, so that quantized weights survive).
 #pragma once
 

@@ -1,6 +1,7 @@
 #include "loader/node_importer.h"
 
 #include "loader/attribute.h"
+#include "loader/four_bits.h"
 #include "loader/refused.h"
 
 namespace quadlane {
@@ -15,6 +16,21 @@ std::string function_key(const std::string& domain, const std::string& name) {
 
 constexpr size_t kLongestName = 100;  // in subgraphs, where a name of the file may be needed once for every round
 
+// 4-bit elements lie in bytes, which is the same for what only reads or moves them; the latter's results have 4 bits
+// too. QuantizeLinear narrows to them. ONNX allows hardly more.
+Status expect_four_bits(Draft& d) {
+  const std::string& op = d.node.op;
+  for (const char* reads : {"DequantizeLinear", "Cast", "Shape", "Size"})
+    if (op == reads) {
+      d.four_bits = false;
+      return {};
+    }
+  for (const char* moves : {"Constant", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"})
+    if (op == moves) return {};
+  if (op == "QuantizeLinear") return {};
+  return unsupported("takes no 4-bit elements");
+}
+
 // What a loop, a branch or a call makes is named after its node: names nest, their lengths must not add up, and every
 // round needs some.
 std::string end_of(const std::string& name) {
@@ -26,7 +42,15 @@ std::string end_of(const std::string& name) {
 
 Result<Opsets> read_opsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& sets, const char* what,
                            Opsets opsets) {
-  for (const auto& set : sets) opsets[domain_key(set.domain())] = set.version();
+  std::set<std::string> named;
+  for (const auto& set : sets) {
+    const std::string domain = domain_key(set.domain());
+    int64_t& version = opsets[domain];
+    if (!named.insert(domain).second && version != set.version())
+      return invalid_model(what, " uses versions ", version, " and ", set.version(), " of operator set '",
+                           domain.empty() ? "ai.onnx" : domain, "'");
+    version = set.version();
+  }
   const int64_t opset = opsets[""];
   if (opset == 0) return invalid_model(what, " names no version of the standard operator set");
   if (opset < kOldestOpset || opset > kNewestOpset)
@@ -160,6 +184,7 @@ Result<Draft> NodeImporter::draft_of(const onnx::NodeProto& proto, const std::st
     if (draft.node.attrs.has(attribute.name())) return invalid_model("attribute '", attribute.name(), "' exists twice");
     const onnx::AttributeProto* given = resolve(attribute);
     if (!given && depth_ > 0) continue;  // the caller leaves it to its default
+    if (given && given->has_t()) draft.four_bits |= is_four_bits(given->t().data_type());
     auto value = attribute_value(given ? *given : attribute, given == &attribute)
                      .context(cat("attribute '", attribute.name(), "'"));
     if (!value.ok()) return std::move(value).error();
@@ -169,6 +194,7 @@ Result<Draft> NodeImporter::draft_of(const onnx::NodeProto& proto, const std::st
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].sequence) return unsupported("input ", i, " is a sequence, a tensor is expected");
     draft.node.inputs.push_back(inputs[i].value);
+    draft.four_bits |= inputs[i].four_bits;
   }
   while (!draft.node.inputs.empty() && draft.node.inputs.back() == kNoValue) draft.node.inputs.pop_back();
   if (draft.node.op != "Constant" && draft.node.input(0) == kNoValue)
@@ -192,6 +218,7 @@ Result<ValueId> NodeImporter::tensor_input(const Bindings& inputs, size_t i) con
   if (i >= inputs.size() || (inputs[i].value == kNoValue && !inputs[i].sequence))
     return invalid_model("required input ", i, " is absent");
   if (inputs[i].sequence) return unsupported("input ", i, " is a sequence, a tensor is expected");
+  if (inputs[i].four_bits) return unsupported("input ", i, " has 4-bit elements");
   return inputs[i].value;
 }
 
@@ -223,7 +250,7 @@ Status NodeImporter::bind_outputs(const onnx::NodeProto& proto, Bindings values)
       identity.name = cat(name, ".identity");
       identity.inputs = {value.value};
       QL_TRY(std::vector<ValueId> copies, emit_.emit(std::move(identity), std::span(&name, 1)));
-      value = Binding{copies[0]};
+      value.value = copies[0];
     }
     emit_.bind(name, std::move(value));
   }
@@ -261,6 +288,7 @@ Status NodeImporter::add(const NodeList& nodes, int index) {
       if (found && found->sequence) return bind_outputs(proto, {*found});
     }
     QL_TRY(Draft draft, draft_of(proto, name, *history));
+    if (draft.four_bits) QL_CHECK_OK(expect_four_bits(draft));
     if (history->upgrade) QL_CHECK_OK(history->upgrade(draft, emit_));
     if (draft.finished) return {};
     auto values = emit_.emit(draft.node, draft.outputs);
@@ -268,7 +296,7 @@ Status NodeImporter::add(const NodeList& nodes, int index) {
     for (size_t i = 0; i < draft.outputs.size(); ++i) {
       const std::string& output = draft.outputs[i];
       if (i < values->size()) {
-        if (!output.empty()) emit_.bind(output, (*values)[i]);
+        if (!output.empty()) emit_.bind(output, Binding{(*values)[i], nullptr, false, draft.four_bits});
       } else if (!output.empty() && emit_.is_used(output)) {
         return unsupported("output ", i, " '", output, "' is read, only ", values->size(), " are supported");
       }

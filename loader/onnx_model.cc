@@ -122,6 +122,25 @@ bool OnnxModel::is_open() const {
   return std::any_of(inputs().begin(), inputs().end(), [](const InputSpec& input) { return input.is_open(); });
 }
 
+std::vector<std::string> OnnxModel::contradictions(const Graph& graph) const {
+  std::vector<std::string> all;
+  for (const auto& output : file_->proto->graph().output())
+    for (ValueId value : graph.outputs()) {
+      const std::string& name = graph[value].name;
+      const TensorType& type = graph[value].type;
+      if (name != output.name() || !output.type().tensor_type().has_shape()) continue;
+      Shape declared;  // what is open is as computed
+      for (const auto& dim : output.type().tensor_type().shape().dim()) {
+        const int64_t extent = declared.size() < type.shape.size() ? type.shape[declared.size()] : 1;
+        declared.push_back(dim.has_dim_value() ? dim.dim_value() : extent);
+      }
+      if (declared != type.shape)
+        all.push_back(cat("output '", name, "' is ", to_string(type), ", the file declares ", to_string(declared)));
+    }
+  for (std::string& text : all) text = one_line({Code{}, std::move(text), {}}).message;
+  return all;
+}
+
 Result<Graph> OnnxModel::bind(const OpTable& ops, const LoadOptions& options) const {
   return guarded([&]() -> Result<Graph> {
     auto graph = import_model(*file_->proto, file_->inputs, ops, options, file_->directory);

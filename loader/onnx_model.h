@@ -24,6 +24,9 @@ class OnnxModel {
   std::vector<std::string> external_files() const;
   // The bytes of one, under the loader's rules: a regular file inside of the model's folder.
   Result<std::string> read_external_file(const std::string& name, size_t max_bytes) const;
+  // What the file says otherwise than the graph that it became: shapes of outputs. Files keep those of the day they
+  // were exported, and other engines overlook it, too.
+  std::vector<std::string> contradictions(const Graph&) const;
   // As load_onnx gives it. May be called from several threads; external data is read again.
   Result<Graph> bind(const OpTable&, const LoadOptions& = {}) const;
 

@@ -16,7 +16,7 @@ struct Source {
 // A name the tail reads: a tensor, or a sequence of them.
 struct Capture {
   std::string name;
-  bool is_sequence = false;
+  bool is_sequence = false, four_bits = false;
   std::vector<Source> tensors;
 };
 
@@ -68,6 +68,7 @@ class OnnxTail final : public Tail {
       binding.sequence = std::make_shared<const std::vector<ValueId>>(std::move(values));
     else
       binding.value = values[0];
+    binding.four_bits = capture.four_bits;
     emit.bind(capture.name, std::move(binding));
     return {};
   }
@@ -128,7 +129,7 @@ Result<std::shared_ptr<const Tail>> make_tail(TailSource source, const Emitter& 
     for (const std::string& name : names_read(nodes[index])) {
       const Binding* found = emit.scope().find(name);
       if (!found || found->later || !seen.insert(name).second) continue;
-      Capture capture{name, found->sequence != nullptr, {}};
+      Capture capture{name, found->sequence != nullptr, found->four_bits, {}};
       if (found->sequence)
         for (ValueId value : *found->sequence) capture.tensors.push_back(source_of(emit, value, graph_outputs));
       else

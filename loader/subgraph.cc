@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "loader/four_bits.h"
 #include "loader/guard.h"
 #include "loader/node_importer.h"
 
@@ -114,7 +115,8 @@ Result<NodeImporter::Bindings> NodeImporter::run_body(const onnx::GraphProto& bo
       it = inner_tensors_.emplace(&proto, *std::move(tensor)).first;
     }
     QL_CHECK_OK(spend(1));
-    scope.bound[proto.name()] = Binding{emit_.add_constant(scope.prefix + "w", it->second)};
+    scope.bound[proto.name()] =
+        Binding{emit_.add_constant(scope.prefix + "w", it->second), nullptr, false, is_four_bits(proto.data_type())};
   }
   return run_nodes(body.node(), output_names(body), scope);
 }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "loader/external_data.h"
+#include "loader/four_bits.h"
 
 namespace quadlane {
 namespace {
@@ -58,6 +59,21 @@ Status copy_field(const Field& field, Tensor& tensor) {
   return {};
 }
 
+// Element i of what is packed two to a byte, the first in the low bits.
+template <class Byte>
+void put_four_bits(const Byte* packed, int onnx_type, Tensor& tensor) {
+  uint8_t* out = tensor.mutate<uint8_t>();
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    const int bits = static_cast<int>(packed[i / 2]) >> (i % 2 * 4) & 15;
+    out[i] = static_cast<uint8_t>(onnx_type == kInt4 && bits >= 8 ? bits - 16 : bits);
+  }
+}
+
+// How many elements of a typed field, or how many bytes, hold that many elements.
+int64_t entries_of(const TensorProto& proto, int64_t count) {
+  return is_four_bits(proto.data_type()) ? count - count / 2 : count;
+}
+
 // The typed field that holds elements of this type, as a name and a length.
 struct Field {
   const char* name;
@@ -81,9 +97,10 @@ int64_t typed_elements(const TensorProto& p) {
 
 Status read_typed(const TensorProto& proto, Tensor& tensor) {
   Field field = typed_field(proto);
-  if (field.size != tensor.count() || typed_elements(proto) != field.size)
+  const int64_t needed = entries_of(proto, tensor.count());
+  if (field.size != needed || typed_elements(proto) != field.size)
     return invalid_model(typed_elements(proto), " elements of typed data (", field.size, " in ", field.name,
-                         "), its shape ", to_string(tensor.shape()), " needs ", tensor.count());
+                         "), its shape ", to_string(tensor.shape()), " needs ", needed);
   switch (proto.data_type()) {
     case TensorProto::FLOAT: return copy_field<float>(proto.float_data(), tensor);
     case TensorProto::DOUBLE: return copy_field<double>(proto.double_data(), tensor);
@@ -96,6 +113,13 @@ Status read_typed(const TensorProto& proto, Tensor& tensor) {
     case TensorProto::UINT16: return narrow<uint16_t>(proto.int32_data(), tensor);
     case TensorProto::INT16: return narrow<int16_t>(proto.int32_data(), tensor);
     case TensorProto::BOOL: return narrow<bool>(proto.int32_data(), tensor);
+    case kUint4:
+    case kInt4:
+      for (int i = 0; i < proto.int32_data_size(); ++i)
+        if (const int32_t byte = proto.int32_data(i); byte < -128 || byte > 255)
+          return invalid_model("element ", i, " of the packed data is ", byte, ", expected 8 bits");
+      put_four_bits(proto.int32_data().data(), proto.data_type(), tensor);
+      return {};
     default: break;
   }
   for (int i = 0; i < proto.int32_data_size(); ++i) {  // float16, bfloat16: the bits as an integer
@@ -115,6 +139,8 @@ void read_raw(const char* stored, int onnx_type, Tensor& tensor) {
       std::memcpy(&bits, stored + 2 * i, 2);
       put_half(bits, onnx_type == TensorProto::BFLOAT16, tensor, i);
     }
+  } else if (is_four_bits(onnx_type)) {
+    put_four_bits(stored, onnx_type, tensor);
   } else if (onnx_type == TensorProto::BOOL) {
     for (int64_t i = 0; i < count; ++i) tensor.mutate<bool>()[i] = stored[i] != 0;
   } else if (count > 0) {
@@ -194,11 +220,15 @@ int onnx_from_dtype(DType dtype) {
 }
 
 Result<Tensor> tensor_from_proto(const TensorProto& proto, const TensorReadOptions& options) {
-  QL_TRY(DType dtype, dtype_from_onnx(proto.data_type(), options.widen_half));
+  const int bytes_as = proto.data_type() == kUint4  ? int{TensorProto::UINT8}
+                       : proto.data_type() == kInt4 ? int{TensorProto::INT8}
+                                                    : proto.data_type();
+  QL_TRY(DType dtype, dtype_from_onnx(bytes_as, options.widen_half));
   if (proto.has_segment()) return unsupported("is stored in segments, which are not supported");
   Shape shape(proto.dims().begin(), proto.dims().end());
   QL_TRY(int64_t count, element_count(shape, options.max_shape));
-  size_t stored = static_cast<size_t>(count) * (is_half(proto.data_type()) ? 2 : size_of(dtype));
+  const int64_t entries = entries_of(proto, count);
+  size_t stored = static_cast<size_t>(entries) * (is_half(proto.data_type()) ? 2 : size_of(dtype));
   size_t needed = static_cast<size_t>(count) * size_of(dtype);
   if (needed > options.max_bytes)
     return make_error(Code::out_of_memory, "needs ", needed, " bytes, ", options.max_bytes, " are left of the limit");
@@ -207,9 +237,9 @@ Result<Tensor> tensor_from_proto(const TensorProto& proto, const TensorReadOptio
   if (!external && proto.has_raw_data() && proto.raw_data().size() != stored)
     return invalid_model(proto.raw_data().size(), " bytes of raw data, its shape ", to_string(shape), " needs ",
                          stored);
-  if (!external && !proto.has_raw_data() && typed_elements(proto) != count)
+  if (!external && !proto.has_raw_data() && typed_elements(proto) != entries)
     return invalid_model(typed_elements(proto), " elements of typed data, its shape ", to_string(shape), " needs ",
-                         count);
+                         entries);
   if (proto.has_raw_data() && typed_elements(proto) != 0) return invalid_model("has raw data and typed data");
   std::string outside;
   if (external) {

@@ -19,6 +19,7 @@ struct Draft {
   std::vector<std::string> outputs;  // as in the file; "" where absent
   int version = 0;                   // of the operator's definition
   bool finished = false;             // every used output has been bound already: nothing is left to add
+  bool four_bits = false;            // an input is, afterwards the outputs are, as Binding says
 
   Attrs& attrs() { return node.attrs; }
   size_t input_count() const { return node.inputs.size(); }
@@ -34,6 +35,7 @@ struct Binding {
   ValueId value = kNoValue;                                // kNoValue: an absent optional input
   std::shared_ptr<const std::vector<ValueId>> sequence{};  // instead of `value`
   bool later = false;                                      // the tail computes it
+  bool four_bits = false;  // bytes that the file calls int4 or uint4: few operators take them
 };
 
 // The names of one graph of the file: the main graph, a branch, one round of a loop, a call of a function.
@@ -79,7 +81,7 @@ class Emitter {
   void reserve_name(const std::string& name) { taken_.insert(name); }
   void bind(const std::string& name, ValueId value) { bind(name, Binding{value}); }
   void bind(const std::string& name, Binding what) { scope_->bound[name] = std::move(what); }
-  void bind_constant(const std::string& name, Tensor value);
+  void bind_constant(const std::string& name, Tensor value, bool four_bits = false);
   // A tensor by its name in the current scope or an outer one, or null.
   const ValueId* find(const std::string& name) const;
   bool is_used(const std::string& name) const { return scope_->used.count(name) != 0; }
@@ -152,6 +154,8 @@ Status upgrade_qlinear_conv(Draft&, Emitter&);
 Status upgrade_qlinear_matmul(Draft&, Emitter&);
 Status upgrade_qlinear_binary(Draft&, Emitter&);
 Status upgrade_qlinear_unary(Draft&, Emitter&);
+Status upgrade_qlinear_pool(Draft&, Emitter&);
+Status upgrade_qlinear_where(Draft&, Emitter&);
 Status upgrade_qlinear_softmax(Draft&, Emitter&);
 Status upgrade_qlinear_reduce_mean(Draft&, Emitter&);
 Status upgrade_qlinear_concat(Draft&, Emitter&);

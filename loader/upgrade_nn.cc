@@ -1,6 +1,7 @@
 // Older forms of layers.
 #include <algorithm>
 
+#include "loader/four_bits.h"
 #include "loader/take_attr.h"
 #include "loader/upgrade.h"
 
@@ -32,6 +33,32 @@ Status take_is_test(Draft& d) {
   QL_TRY(std::optional<int64_t> is_test, take_attr<int64_t>(d.attrs(), "is_test"));
   if (d.version < 7 && is_test.value_or(0) == 0)
     return unsupported("attribute 'is_test' is 0, only inference is supported");
+  return {};
+}
+
+// QuantizeLinear to int4 or uint4: to bytes, of which those in the range stay. `type`: by output_dtype, or 0.
+Status quantize_to_four_bits(Draft& d, Emitter& e, int64_t type) {
+  const std::string name = d.node.name;
+  if (d.input_count() < 2 || !e.has(d.node.inputs[1])) return invalid_model("required input 1 is absent");
+  if (!e.has(d.node.input(2))) {
+    const TensorType zeros{type == kInt4 ? DType::s8 : DType::u8, e.type(d.node.inputs[1]).shape};
+    QL_TRY(Tensor zero, Tensor::allocate(zeros));
+    d.set_input(2, e.add_constant(name + ".zero", std::move(zero)));
+  }
+  const DType dtype = e.type(d.node.inputs[2]).dtype;
+  const bool is_signed = dtype == DType::s8;
+  if ((!is_signed && dtype != DType::u8) || (type != 0 && type != (is_signed ? kInt4 : kUint4)))
+    return invalid_model("output_dtype is ", type, ", the zero point is ", to_string(dtype));
+  Node quantize{name + ".bytes", "QuantizeLinear", d.node.attrs, d.node.inputs, {}};
+  QL_TRY(ValueId bytes, e.emit_one(std::move(quantize), name + ".y"));
+  auto bound = [&](const char* what, int value) {
+    const auto byte = static_cast<int8_t>(value);
+    return e.add_constant(
+        name + what, is_signed ? Tensor::scalar<int8_t>(byte) : Tensor::scalar<uint8_t>(static_cast<uint8_t>(byte)));
+  };
+  const ValueId lo = bound(".lo", is_signed ? -8 : 0), hi = bound(".hi", is_signed ? 7 : 15);
+  d.node = Node{name, "Clip", {}, {bytes, lo, hi}, {}};
+  d.four_bits = true;
   return {};
 }
 
@@ -214,6 +241,8 @@ Status upgrade_quantize(Draft& d, Emitter& e) {
     return unsupported("attribute 'precision' is ", *precision, ", only float (1) is supported");
   // DequantizeLinear-23 may name its output's type, QuantizeLinear-21 the type a missing zero point would have.
   QL_TRY(std::optional<int64_t> type, take_attr<int64_t>(d.attrs(), "output_dtype"));
+  if (d.node.op == "QuantizeLinear" && (d.four_bits || type == kUint4 || type == kInt4))
+    return quantize_to_four_bits(d, e, type.value_or(0));
   if (!type || *type == 0) return {};
   if (d.node.op == "DequantizeLinear" && *type != 1)
     return unsupported("attribute 'output_dtype' is ", *type, ", only float (1) is supported");

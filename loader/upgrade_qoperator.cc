@@ -44,8 +44,6 @@ Result<ValueId> dequantized_bias(Draft& d, Emitter& e, size_t at, float alpha) {
 // the draft's inputs y_scale, y_scale + 1.
 Status compute_and_quantize(Draft& d, Emitter& e, std::vector<ValueId> inputs, size_t y_scale) {
   constexpr std::string_view kPrefix = "QLinear";
-  QL_TRY(std::optional<int64_t> channels_last, take_attr<int64_t>(d.attrs(), "channels_last"));
-  if (channels_last && *channels_last != 0) return unsupported("channels come last, only channels first is supported");
   Node node{d.node.name, d.node.op.substr(kPrefix.size()), d.node.attrs, std::move(inputs), {}};
   QL_TRY(ValueId y, e.emit_one(std::move(node), d.node.name + ".y"));
   quantize_result(d, e, y, y_scale);
@@ -118,20 +116,57 @@ Status upgrade_qlinear_binary(Draft& d, Emitter& e) {
   return compute_and_quantize(d, e, {a, b}, 6);
 }
 
-// QLinearAveragePool, QLinearSigmoid, ...(x, x_scale, x_zero, y_scale, y_zero)
+// QLinearSigmoid, QLinearLeakyRelu(x, x_scale, x_zero, y_scale, y_zero)
 Status upgrade_qlinear_unary(Draft& d, Emitter& e) {
   QL_TRY(ValueId x, dequantized(d, e, 0, 1, "x"));
   return compute_and_quantize(d, e, {x}, 3);
 }
 
+// QLinearAveragePool, QLinearGlobalAveragePool: with channels_last between two transpositions of bytes.
+Status upgrade_qlinear_pool(Draft& d, Emitter& e) {
+  QL_TRY(std::optional<int64_t> channels_last, take_attr<int64_t>(d.attrs(), "channels_last"));
+  if (channels_last.value_or(0) == 0) return upgrade_qlinear_unary(d, e);
+  const auto rank = static_cast<int64_t>(e.type(d.node.inputs[0]).shape.size());
+  if (rank < 3) return invalid_model("input 0 is ", to_string(e.type(d.node.inputs[0])), ", expected rank 3 or more");
+  std::vector<int64_t> first{0, rank - 1}, last{0};
+  for (int64_t axis = 1; axis + 1 < rank; ++axis) {
+    first.push_back(axis);
+    last.push_back(axis + 1);
+  }
+  last.push_back(1);
+  const std::string name = d.node.name;
+  auto transposed = [&](ValueId x, const std::vector<int64_t>& perm, const char* what) {
+    Node node{cat(name, what), "Transpose", {}, {x}, {}};
+    node.attrs.set("perm", perm);
+    return node;
+  };
+  QL_TRY(d.node.inputs[0], e.emit_one(transposed(d.node.inputs[0], first, ".channels_first"), name + ".x_planes"));
+  QL_CHECK_OK(upgrade_qlinear_unary(d, e));
+  QL_TRY(ValueId y, e.emit_one(std::move(d.node), name + ".y_planes"));
+  d.node = transposed(y, last, ".channels_last");
+  return {};
+}
+
 // QLinearSoftmax names the opset whose Softmax it means.
 Status upgrade_qlinear_softmax(Draft& d, Emitter& e) {
+  constexpr int64_t kAlongOneAxis = 13;
   QL_TRY(std::optional<int64_t> opset, take_attr<int64_t>(d.attrs(), "opset"));
-  const Shape shape = e.type(d.node.inputs[0]).shape;
-  QL_TRY(size_t axis, resolve_axis(d.attrs().int_or("axis", opset.value_or(13) < 13 ? 1 : -1), shape.size()));
-  if (opset.value_or(13) < 13 && axis + 1 != shape.size()) return unsupported("normalizes a matrix, not one axis");
-  d.attrs().set("axis", static_cast<int64_t>(axis));
-  return upgrade_qlinear_unary(d, e);
+  QL_TRY(ValueId x, dequantized(d, e, 0, 1, "x"));
+  Draft softmax;
+  softmax.node = {d.node.name, "Softmax", d.node.attrs, {x}, {}};
+  softmax.attrs().set("axis", d.attrs().int_or("axis", -1));  // of either kind
+  softmax.version = opset.value_or(kAlongOneAxis) < kAlongOneAxis ? 11 : 13;
+  QL_CHECK_OK(upgrade_softmax(softmax, e));
+  QL_TRY(ValueId y, e.emit_one(std::move(softmax.node), d.node.name + ".y"));
+  quantize_result(d, e, y, 3);
+  return {};
+}
+
+// QLinearWhere(condition, x, x_scale, x_zero, y, y_scale, y_zero, z_scale, z_zero)
+Status upgrade_qlinear_where(Draft& d, Emitter& e) {
+  QL_TRY(ValueId x, dequantized(d, e, 1, 1, "x"));
+  QL_TRY(ValueId y, dequantized(d, e, 4, 1, "y"));
+  return compute_and_quantize(d, e, {d.node.inputs[0], x, y}, 7);
 }
 
 // QLinearReduceMean has ReduceMean-11's attribute `axes`.

@@ -51,16 +51,13 @@ void drop_empty(Draft& d, const Emitter& e, size_t i) {
   if (const Tensor* t = e.constant(d.node.inputs[i]); t && t->count() == 0) d.node.inputs[i] = kNoValue;
 }
 
-// tf_half_pixel_for_nn rounds (x_out + 0.5) / scale down, which is half_pixel rounding half up.
-Status replace_tf_half_pixel(Draft& d) {
-  if (d.attrs().string_or("coordinate_transformation_mode", "") != "tf_half_pixel_for_nn") return {};
-  std::string rounding = d.attrs().string_or("nearest_mode", "round_prefer_floor");
-  if (d.attrs().string_or("mode", "nearest") != "nearest" || rounding != "floor")
-    return unsupported("coordinate mode tf_half_pixel_for_nn is supported for nearest mode 'floor' only, here it is '",
-                       rounding, "'");
+// TensorFlow's exporters round (x_out + 0.5) / scale down, which is half_pixel rounding half up: the form that passes
+// know.
+void replace_tf_half_pixel(Draft& d) {
+  if (d.attrs().string_or("coordinate_transformation_mode", "") != "tf_half_pixel_for_nn") return;
+  if (d.attrs().string_or("mode", "nearest") != "nearest" || d.attrs().string_or("nearest_mode", "") != "floor") return;
   d.attrs().set("coordinate_transformation_mode", std::string("half_pixel"));
   d.attrs().set("nearest_mode", std::string("round_prefer_ceil"));
-  return {};
 }
 
 // Resize-18: scales or sizes of the listed axes only; the others keep their extent. A region of interest for some axes
@@ -118,7 +115,7 @@ Status upgrade_resize(Draft& d, Emitter& e) {
   // A region of interest is read by one coordinate mode only; exporters write one for the others too.
   if (d.input_count() > 1 && d.attrs().string_or("coordinate_transformation_mode", "") != "tf_crop_and_resize")
     d.node.inputs[1] = kNoValue;
-  QL_CHECK_OK(replace_tf_half_pixel(d));
+  replace_tf_half_pixel(d);
   QL_TRY(std::optional<int64_t> antialias, take_attr<int64_t>(d.attrs(), "antialias"));
   if (antialias && *antialias != 0) d.attrs().set("antialias", *antialias);
   if (d.attrs().string_or("keep_aspect_ratio_policy", "stretch") != "stretch")

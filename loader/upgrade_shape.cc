@@ -172,7 +172,7 @@ Status upgrade_constant(Draft& d, Emitter& e) {
     tensor = Tensor::from<int64_t>({static_cast<int64_t>(is->size())}, *is);
   else
     return unsupported("attribute '", name, "' is unknown or of another kind than its name says");
-  e.bind_constant(d.outputs[0], std::move(tensor));
+  e.bind_constant(d.outputs[0], std::move(tensor), d.four_bits);
   d.finished = true;
   return {};
 }

@@ -84,16 +84,17 @@ void append_plain(std::vector<OpHistory>& h) {
   h.push_back(plain("MatMulInteger", {10}));
   h.push_back(plain("ConvInteger", {10}));
   h.push_back(plain("DynamicQuantizeLinear", {11}));
-  h.push_back(plain("Identity", {1, 13, 14, 16, 19, 21, 23, 24}));
-  h.push_back(plain("Transpose", {1, 13, 21, 23, 24}));
+  h.push_back(plain("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}));
+  h.push_back(plain("Transpose", {1, 13, 21, 23, 24, 25}));
   h.push_back(plain("Expand", {8, 13}));
   h.push_back(plain("Tile", {6, 13}));
   h.push_back(plain("Range", {11}));
   h.push_back(plain("OneHot", {9, 11}));
   h.push_back(plain("SpaceToDepth", {1, 13}));
   h.push_back(plain("CumSum", {11, 14}));
+  h.push_back(plain("CumProd", {26}));
   h.push_back(plain("Trilu", {14}));
-  h.push_back(plain("ConstantOfShape", {9, 20, 21, 23, 24}));
+  h.push_back(plain("ConstantOfShape", {9, 20, 21, 23, 24, 25}));
 }
 
 // Extensions: each older form reads as the newer one, because what was added is optional and defaults to the old
@@ -114,10 +115,16 @@ void append_extended(std::vector<OpHistory>& h) {
                 {22, kTypes}},
                nullptr});
   h.push_back({"Concat", {{4, "axis is required"}, {11, "negative axis"}, {13, kTypes}}, nullptr});
-  h.push_back(
-      {"Flatten",
-       {{1, "canonical"}, {9, kTypes}, {11, "negative axis"}, {13, kTypes}, {21, kTypes}, {23, kTypes}, {24, kTypes}},
-       nullptr});
+  h.push_back({"Flatten",
+               {{1, "canonical"},
+                {9, kTypes},
+                {11, "negative axis"},
+                {13, kTypes},
+                {21, kTypes},
+                {23, kTypes},
+                {24, kTypes},
+                {25, kTypes}},
+               nullptr});
   h.push_back({"Gather", {{1, "canonical"}, {11, "negative axis and indices"}, {13, kTypes}}, nullptr});
   h.push_back({"GatherElements", {{11, "canonical"}, {13, kTypes}}, nullptr});
   h.push_back({"GatherND", {{11, "canonical"}, {12, "batch_dims"}, {13, kTypes}}, nullptr});
@@ -135,7 +142,8 @@ void append_extended(std::vector<OpHistory>& h) {
                 {19, kTypes},
                 {21, kTypes},
                 {23, kTypes},
-                {24, kTypes}},
+                {24, kTypes},
+                {25, kTypes}},
                nullptr});
 }
 
@@ -158,6 +166,7 @@ void append_upgraded(std::vector<OpHistory>& h) {
   h.push_back({"BatchNormalization",
                {{6, "is_test"}, {7, "spatial"}, {9, "spatial dropped"}, {14, "training_mode"}, {15, kTypes}},
                upgrade_batch_norm});
+  h.push_back({"BitCast", {{26, "canonical"}}, upgrade_cast});
   h.push_back({"Cast",
                {{6, "canonical"},
                 {9, kTypes},
@@ -165,10 +174,11 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {19, "saturate, 8-bit floats"},
                 {21, kTypes},
                 {23, kTypes},
-                {24, "round_mode"}},
+                {24, "round_mode"},
+                {25, kTypes}},
                upgrade_cast});
   h.push_back({"CastLike",
-               {{15, "canonical"}, {19, "saturate"}, {21, kTypes}, {23, kTypes}, {24, "round_mode"}},
+               {{15, "canonical"}, {19, "saturate"}, {21, kTypes}, {23, kTypes}, {24, "round_mode"}, {25, kTypes}},
                upgrade_cast_like});
   h.push_back(
       {"Clip", {{6, "attributes min, max"}, {11, "inputs min, max"}, {12, kTypes}, {13, kTypes}}, upgrade_clip});
@@ -181,7 +191,8 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {19, kTypes},
                 {21, kTypes},
                 {23, kTypes},
-                {24, kTypes}},
+                {24, kTypes},
+                {25, kTypes}},
                upgrade_constant});
   h.push_back({"Dropout",
                {{6, "is_test"},
@@ -211,7 +222,8 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {19, "wrap"},
                 {21, kTypes},
                 {23, kTypes},
-                {24, kTypes}},
+                {24, kTypes},
+                {25, kTypes}},
                upgrade_pad});
   h.push_back({"QLinearConv", {{10, "dequantize, Conv, quantize"}}, upgrade_qlinear_conv});
   h.push_back({"QLinearMatMul", {{10, "dequantize, MatMul, quantize"}, {21, kTypes}}, upgrade_qlinear_matmul});
@@ -221,10 +233,17 @@ void append_upgraded(std::vector<OpHistory>& h) {
                 {19, "saturate"},
                 {21, "block_size, output_dtype"},
                 {23, "precision"},
-                {24, kTypes}},
+                {24, kTypes},
+                {25, kTypes}},
                upgrade_quantize});
   h.push_back({"DequantizeLinear",
-               {{10, "per tensor"}, {13, "axis"}, {19, kTypes}, {21, "block_size"}, {23, "output_dtype"}, {24, kTypes}},
+               {{10, "per tensor"},
+                {13, "axis"},
+                {19, kTypes},
+                {21, "block_size"},
+                {23, "output_dtype"},
+                {24, kTypes},
+                {25, kTypes}},
                upgrade_quantize});
   h.push_back({"Resize",
                {{10, "x_out / scale, rounded down"},
@@ -235,12 +254,19 @@ void append_upgraded(std::vector<OpHistory>& h) {
                upgrade_resize});
   h.push_back({"Upsample", {{7, "attribute scales"}, {9, "input scales"}}, upgrade_upsample});
   h.push_back({"Scatter", {{9, "ScatterElements"}}, upgrade_scatter});
-  h.push_back(
-      {"Shape",
-       {{1, "canonical"}, {13, kTypes}, {15, "start, end"}, {19, kTypes}, {21, kTypes}, {23, kTypes}, {24, kTypes}},
-       upgrade_shape});
-  h.push_back(
-      {"Size", {{1, "canonical"}, {13, kTypes}, {19, kTypes}, {21, kTypes}, {23, kTypes}, {24, kTypes}}, upgrade_size});
+  h.push_back({"Shape",
+               {{1, "canonical"},
+                {13, kTypes},
+                {15, "start, end"},
+                {19, kTypes},
+                {21, kTypes},
+                {23, kTypes},
+                {24, kTypes},
+                {25, kTypes}},
+               upgrade_shape});
+  h.push_back({"Size",
+               {{1, "canonical"}, {13, kTypes}, {19, kTypes}, {21, kTypes}, {23, kTypes}, {24, kTypes}, {25, kTypes}},
+               upgrade_size});
   h.push_back({"Slice",
                {{1, "attributes starts, ends, axes"}, {10, "inputs, steps"}, {11, "negative axes"}, {13, kTypes}},
                upgrade_slice});
@@ -252,10 +278,15 @@ void append_upgraded(std::vector<OpHistory>& h) {
                {{2, "attribute split"}, {11, "negative axis"}, {13, "input split"}, {18, "num_outputs"}},
                upgrade_split});
   for (const char* op : {"Squeeze", "Unsqueeze"})
-    h.push_back(
-        {op,
-         {{1, "attribute axes"}, {11, "negative axes"}, {13, "input axes"}, {21, kTypes}, {23, kTypes}, {24, kTypes}},
-         upgrade_axes_attribute});
+    h.push_back({op,
+                 {{1, "attribute axes"},
+                  {11, "negative axes"},
+                  {13, "input axes"},
+                  {21, kTypes},
+                  {23, kTypes},
+                  {24, kTypes},
+                  {25, kTypes}},
+                 upgrade_axes_attribute});
   h.push_back({"TopK", {{1, "attribute k"}, {10, "input k"}, {11, "largest, sorted"}, {24, kTypes}}, upgrade_topk});
   for (const char* op :
        {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMean", "ReduceProd", "ReduceSumSquare"})
@@ -306,9 +337,11 @@ void append_microsoft(std::vector<OpHistory>& h) {
     h.push_back({op, {{1, "dequantize, compute, quantize"}}, upgrade});
   };
   for (const char* op : {"com.microsoft.QLinearAdd", "com.microsoft.QLinearMul"}) add(op, upgrade_qlinear_binary);
-  for (const char* op : {"com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool",
-                         "com.microsoft.QLinearSigmoid", "com.microsoft.QLinearLeakyRelu"})
+  for (const char* op : {"com.microsoft.QLinearSigmoid", "com.microsoft.QLinearLeakyRelu"})
     add(op, upgrade_qlinear_unary);
+  for (const char* op : {"com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool"})
+    add(op, upgrade_qlinear_pool);
+  add("com.microsoft.QLinearWhere", upgrade_qlinear_where);
   add("com.microsoft.QLinearSoftmax", upgrade_qlinear_softmax);
   add("com.microsoft.QLinearConcat", upgrade_qlinear_concat);
   add("com.microsoft.QGemm", upgrade_qgemm);

@@ -1,5 +1,8 @@
-// Cast, CastLike between all element types. Integers wrap modulo 2^n; floats are truncated and saturated to integers
-// (ONNX leaves what is out of range undefined), NaN becomes 0; f32 to f16 rounds half to even.
+// Cast, CastLike between all element types; BitCast between those of one size. Integers wrap modulo 2^n; floats are
+// truncated and saturated to integers (ONNX leaves what is out of range undefined), NaN becomes 0; f32 to f16 rounds
+// half to even.
+#include <cstring>
+
 #include "engine/base/truth.h"
 #include "ops/attr.h"
 #include "ops/dispatch.h"
@@ -59,6 +62,22 @@ Status eval_cast(const OpContext& ctx, std::span<const MutView> out) {
   return {};
 }
 
+Result<std::vector<TensorType>> infer_bit_cast(const OpContext& ctx) {
+  QL_TRY(DType to, dtype_attr(ctx.attrs(), "to"));
+  if (size_of(to) != size_of(ctx.type(0).dtype))
+    return invalid_model("the bits of ", to_string(ctx.type(0)), " are no ", to_string(to), ": ",
+                         size_of(ctx.type(0).dtype), " and ", size_of(to), " bytes an element");
+  return std::vector<TensorType>{{to, ctx.shape(0)}};
+}
+Status eval_bit_cast(const OpContext& ctx, std::span<const MutView> out) {
+  const View& x = ctx.inputs[0];
+  if (out[0].type->dtype == DType::boolean)  // which has no other bytes than 0 and 1
+    cast_elements(x.as<Truth>(), out[0].as<bool>(), x.type->count());
+  else if (x.type->count() > 0)
+    std::memcpy(out[0].data, x.data, x.type->bytes());
+  return {};
+}
+
 }  // namespace
 
 Result<DType> dtype_attr(const Attrs& attrs, const std::string& name) {
@@ -72,6 +91,7 @@ Result<DType> dtype_attr(const Attrs& attrs, const std::string& name) {
 
 void append_cast_ops(std::vector<OpDef>& defs) {
   defs.push_back({"Cast", 1, 1, 1, "to saturate", infer_cast, eval_cast});
+  defs.push_back({"BitCast", 1, 1, 1, "to", infer_bit_cast, eval_bit_cast});
   defs.push_back({"CastLike", 2, 2, 1, "saturate", infer_cast_like, eval_cast});
 }
 

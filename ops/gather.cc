@@ -34,9 +34,9 @@ Status eval_gather(const OpContext& ctx, std::span<const MutView> out) {
   QL_TRY(size_t axis, axis_attr(ctx, 0, in.size()));
   size_t slab = static_cast<size_t>(elements_between(in, axis + 1, in.size())) * size_of(ctx.type(0).dtype);
   size_t row = slab * static_cast<size_t>(in[axis]);
-  std::vector<int64_t> indices = to_ints(ctx.inputs[1]);
-  for (int64_t& index : indices) {
-    QL_TRY(index, checked_index(index, in[axis]));
+  std::vector<int64_t> indices(static_cast<size_t>(ctx.type(1).count()));
+  for (size_t i = 0; i < indices.size(); ++i) {
+    QL_TRY(indices[i], checked_index(ctx.inputs[1], static_cast<int64_t>(i), in[axis]));
   }
   if (out[0].type->bytes() == 0) return {};
   const char* src = ctx.inputs[0].as<char>();
@@ -68,7 +68,7 @@ Status eval_gather_elements(const OpContext& ctx, std::span<const MutView> out) 
   return dispatch_bits(ctx.type(0).dtype, [&]<class T>(T) -> Status {
     T* dst = out[0].as<T>();
     for (int64_t i = 0, n = elements(shape); i < n; ++i) {
-      QL_TRY(int64_t from, checked_index(element_as_int(ctx.inputs[1], i), in[axis]));
+      QL_TRY(int64_t from, checked_index(ctx.inputs[1], i, in[axis]));
       from *= strides[axis];
       for (size_t a = 0; a < at.size(); ++a)
         if (a != axis) from += at[a] * strides[a];
@@ -112,8 +112,8 @@ Status eval_gather_nd(const OpContext& ctx, std::span<const MutView> out) {
   for (int64_t i = 0; i < batches * each; ++i, dst += slab) {
     int64_t from = i / each * elements_between(in, batch, in.size());
     for (size_t d = 0; d < depth; ++d) {
-      int64_t given = element_as_int(ctx.inputs[1], i * static_cast<int64_t>(depth) + static_cast<int64_t>(d));
-      QL_TRY(int64_t index, checked_index(given, in[batch + d]));
+      const int64_t at = i * static_cast<int64_t>(depth) + static_cast<int64_t>(d);
+      QL_TRY(int64_t index, checked_index(ctx.inputs[1], at, in[batch + d]));
       from += index * strides[batch + d];
     }
     std::memcpy(dst, ctx.inputs[0].as<char>() + static_cast<size_t>(from) * element, slab);

@@ -1,23 +1,29 @@
-// What the matrix products share: the shapes of MatMul's operands, and products with sums in double.
+// What the matrix products share: the shapes of MatMul's operands, and the products.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "graph/op_table.h"
 
 namespace quadlane {
 
+// Floats are added up in double, integers modulo 2^n: they come as their unsigned bits.
+template <class T>
+using SumOf = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+
 // c[i, j] = sum over k of a[i * a_row + k * a_col] * b[k * b_row + j * b_col], row by row; emit(j, sum) takes a row.
-template <class Emit>
-void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row, int64_t a_col, const float* b,
-              int64_t b_row, int64_t b_col, const Emit& emit) {
-  std::vector<double> sums(static_cast<size_t>(n));
+template <class T, class Emit>
+void multiply(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
+              int64_t b_col, const Emit& emit) {
+  using Sum = SumOf<T>;
+  std::vector<Sum> sums(static_cast<size_t>(n));
   for (int64_t i = 0; i < m; ++i) {
-    std::fill(sums.begin(), sums.end(), 0.0);
+    std::fill(sums.begin(), sums.end(), Sum{});
     for (int64_t l = 0; l < k; ++l) {
-      double left = a[i * a_row + l * a_col];
-      const float* right = b + l * b_row;
-      for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += left * double{right[j * b_col]};
+      const Sum left = a[i * a_row + l * a_col];
+      const T* right = b + l * b_row;
+      for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += left * Sum{right[j * b_col]};
     }
     for (int64_t j = 0; j < n; ++j) emit(i, j, sums[static_cast<size_t>(j)]);
   }
@@ -64,12 +70,12 @@ inline int64_t matrix_index(const Shape& operand, const Shape& lead, int64_t ind
 }
 
 // y = a * b for every entry of the broadcast leading axes; emit(element of y, sum).
-template <class Emit>
-void multiply_matrices(const MatMulShape& s, const float* a, const float* b, const Emit& emit) {
+template <class T, class Emit>
+void multiply_matrices(const MatMulShape& s, const T* a, const T* b, const Emit& emit) {
   int64_t m = s.a[s.a.size() - 2], k = s.a.back(), n = s.b.back(), matrices = elements(s.lead);
   for (int64_t i = 0; i < matrices; ++i)
     multiply(m, n, k, a + matrix_index(s.a, s.lead, i) * m * k, k, 1, b + matrix_index(s.b, s.lead, i) * k * n, n, 1,
-             [&](int64_t row, int64_t col, double sum) { emit((i * m + row) * n + col, sum); });
+             [&](int64_t row, int64_t col, SumOf<T> sum) { emit((i * m + row) * n + col, sum); });
 }
 
 }  // namespace quadlane

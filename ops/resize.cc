@@ -1,10 +1,10 @@
 // Resize (inputs X, roi, scales, sizes; the last two constant, one of them given): nearest for every element type,
 // linear and cubic for f32. Axes are resized one after the other, in double for linear and cubic; the coordinates are
-// those of resize_axis.h.
+// those of resize_axis.h. Linear of integers is resize_integers.h.
 #include "ops/attr.h"
 #include "ops/check.h"
 #include "ops/defs.h"
-#include "ops/resize_axis.h"
+#include "ops/resize_integers.h"
 #include "ops/shape_inputs.h"
 
 namespace quadlane {
@@ -96,13 +96,14 @@ namespace {
 
 Result<std::vector<TensorType>> infer(const OpContext& ctx) {
   QL_TRY(ResizeOptions options, resize_options(ctx.attrs()));
+  const TensorType& x = ctx.type(kX);
   bool any_type = options.mode == ResizeMode::nearest && options.coordinates != CoordinateMode::tf_crop_and_resize;
-  if (!any_type) QL_CHECK_OK(expect_dtype(ctx, kX, DType::f32));
   QL_CHECK_OK(expect_dtype(ctx, kRoi, {DType::f32, DType::f64}));
   QL_CHECK_OK(expect_dtype(ctx, kScales, DType::f32));
   QL_CHECK_OK(expect_dtype(ctx, kSizes, DType::s64));
   QL_TRY(auto axes, resize_axes(ctx, options.coordinates));
-  TensorType y{ctx.type(kX).dtype, {}};
+  if (!any_type && x.dtype != DType::f32) QL_CHECK_OK(expect_resizable_integers(x, axes, options));
+  TensorType y{x.dtype, {}};
   for (const ResizeAxis& axis : axes) y.shape.push_back(axis.out);
   return std::vector<TensorType>{y};
 }
@@ -178,7 +179,9 @@ Status eval(const OpContext& ctx, std::span<const MutView> out) {
   QL_TRY(ResizeOptions options, resize_options(ctx.attrs()));
   QL_TRY(auto axes, resize_axes(ctx, options.coordinates));
   bool crop = options.coordinates == CoordinateMode::tf_crop_and_resize;
-  if (options.mode != ResizeMode::nearest) {
+  if (options.mode != ResizeMode::nearest && ctx.type(kX).dtype != DType::f32) {
+    resize_integers(ctx.inputs[kX], axes, options, out[0]);
+  } else if (options.mode != ResizeMode::nearest) {
     resize_weighted(ctx, axes, options, out[0].as<float>());
   } else {
     switch (size_of(ctx.type(kX).dtype)) {

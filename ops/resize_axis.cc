@@ -118,7 +118,7 @@ float source_coordinate(const ResizeAxis& axis, CoordinateMode mode, int64_t out
     case CoordinateMode::half_pixel_symmetric: {
       float exact = scale * static_cast<float>(axis.in), centre = static_cast<float>(axis.in) / 2;
       float offset = centre * (1 - static_cast<float>(axis.out) / exact);
-      return offset + (x + 0.5f) / scale - 0.5f;
+      return static_cast<float>(offset + (static_cast<double>(x) + 0.5) / scale - 0.5);  // as ONNX Runtime rounds
     }
     case CoordinateMode::pytorch_half_pixel: return axis.out > 1 ? (x + 0.5f) / scale - 0.5f : 0.0f;
     case CoordinateMode::align_corners: return axis.out > 1 ? x * last_in / last_out : 0.0f;

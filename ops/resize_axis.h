@@ -1,6 +1,7 @@
 // Where the pixels of a resized image come from. Axes are independent: each output coordinate has a source coordinate,
 // and from it an index (nearest) or weights for two (linear) or four (cubic) indices. Source coordinates are float32,
-// computed in the order of the formulas below: the references, ql.Resize and its kernels share them.
+// computed in the order of the formulas below (the symmetric ones in double): the references, ql.Resize and its kernels
+// share them.
 #pragma once
 
 #include "graph/op_table.h"

@@ -1,4 +1,4 @@
-// ArgMax, ArgMin and CumSum along one axis, seen as [outer, extent, inner].
+// ArgMax, ArgMin, CumSum and CumProd along one axis, seen as [outer, extent, inner].
 #include "ops/attr.h"
 #include "ops/dispatch.h"
 #include "ops/reduce_layout.h"
@@ -55,8 +55,8 @@ Status eval_arg(const OpContext& ctx, std::span<const MutView> out) {
   });
 }
 
-// CumSum(x, axis): y[e] = sum of x[0..e], without x[e] when exclusive, from the end when reverse.
-Result<std::vector<TensorType>> infer_cumsum(const OpContext& ctx) {
+// CumSum, CumProd(x, axis): y[e] = sum or product of x[0..e], without x[e] when exclusive, from the end when reverse.
+Result<std::vector<TensorType>> infer_cumulative(const OpContext& ctx) {
   QL_CHECK_OK(expect_types(ctx, 0, Types::numbers));
   QL_TRY(bool exclusive, bool_attr(ctx.attrs(), "exclusive", false));
   QL_TRY(bool reverse, bool_attr(ctx.attrs(), "reverse", false));
@@ -65,25 +65,27 @@ Result<std::vector<TensorType>> infer_cumsum(const OpContext& ctx) {
     return invalid_model("axis input is ", to_string(ctx.type(1)), ", expected an integer scalar");
   return std::vector<TensorType>{ctx.type(0)};
 }
-template <class T>
+template <class T, bool Product>
 void cumulate(const Lines& lines, bool exclusive, bool reverse, const T* src, T* dst) {
   for (int64_t o = 0; o < lines.outer; ++o)
     for (int64_t i = 0; i < lines.inner; ++i) {
-      T sum = 0;
+      T total = Product;
       for (int64_t e = 0; e < lines.extent; ++e) {
         int64_t at = (o * lines.extent + (reverse ? lines.extent - 1 - e : e)) * lines.inner + i;
-        T next = static_cast<T>(sum + src[at]);
-        dst[at] = exclusive ? sum : next;
-        sum = next;
+        T next = Product ? static_cast<T>(total * src[at]) : static_cast<T>(total + src[at]);
+        dst[at] = exclusive ? total : next;
+        total = next;
       }
     }
 }
-Status eval_cumsum(const OpContext& ctx, std::span<const MutView> out) {
+template <bool Product>
+Status eval_cumulative(const OpContext& ctx, std::span<const MutView> out) {
   const Shape& shape = ctx.shape(0);
   QL_TRY(int64_t axis, normalize_axis(element_as_int(ctx.inputs[1], 0), static_cast<int64_t>(shape.size())));
   bool exclusive = ctx.attrs().int_or("exclusive", 0) != 0, reverse = ctx.attrs().int_or("reverse", 0) != 0;
   return dispatch_modular(ctx.type(0).dtype, [&]<class T>(T) -> Status {
-    cumulate(lines_of(shape, static_cast<size_t>(axis)), exclusive, reverse, ctx.inputs[0].as<T>(), out[0].as<T>());
+    cumulate<T, Product>(lines_of(shape, static_cast<size_t>(axis)), exclusive, reverse, ctx.inputs[0].as<T>(),
+                         out[0].as<T>());
     return {};
   });
 }
@@ -94,7 +96,8 @@ void append_scan_ops(std::vector<OpDef>& defs) {
   constexpr std::string_view kArgAttributes = "axis keepdims select_last_index";
   defs.push_back({"ArgMax", 1, 1, 1, kArgAttributes, infer_arg, with_half<eval_arg<true>>});
   defs.push_back({"ArgMin", 1, 1, 1, kArgAttributes, infer_arg, with_half<eval_arg<false>>});
-  defs.push_back({"CumSum", 2, 2, 1, "exclusive reverse", infer_cumsum, with_half<eval_cumsum>});
+  defs.push_back({"CumSum", 2, 2, 1, "exclusive reverse", infer_cumulative, with_half<eval_cumulative<false>>});
+  defs.push_back({"CumProd", 2, 2, 1, "exclusive reverse", infer_cumulative, with_half<eval_cumulative<true>>});
 }
 
 }  // namespace quadlane

@@ -96,7 +96,7 @@ Status walk_elements(const OpContext& ctx, const MutView& out, Apply apply) {
   const auto bytes = static_cast<int64_t>(size_of(ctx.type(0).dtype));
   std::vector<int64_t> strides = dense_strides(in), index(shape.size());
   for (int64_t i = 0, n = elements(shape); i < n; ++i) {
-    QL_TRY(int64_t to, checked_index(element_as_int(ctx.inputs[1], i), in[axis]));
+    QL_TRY(int64_t to, checked_index(ctx.inputs[1], i, in[axis]));
     to *= strides[axis];
     for (size_t a = 0; a < index.size(); ++a)
       if (a != axis) to += index[a] * strides[a];
@@ -131,8 +131,8 @@ Status walk_slabs(const OpContext& ctx, const MutView& out, Apply apply) {
   for (int64_t i = 0, n = elements_between(indices, 0, indices.size() - 1); i < n; ++i) {
     int64_t to = 0;
     for (size_t d = 0; d < depth; ++d) {
-      int64_t given = element_as_int(ctx.inputs[1], i * static_cast<int64_t>(depth) + static_cast<int64_t>(d));
-      QL_TRY(int64_t index, checked_index(given, in[d]));
+      const int64_t coordinate = i * static_cast<int64_t>(depth) + static_cast<int64_t>(d);
+      QL_TRY(int64_t index, checked_index(ctx.inputs[1], coordinate, in[d]));
       to += index * strides[d];
     }
     if (slab) apply(at(out, to, bytes), at(ctx.inputs[2], i * slab, bytes), slab);

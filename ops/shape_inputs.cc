@@ -1,5 +1,6 @@
 #include "ops/shape_inputs.h"
 
+#include "engine/base/index.h"
 #include "ops/attr.h"
 
 namespace quadlane {
@@ -54,9 +55,10 @@ Result<int64_t> checked_sum(int64_t a, int64_t b) {
   return result;
 }
 
-Result<int64_t> checked_index(int64_t i, int64_t extent) {
-  if (i < -extent || i >= extent) return invalid_argument("index ", i, " does not exist in an axis of ", extent);
-  return i < 0 ? i + extent : i;
+Result<int64_t> checked_index(const View& indices, int64_t i, int64_t extent) {
+  const int64_t index = element_as_int(indices, i);
+  if (index < -extent || index >= extent) return bad_index(i, index, extent);
+  return index < 0 ? index + extent : index;
 }
 
 int64_t elements_between(const Shape& shape, size_t from, size_t to) {

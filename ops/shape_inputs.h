@@ -21,8 +21,8 @@ Result<size_t> axis_attr(const OpContext&, int64_t otherwise, size_t rank);
 Result<int64_t> checked_product(int64_t a, int64_t b);
 Result<int64_t> checked_sum(int64_t a, int64_t b);
 
-// Index i of an axis, counted from the end when negative.
-Result<int64_t> checked_index(int64_t i, int64_t extent);
+// Element i of a tensor of indices into an axis, counted from the end when negative.
+Result<int64_t> checked_index(const View& indices, int64_t i, int64_t extent);
 
 // Product of extents [from, to).
 int64_t elements_between(const Shape&, size_t from, size_t to);

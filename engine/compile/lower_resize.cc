@@ -103,7 +103,7 @@ Result<Verdict> lower_resize(Lowering& l, const Node& node) {
   if (options.coordinates == CoordinateMode::tf_crop_and_resize) return declined("crops while resizing");
   if (node.attrs.int_or("antialias", 0)) return declined("antialiasing");
   if (type.dtype == DType::u8 && node.op != "ql.Resize" && options.mode != ResizeMode::nearest)
-    return declined("linear interpolation of integers without a rounding rule");
+    return declined("linear interpolation of integers that rounds towards zero");
   QL_TRY(auto axes, read_axes(l, node));
   if (!axes) return declined("scales are not constants, or do not give the output's size");
   QL_TRY(auto found, l.planar(node.input(0)));

@@ -9,12 +9,7 @@ namespace quadlane {
 
 void ReferenceStep::run(const run::RunContext& ctx, int part, int) const noexcept {
   if (part != 0) return;
-  const Status status = guarded([&] { return compute(ctx); });  // references allocate: memory may end
-  if (!status.ok() && ctx.failed) {
-    if (status.error().code == Code::out_of_memory && ctx.out_of_memory)
-      ctx.out_of_memory->store(true, std::memory_order_relaxed);
-    ctx.failed->store(this, std::memory_order_relaxed);
-  }
+  ctx.keep(*this, part, guarded([&] { return compute(ctx); }));  // references allocate: memory may end
 }
 
 // Types were inferred; what is left to refuse are values that inference could not see.

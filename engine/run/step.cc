@@ -20,4 +20,18 @@ void fill_padding(std::byte* arena, const Geometry& g, std::span<const int64_t> 
     }
 }
 
+void Refusal::keep(const Step& step, int part, Error error) noexcept {
+  std::lock_guard held(lock_);
+  if (step_ && (step_ != &step || part_ < part)) return;
+  step_ = &step;
+  part_ = part;
+  error_ = std::move(error);
+}
+
+Status Refusal::take() {
+  const Step* step = std::exchange(step_, nullptr);
+  if (!step) return {};
+  return Status(std::move(error_)).context(cat("node '", step->info.name, "' (", step->info.op, ")"));
+}
+
 }  // namespace quadlane::run

@@ -3,10 +3,10 @@
 // with outputs whose shapes depend on data.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +27,21 @@ struct TailResult {
   std::optional<Error> error;
 };
 
+// Why an operator refused the data of a run: an index out of range, say. The first step that did counts, and of its
+// parts the first, so that threads make no difference.
+class Refusal {
+ public:
+  void keep(const Step&, int part, Error) noexcept;
+  // The reason with the node's name, once the run is over; then there is none.
+  Status take();
+
+ private:
+  std::mutex lock_;
+  const Step* step_ = nullptr;
+  int part_ = 0;
+  Error error_;
+};
+
 // What one inference hands to every step. `weights` is the copy on the stream's NUMA node.
 struct RunContext {
   std::byte* arena;
@@ -36,16 +51,18 @@ struct RunContext {
   // Replaces kernel calls; null: call directly. Tests interpret AVX-512 code with it on machines that have none.
   void (*invoke)(void* user, KernelFn fn, const void* args) = nullptr;
   void* invoke_user = nullptr;
-  // Where a step leaves that its operator refused the data (an index out of range, say); null: nobody asks.
-  std::atomic<const Step*>* failed = nullptr;
-  std::atomic<bool>* out_of_memory = nullptr;  // whether that was for want of memory
-  TailResult* tail = nullptr;                  // set where the plan has a tail
+  Refusal* refusal = nullptr;  // null: nobody asks
+  TailResult* tail = nullptr;  // set where the plan has a tail
 
   void call(KernelFn fn, const void* args) const {
     if (invoke) [[unlikely]]
       invoke(invoke_user, fn, args);
     else
       fn(args);
+  }
+  // What a step leaves of an operator that failed.
+  void keep(const Step& step, int part, Status status) const noexcept {
+    if (refusal && !status.ok()) refusal->keep(step, part, std::move(status).error());
   }
 };
 

@@ -245,22 +245,15 @@ Status Stream::run_guarded(std::span<const View> in, std::span<const MutView> ou
   QL_CHECK_OK(s.check(in, out));
   QL_CHECK_OK(s.place(in, out));
   s.tail = {};
-  std::atomic<const Step*> failed{nullptr};
-  std::atomic<bool> out_of_memory{false};
-  RunContext ctx{s.arena.data(), s.weights, s.inputs,       s.outputs, s.invoke,
-                 s.invoke_user,  &failed,   &out_of_memory, &s.tail};
+  Refusal refusal;
+  RunContext ctx{s.arena.data(), s.weights, s.inputs, s.outputs, s.invoke, s.invoke_user, &refusal, &s.tail};
   Stop stop(control);
   auto outcome = [&]() -> Status {
     if (Status stopped = stop.status(); !stopped.ok()) return stopped;
     if (s.tail.error) return *std::exchange(s.tail.error, {});
-    const Step* step = failed.load();
-    if (!step) {
-      for (size_t i = 0; i < out.size(); ++i) s.half_outputs.narrow(i, out[i]);
-      return {};
-    }
-    if (out_of_memory)
-      return make_error(Code::out_of_memory, "no memory for node '", step->info.name, "' (", step->info.op, ")");
-    return invalid_argument("node '", step->info.name, "' (", step->info.op, ") refuses the values it was given");
+    QL_CHECK_OK(refusal.take());
+    for (size_t i = 0; i < out.size(); ++i) s.half_outputs.narrow(i, out[i]);
+    return {};
   };
   if (s.options.threads == 1) {
     s.inside([&] {

@@ -2,6 +2,7 @@
 // for each request that shall run at the same time. Inside a stream the threads split every step by rows.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 
 #include "engine/run/executor.h"

@@ -122,27 +122,34 @@ TEST(Model, AsksForAnInstructionSetTheProcessorLacks) {
   EXPECT_NE(model.error().text().find("instruction set 'avx512_vnni'"), std::string::npos);
 }
 
-TEST(Model, AnOperatorThatRefusesValuesIsNamed) {
-  Graph g;
-  ValueId data = g.add_input("data", {DType::f32, {3, 2}}), index = g.add_input("index", {DType::s64, {1}});
-  Node gather;
-  gather.name = "pick";
-  gather.op = "Gather";
-  gather.inputs = {data, index};
-  g.set_outputs({*add_op(g, op_table(), gather, "y")});
-  auto model = Model::from_graph(std::move(g));
-  ASSERT_TRUE(model.ok()) << model.error().text();
-  auto stream = model->open_stream();
-  Tensor values = Tensor::from<float>({3, 2}, std::vector<float>{1, 2, 3, 4, 5, 6}),
-         y = *Tensor::allocate(model->outputs()[0].type);
-  MutView out = y.mut_view();
-  for (int64_t i : {int64_t{2}, int64_t{3}}) {
-    Tensor at = Tensor::from<int64_t>({1}, std::vector<int64_t>{i});
-    View in[] = {values.view(), at.view()};
-    Status s = stream->run(in, std::span(&out, 1));
-    EXPECT_EQ(s.ok() ? "" : s.error().text(), i == 2 ? "" : "node 'pick' (Gather) refuses the values it was given");
+// The first index that is out of range is told, on any number of threads, by kernels and references alike.
+TEST(Model, AnIndexOutOfRangeIsToldWithItsPlaceAndRange) {
+  for (const char* op : {"Gather", "GatherND"}) {
+    Graph g;
+    const ValueId data = g.add_input("data", {DType::f32, {3, 2}}), index = g.add_input("index", {DType::s64, {5, 1}});
+    Node gather;
+    gather.name = "pick";
+    gather.op = op;
+    gather.inputs = {data, index};
+    g.set_outputs({*add_op(g, op_table(), gather, "y")});
+    auto model = Model::from_graph(std::move(g));
+    ASSERT_TRUE(model.ok()) << model.error().text();
+    for (int threads : {1, 3}) {
+      auto stream = model->open_stream({.threads = threads});
+      Tensor values = Tensor::from<float>({3, 2}, std::vector<float>{1, 2, 3, 4, 5, 6}),
+             y = *Tensor::allocate(model->outputs()[0].type);
+      const MutView out = y.mut_view();
+      for (int64_t wrong : {int64_t{2}, int64_t{3}, int64_t{-4}}) {
+        Tensor at = Tensor::from<int64_t>({5, 1}, std::vector<int64_t>{2, 0, wrong, 1, wrong});
+        const View in[] = {values.view(), at.view()};
+        const Status s = stream->run(in, std::span(&out, 1));
+        EXPECT_EQ(
+            s.ok() ? "" : s.error().text(),
+            wrong == 2 ? "" : cat("node 'pick' (", op, "): element 2 of the indices is ", wrong, ", expected -3 to 2"));
+      }
+      EXPECT_EQ(y.as<float>()[0], 5);
+    }
   }
-  EXPECT_EQ(y.as<float>()[0], 5);
 }
 
 TEST(Model, MissingFileIsNamed) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/onnx_model.h"
 #include "tests/loader/model_builder.h"
 
 namespace quadlane::testing {
@@ -73,17 +74,50 @@ TEST(LoadError, Files) {
 TEST(LoadError, Opsets) {
   ModelBuilder b = relu();
   b.model.mutable_opset_import(0)->set_version(99);
-  EXPECT_EQ(b.error(), "the model uses opset 99, supported are 1 to 25");
+  EXPECT_EQ(b.error(), "the model uses opset 99, supported are 1 to 26");
   b.model.mutable_opset_import(0)->set_version(-1);
-  EXPECT_EQ(b.error(), "the model uses opset -1, supported are 1 to 25");
+  EXPECT_EQ(b.error(), "the model uses opset -1, supported are 1 to 26");
   b.model.clear_opset_import();
   EXPECT_EQ(b.error(), "the model names no version of the standard operator set");
+  b.model.add_opset_import()->set_version(17);
+  auto* again = b.model.add_opset_import();
+  again->set_domain("ai.onnx");
+  again->set_version(17);
+  EXPECT_EQ(b.error(), "");
+  again->set_version(11);
+  EXPECT_EQ(b.error(), "the model uses versions 17 and 11 of operator set 'ai.onnx'");
   ModelBuilder early(11);
   early.input("x", {1}).node("HardSwish", {"x"}, {"y"}, {}, "hs").output("y");
   EXPECT_EQ(
       early.error(),
       "node 'hs' (HardSwish): operator 'HardSwish' does not exist in opset 11 of domain 'ai.onnx', the oldest form "
       "known is 14");
+}
+
+// Another type of an output is an error; another shape is worth a note.
+TEST(LoadError, OutputsThatAreNotAsDeclared) {
+  auto declared = [](const Shape& shape, int type) {
+    ModelBuilder b;
+    b.input("x", {1, 3}).node("Relu", {"x"}, {"y"});
+    ModelBuilder::declare(b.graph().add_output(), "y", shape, type);
+    return b;
+  };
+  EXPECT_EQ(declared({1, 3}, TensorProto::INT64).error(), "output 'y' is f32[1,3], the file declares s64");
+  EXPECT_EQ(declared({1, 3}, TensorProto::FLOAT16).error(), "");  // f16 is f32 here
+  ModelBuilder open = declared({1, 3}, TensorProto::FLOAT);
+  open.graph().mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param(
+      "n");
+  auto contradictions = [](const ModelBuilder& b) {
+    const std::string bytes = b.bytes();
+    auto model = OnnxModel::from_bytes(std::as_bytes(std::span(bytes)));
+    auto graph = model->bind(op_table());
+    EXPECT_TRUE(graph.ok()) << graph.error().text();
+    return graph.ok() ? model->contradictions(*graph) : std::vector<std::string>();
+  };
+  EXPECT_TRUE(contradictions(open).empty());
+  for (const Shape& other : {Shape{1, 4}, Shape{3}, Shape{}})
+    EXPECT_EQ(contradictions(declared(other, TensorProto::FLOAT)),
+              std::vector<std::string>{cat("output 'y' is f32[1,3], the file declares ", to_string(other))});
 }
 
 TEST(LoadError, GraphStructure) {

@@ -64,6 +64,42 @@ TEST(Initializer, BooleanBytesAreNormalized) {
   EXPECT_EQ(bytes[2], 1);
 }
 
+// Two elements to a byte, the first in the low bits; as bytes behind an operator that reads them.
+TEST(Initializer, FourBits) {
+  constexpr int kUint4 = 21, kInt4 = 22;
+  const std::vector<uint8_t> packed{0x8f, 0x70, 0xa1};  // 15, 8, 0, 7, 1
+  for (int type : {kUint4, kInt4})
+    for (bool raw : {true, false}) {
+      TensorProto w = raw ? tensor_proto(type, {5}, packed) : typed(type, {5});
+      if (!raw) w.mutable_int32_data()->Assign(packed.begin(), packed.end());
+      w.set_name("w");
+      ModelBuilder b;
+      *b.graph().add_initializer() = w;
+      b.node("Cast", {"w"}, {"y"}, {attribute("to", int64_t{TensorProto::INT32})}).output("y");
+      auto graph = b.load();
+      ASSERT_TRUE(graph.ok()) << graph.error().text();
+      const bool is_signed = type == kInt4;
+      const std::vector<int64_t> wanted{is_signed ? -1 : 15, is_signed ? -8 : 8, 0, 7, 1};
+      EXPECT_EQ(to_ints(graph->constant(graph->outputs()[0])->view()), wanted);
+    }
+  EXPECT_EQ(error_of(tensor_proto(kInt4, {5}, std::vector<uint8_t>{1, 2})),
+            "initializer 'w': 2 bytes of raw data, its shape [5] needs 3");
+  TensorProto wide = typed(kUint4, {2});
+  wide.add_int32_data(256);
+  EXPECT_EQ(error_of(wide), "initializer 'w': element 0 of the packed data is 256, expected 8 bits");
+  wide.add_int32_data(1);
+  EXPECT_EQ(error_of(wide), "initializer 'w': 2 elements of typed data, its shape [2] needs 1");
+  EXPECT_EQ(error_of(typed(kInt4, {int64_t{1} << 30, int64_t{1} << 30})),
+            error_of(typed(TensorProto::INT8, {int64_t{1} << 30, int64_t{1} << 30})));
+  const TensorProto good = tensor_proto(kInt4, {5}, packed);
+  EXPECT_EQ(error_of(good), "output 'w' has 4-bit elements");
+  ModelBuilder added;
+  *added.graph().add_initializer() = good;
+  added.graph().mutable_initializer(0)->set_name("w");
+  added.node("Add", {"w", "w"}, {"y"}, {}, "sum").output("y");
+  EXPECT_EQ(added.error(), "node 'sum' (Add): takes no 4-bit elements");
+}
+
 template <class T, class Add>
 void expect_typed(int type, const std::vector<T>& values, Add add) {
   TensorProto proto = typed(type, {static_cast<int64_t>(values.size())});
@@ -166,7 +202,7 @@ TEST(Initializer, ValuesThatDoNotFitAreRefused) {
 TEST(Initializer, TypesWeDoNotHaveAreRefused) {
   EXPECT_EQ(error_of(typed(TensorProto::STRING, {0})), "initializer 'w': element type string is not supported");
   EXPECT_EQ(error_of(typed(17, {0})), "initializer 'w': element type float8e4m3fn is not supported");
-  EXPECT_EQ(error_of(typed(22, {0})), "initializer 'w': element type int4 is not supported");
+  EXPECT_EQ(error_of(typed(23, {0})), "initializer 'w': element type float4e2m1 is not supported");
   EXPECT_EQ(error_of(typed(99, {0})), "initializer 'w': element type number 99 is not supported");
   EXPECT_EQ(error_of(typed(0, {0})), "initializer 'w': element type undefined is not supported");
 }

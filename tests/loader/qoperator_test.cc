@@ -45,14 +45,17 @@ TEST(QOperator, MicrosoftQLinearOperators) {
   pool.node("QLinearAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("kernel_shape", Ints{2})});
   EXPECT_EQ(run_microsoft(pool, {1, 1, 3}, {1, 2, 4}), (Floats{1.5f, 3}));
   ModelBuilder last(13);
-  last.node("QLinearGlobalAveragePool", {"q", "one", "z", "half", "z"}, {"r"}, {attribute("channels_last", int64_t{1})},
-            "p");
-  last.graph().mutable_node(0)->set_domain("com.microsoft");
-  last.input("q", {1, 1, 2}, TensorProto::UINT8).floats("one", {}, {1}).floats("half", {}, {0.5f});
-  last.initializer<uint8_t>("z", {}, {10}, TensorProto::UINT8).output("r");
-  last.model.add_opset_import()->set_domain("com.microsoft");
-  last.model.mutable_opset_import(1)->set_version(1);
-  EXPECT_EQ(last.error(), "node 'p' (QLinearGlobalAveragePool): channels come last, only channels first is supported");
+  last.node("QLinearGlobalAveragePool", {"q", "one", "z", "half", "z"}, {"r"},
+            {attribute("channels_last", int64_t{1})});
+  EXPECT_EQ(run_microsoft(last, {1, 2, 2, 3}, {0, 10, 20, 4, 10, 22, 0, 14, 20, 4, 14, 22}), (Floats{2, 12, 21}));
+  ModelBuilder windows(13);
+  windows.node("QLinearAveragePool", {"q", "one", "z", "half", "z"}, {"r"},
+               {attribute("kernel_shape", Ints{2}), attribute("channels_last", int64_t{1})});
+  EXPECT_EQ(run_microsoft(windows, {1, 3, 2}, {1, 10, 2, 20, 4, 40}), (Floats{1.5f, 15, 3, 30}));
+  ModelBuilder chosen(13);
+  chosen.initializer<uint8_t>("c", {3}, {1, 0, 1}, TensorProto::BOOL);
+  chosen.node("QLinearWhere", {"c", "q", "one", "z", "q", "half", "z", "half", "z"}, {"r"});
+  EXPECT_EQ(run_microsoft(chosen, {3}, {4, 8, 12}), (Floats{4, 4, 12}));
   ModelBuilder joined(13);
   joined.node("QLinearConcat", {"half", "z", "q", "one", "z", "q", "half", "z"}, {"r"},
               {attribute("axis", int64_t{0})});
@@ -63,6 +66,20 @@ TEST(QOperator, MicrosoftQLinearOperators) {
   gemm.initializer<int32_t>("c", {1}, {8}, TensorProto::INT32);
   gemm.node("QGemm", {"q", "one", "z", "w", "half", "wz", "c", "half", "z"}, {"r"}, {attribute("transB", int64_t{1})});
   EXPECT_EQ(run_microsoft(gemm, {1, 2}, {5, 4}), (Floats{9.5f}));  // (3 * 5 - 4 + 8) * 0.5
+}
+
+// Of opset 12 over all axes from the given one on, of opset 13 along it; without an axis along the last one.
+TEST(QOperator, QLinearSoftmaxOfBothKinds) {
+  for (const auto& [opset, axis] : {std::pair{12, 1}, {12, -1}, {13, 1}}) {
+    ModelBuilder b(13);
+    b.floats("fine", {}, {1.0f / 256}).initializer<uint8_t>("zero", {}, {0}, TensorProto::UINT8);
+    std::vector<onnx::AttributeProto> attributes{attribute("opset", int64_t{opset})};
+    if (axis >= 0) attributes.push_back(attribute("axis", int64_t{axis}));
+    b.node("QLinearSoftmax", {"q", "one", "z", "fine", "zero"}, {"p"}, attributes);
+    b.node("QLinearMul", {"p", "fine", "zero", "p", "one", "zero", "half", "z"}, {"r"});  // 256 p^2
+    const Floats y = run_microsoft(b, {1, 2, 2}, Floats(4, 1));
+    EXPECT_EQ(y, opset == 12 && axis == 1 ? Floats(4, 16) : Floats(4, 64));
+  }
 }
 
 // x dynamically quantized: 0 .. 255 has scale 1 and zero point 0.

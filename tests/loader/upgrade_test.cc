@@ -259,6 +259,23 @@ TEST(Upgrade, Resize11) {
   EXPECT_EQ(run(tf, {1, 1, 1, 6}).y, (Floats{1, 3, 5}));
 }
 
+// (i + 0.5) / scale = 0.75, 2.25, 3.75, 5.25, as ONNX Runtime rounds them.
+TEST(Upgrade, TensorFlowsHalfPixels) {
+  auto resized = [](const char* mode, const char* rounding) {
+    ModelBuilder b(11);
+    b.floats("none", {0}, {}).ints("sizes", {1, 1, 1, 4});
+    b.node("Resize", {"x", "none", "none", "sizes"}, {"y"},
+           {attribute("mode", mode), attribute("coordinate_transformation_mode", "tf_half_pixel_for_nn"),
+            attribute("nearest_mode", rounding)});
+    return run(b, {1, 1, 1, 6}).y;
+  };
+  EXPECT_EQ(resized("nearest", "floor"), (Floats{0, 2, 3, 5}));
+  EXPECT_EQ(resized("nearest", "ceil"), (Floats{1, 3, 4, 5}));
+  EXPECT_EQ(resized("nearest", "round_prefer_floor"), (Floats{1, 2, 4, 5}));
+  EXPECT_EQ(resized("nearest", "round_prefer_ceil"), (Floats{1, 2, 4, 5}));
+  EXPECT_EQ(resized("linear", "round_prefer_floor"), (Floats{0.75f, 2.25f, 3.75f, 5}));
+}
+
 TEST(Upgrade, Resize18Axes) {
   ModelBuilder b(18);
   b.ints("sizes", {2, 4});
@@ -386,6 +403,33 @@ TEST(Upgrade, ShapeParts) {
   b.node("Cast", {"s"}, {"f"}, {attribute("to", int64_t{TensorProto::FLOAT})});
   b.node("ReduceSum", {"x"}, {"sum"}, {attribute("keepdims", int64_t{0})}).node("Add", {"f", "sum"}, {"y"});
   EXPECT_EQ(run(b, {1, 2, 3}, Floats(6, 0)).y, (Floats{2, 3}));
+}
+
+// Values as ONNX Runtime 1.30 gives them: saturated to 4 bits, in the file's own type again behind DequantizeLinear.
+TEST(Upgrade, QuantizeToFourBits) {
+  constexpr int kUint4 = 21, kInt4 = 22;
+  for (int type : {kUint4, kInt4})
+    for (bool named : {false, true}) {
+      ModelBuilder b(21);
+      b.floats("s", {}, {0.5f});
+      std::vector<std::string> parameters{"s"};
+      std::vector<onnx::AttributeProto> attributes;
+      if (named) {
+        attributes = {attribute("output_dtype", int64_t{type})};
+      } else {
+        b.initializer<uint8_t>("z", {}, {3}, type);
+        parameters.push_back("z");
+      }
+      auto with = [&](const char* first) {
+        std::vector<std::string> all{first};
+        all.insert(all.end(), parameters.begin(), parameters.end());
+        return all;
+      };
+      b.node("QuantizeLinear", with("x"), {"q"}, attributes).node("DequantizeLinear", with("q"), {"y"});
+      const float zero = named ? 0 : 3, lo = type == kInt4 ? -8 : 0, hi = type == kInt4 ? 7 : 15;
+      EXPECT_EQ(run(b, {4}, {-100, -0.7f, 1.5f, 100}).y,
+                (Floats{(lo - zero) / 2, std::max(-0.5f, (lo - zero) / 2), 1.5f, (hi - zero) / 2}));
+    }
 }
 
 TEST(Upgrade, EveryOperatorOfTheTableHasAHistory) {

@@ -32,8 +32,8 @@ TEST(Scatter, ElementsReplaceAndCombine) {
   EXPECT_EQ(
       at(must("ScatterElements", {data, twice, updates}, {{"axis", int64_t{1}}, {"reduction", std::string("add")}}), 1),
       32);
-  EXPECT_NE(error_of("ScatterElements", {data, Tensor::from<int64_t>({1, 2}, Ints{2, 0}), updates}).find("index 2"),
-            std::string::npos);
+  EXPECT_EQ(error_of("ScatterElements", {data, Tensor::from<int64_t>({1, 2}, Ints{0, 2}), updates}),
+            "node 'n' (ScatterElements): element 1 of the indices is 2, expected -2 to 1");
   EXPECT_NE(error_of("ScatterElements", {data, indices, floats({1, 1}, {1})}), "");
   EXPECT_NE(error_of("ScatterElements", {data, indices, updates}, {{"reduction", std::string("avg")}}), "");
 }
@@ -43,8 +43,8 @@ TEST(Scatter, NdReplacesSlabs) {
   Tensor rows = Tensor::from<int64_t>({2, 1}, Ints{2, 0});
   EXPECT_EQ(values<float>(must("ScatterND", {data, rows, slabs})), (std::vector<float>{9, 10, 3, 4, 7, 8}));
   EXPECT_NE(error_of("ScatterND", {data, Tensor::from<int64_t>({2, 3}, Ints(6, 0)), slabs}), "");
-  EXPECT_NE(error_of("ScatterND", {data, Tensor::from<int64_t>({2, 1}, Ints{3, 0}), slabs}).find("index 3"),
-            std::string::npos);
+  EXPECT_EQ(error_of("ScatterND", {data, Tensor::from<int64_t>({2, 1}, Ints{3, 0}), slabs}),
+            "node 'n' (ScatterND): element 0 of the indices is 3, expected -3 to 2");
 }
 
 TEST(Einsum, Contracts) {

@@ -42,6 +42,35 @@ TEST(Gemm, TransposesScalesAndBroadcasts) {
   EXPECT_NE(error_of("Gemm", {a, bt}).find("A [2,3] has depth 3, B [2,3] has 2"), std::string::npos);
 }
 
+TEST(MatMul, IntegersModulo2ToTheN) {
+  auto product = [&]<class T>(T large) {
+    const Tensor a = Tensor::from<T>({1, 2}, std::vector<T>{large, 3}),
+                 b = Tensor::from<T>({2, 1}, std::vector<T>{2, 5});
+    return values<T>(must("MatMul", {a, b}))[0];
+  };
+  EXPECT_EQ(product(int32_t{-7}), 1);
+  EXPECT_EQ(product(INT32_MAX), 13);  // -2 + 15
+  EXPECT_EQ(product(UINT32_MAX), 13U);
+  EXPECT_EQ(product(int64_t{1} << 60), (int64_t{1} << 61) + 15);
+  EXPECT_EQ(product(UINT64_MAX), 13U);
+  EXPECT_NE(error_of("MatMul", {iota({2, 2}), Tensor::from<int64_t>({2, 1}, Ints{1, 2})}), "");
+  const Tensor bytes = Tensor::from<uint8_t>({1, 1}, std::vector<uint8_t>{1});
+  EXPECT_NE(error_of("MatMul", {bytes, bytes}), "");
+}
+
+// Values that f32 cannot hold.
+TEST(MatMul, Doubles) {
+  const double fine = 1 + 0x1p-40;
+  auto doubles = [](const Shape& shape, std::vector<double> v) { return Tensor::from<double>(shape, v); };
+  const Tensor a = doubles({1, 2}, {fine, 1}), b = doubles({2, 1}, {3, -3});
+  EXPECT_EQ(values<double>(must("MatMul", {a, b}))[0], 3 * fine - 3);
+  EXPECT_EQ(values<double>(must("Gemm", {a, b, doubles({1}, {fine})}, {{"beta", 2.0f}}))[0], 5 * fine - 3);
+  EXPECT_NE(error_of("Gemm", {a, b, iota({1})}), "");
+  const Tensor x = doubles({1, 2}, {0, std::log(fine)});
+  EXPECT_DOUBLE_EQ(values<double>(must("Softmax", {x}))[1], fine / (1 + fine));
+  EXPECT_DOUBLE_EQ(values<double>(must("LogSoftmax", {x}))[0], -std::log(1 + fine));
+}
+
 TEST(Softmax, AnyAxisAndLargeValues) {
   Tensor x = floats({2, 2}, {0, std::log(3.0f), 1000, 1000});
   std::vector<float> rows = values<float>(must("Softmax", {x}));

@@ -243,7 +243,7 @@ TEST(Gather, ReplacesAnAxis) {
   EXPECT_EQ(values<float>(y), (std::vector<float>{8, 9, 10, 11, 0, 1, 2, 3}));
   EXPECT_EQ(values<float>(must("Gather", {x, Tensor::scalar<int64_t>(-1)}, axis(1))), (std::vector<float>{3, 7, 11}));
   EXPECT_EQ(must("Gather", {x, ints({})}, axis(1)).shape(), (Shape{3, 0}));
-  EXPECT_EQ(error_of("Gather", {x, ints({3})}), "node 'n' (Gather): index 3 does not exist in an axis of 3");
+  EXPECT_EQ(error_of("Gather", {x, ints({3})}), "node 'n' (Gather): element 0 of the indices is 3, expected -3 to 2");
   EXPECT_NE(error_of("Gather", {x, ints({INT64_MIN})}), "");
   EXPECT_NE(error_of("Gather", {x, iota({1})}), "");
   EXPECT_NE(error_of("Gather", {Tensor::scalar(1.0F), ints({0})}), "");

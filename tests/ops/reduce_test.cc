@@ -160,6 +160,26 @@ TEST(ArgMax, TiesNanAndLayout) {
   EXPECT_NE(error_of("ArgMax", {floats({0, 2}, {})}), "");
 }
 
+TEST(CumProd, DirectionsAndTypes) {
+  const Tensor x = iota({2, 3}, 1), axis = Tensor::scalar<int64_t>(-1);
+  EXPECT_EQ(values<float>(must("CumProd", {x, axis})), (std::vector<float>{1, 2, 6, 4, 20, 120}));
+  EXPECT_EQ(values<float>(must("CumProd", {x, axis}, {{"reverse", int64_t{1}}, {"exclusive", int64_t{1}}})),
+            (std::vector<float>{6, 3, 1, 30, 6, 1}));
+  const Tensor whole = Tensor::from<int32_t>({3}, std::vector<int32_t>{-2, 3, 5});
+  EXPECT_EQ(values<int32_t>(must("CumProd", {whole, axis})), (std::vector<int32_t>{-2, -6, -30}));
+}
+
+TEST(BitCast, BetweenTypesOfOneSize) {
+  const Tensor x = floats({2}, {1, -2});
+  EXPECT_EQ(values<uint32_t>(must("BitCast", {x}, {{"to", int64_t{12}}})),
+            (std::vector<uint32_t>{0x3f800000, 0xc0000000}));
+  const Tensor bytes = Tensor::from<uint8_t>({2}, std::vector<uint8_t>{0, 200});
+  EXPECT_EQ(values<int8_t>(must("BitCast", {bytes}, {{"to", int64_t{3}}})), (std::vector<int8_t>{0, -56}));
+  EXPECT_EQ(values<bool>(must("BitCast", {bytes}, {{"to", int64_t{9}}})), (std::vector<bool>{false, true}));
+  EXPECT_EQ(error_of("BitCast", {x}, {{"to", int64_t{7}}}),
+            "node 'n' (BitCast): the bits of f32[2] are no s64: 4 and 8 bytes an element");
+}
+
 TEST(CumSum, DirectionsAndAxes) {
   Tensor x = iota({2, 3}, 1), axis = Tensor::scalar<int32_t>(1);
   EXPECT_EQ(values<float>(must("CumSum", {x, axis})), (std::vector<float>{1, 3, 6, 4, 9, 15}));

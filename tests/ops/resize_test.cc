@@ -41,6 +41,29 @@ TEST(Resize, LinearModes) {
   for (int i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(corners[static_cast<size_t>(i)], 4.0f * static_cast<float>(i) / 3);
 }
 
+// As ONNX Runtime 1.30 rounds: towards zero, in f32, and in 1024ths where channels of bytes come last.
+TEST(Resize, LinearIntegers) {
+  auto resized = [](const Tensor& x, const Ints& sizes) {
+    const Tensor to = Tensor::from<int64_t>({static_cast<int64_t>(sizes.size())}, sizes);
+    return must("Resize", {x, Tensor(), Tensor(), to}, {{"mode", s("linear")}});
+  };
+  const std::vector<uint8_t> bytes{200, 201, 255, 0, 7, 100};
+  const std::vector<uint8_t> larger{200, 200, 201, 233, 255, 100, 101, 104, 148, 177, 0, 2, 7, 62, 100};
+  EXPECT_EQ(values<uint8_t>(resized(Tensor::from<uint8_t>({2, 3}, bytes), {3, 5})), larger);
+  EXPECT_EQ(values<uint8_t>(resized(Tensor::from<uint8_t>({1, 2, 3, 1}, bytes), {1, 3, 5, 1})), larger);
+  EXPECT_EQ(
+      values<int8_t>(resized(Tensor::from<int8_t>({2, 3}, std::vector<int8_t>{-100, 101, -127, 0, 7, 100}), {3, 5})),
+      (std::vector<int8_t>{-100, -19, 101, -35, -127, -50, -8, 54, 13, -13, 0, 2, 7, 62, 100}));
+  EXPECT_EQ(
+      values<int32_t>(resized(
+          Tensor::from<int32_t>({2, 2, 2}, std::vector<int32_t>{16777217, -5, 7, 8, -9, 100, 2, -3}), {3, 2, 3})),
+      (std::vector<int32_t>{16777216, 8388605, -5, 7, 7, 8, 8388603, 4194325, 47, 4, 3, 2, -9, 45, 100, 2, 0, -3}));
+  EXPECT_EQ(
+      error_of("Resize", {Tensor::from<uint8_t>({6}, bytes), Tensor(), Tensor(), Tensor::from<int64_t>({1}, Ints{9})},
+               {{"mode", s("linear")}}),
+      "node 'n' (Resize): input 0 is u8[6], integers are interpolated along 2 or 3 neighbouring axes only");
+}
+
 TEST(Resize, OnePixelOutputs) {
   auto with = [&](const char* coordinates) {
     return row({1, 2, 4}, 1, 0, {{"mode", s("linear")}, {"coordinate_transformation_mode", s(coordinates)}})[0];

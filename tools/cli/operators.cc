@@ -14,21 +14,30 @@ namespace {
 const std::map<std::string_view, std::string_view>& notes() {
   static const std::map<std::string_view, std::string_view> table = {
       {"BatchNormalization", "inference only"},
-      {"Cast", "bf16 and f16 files are widened to f32 while loading; 8-bit and 4-bit floats are refused"},
+      {"BitCast", "between all types of one size"},
+      {"Cast",
+       "bf16 and f16 files are widened to f32 while loading; 8-bit and 4-bit floats are refused, as is a cast to 4-bit "
+       "integers, as ONNX leaves open what becomes of values out of range"},
       {"Constant", "sparse values and strings are refused"},
       {"ConstantOfShape", "any type of `value`"},
       {"Dropout", "inference only: the identity"},
       {"If", "one branch where the condition is constant; otherwise chosen while running"},
       {"Loop", "unrolled where the trip count is known; otherwise run behind the planned part of the graph"},
+      {"Gemm", "f64 and f16 on the reference, in double"},
+      {"LogSoftmax", "f64 and f16 on the reference, in double"},
+      {"MatMul", "f64, f16 and integers on the reference: in double, modulo 2^n"},
+      {"Softmax", "f64 and f16 on the reference, in double"},
       {"MaxPool", "indices: on the reference"},
       {"Mod", "floats with fmod = 1 only"},
       {"NonMaxSuppression", "its number of rows depends on data: runs behind the planned part of the graph"},
       {"NonZero", "its number of columns depends on data: runs behind the planned part of the graph"},
       {"Compress", "its extent depends on data: runs behind the planned part of the graph"},
       {"Unique", "its extent depends on data: runs behind the planned part of the graph"},
-      {"QuantizeLinear", "to u8, s8, u16, s16; blocks on the reference"},
-      {"DequantizeLinear", "per tensor, per axis, per block"},
-      {"Resize", "every type for nearest, f32 for linear and cubic; cubic and antialias on the reference"},
+      {"QuantizeLinear", "to u8, s8, u16, s16, and to int4 and uint4 in bytes; blocks on the reference"},
+      {"DequantizeLinear", "per tensor, per axis, per block; constants of int4 and uint4 become bytes while loading"},
+      {"Resize",
+       "nearest takes every type, cubic f32, linear f32 and, rounded as ONNX Runtime does, u8, s8, s32; these and "
+       "tf_crop_and_resize on the reference"},
       {"RoiAlign", "mode max as the definition has it: the largest weighted tap"},
   };
   return table;

@@ -8,6 +8,7 @@
 #include "engine/run/plan_signature.h"
 #include "graph/tail.h"
 #include "graph/text.h"
+#include "loader/onnx_model.h"
 #include "ops/table.h"
 #include "tools/cli/listing.h"
 #include "tools/cli/model_args.h"
@@ -176,8 +177,10 @@ Status inspect(const InspectArgs& args) {
     }
     return args.layer.empty() ? Status() : print_listing(model, args.layer);
   }
-  QL_TRY(Graph graph, load_onnx(args.model.path, op_table(), options.load));
+  QL_TRY(OnnxModel file, OnnxModel::read(args.model.path, options.load));
+  QL_TRY(Graph graph, file.bind(op_table(), options.load));
   print_summary(graph);
+  for (const std::string& text : file.contradictions(graph)) std::printf("note: %s\n", text.c_str());
   return {};
 }
 

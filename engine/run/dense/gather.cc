@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "engine/base/guard.h"
+#include "engine/base/index.h"
+
 namespace quadlane::run {
 
 void GatherStep::run(const RunContext& ctx, int part, int parts) const noexcept {
@@ -14,7 +17,7 @@ void GatherStep::run(const RunContext& ctx, int part, int parts) const noexcept 
     const int64_t given =
         wide ? static_cast<const int64_t*>(list)[i % indices] : static_cast<const int32_t*>(list)[i % indices];
     if (given < -extent || given >= extent) {
-      if (ctx.failed) ctx.failed->store(this, std::memory_order_relaxed);
+      ctx.keep(*this, part, guarded([&]() -> Status { return bad_index(i % indices, given, extent); }));
       return;
     }
     const int64_t slab = i / indices * extent + (given < 0 ? given + extent : given);
