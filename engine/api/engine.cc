@@ -7,6 +7,7 @@
 #include "engine/api/plan_model.h"
 #include "engine/base/guard.h"
 #include "engine/compile/compile.h"
+#include "graph/macs.h"
 #include "ops/table.h"
 
 namespace quadlane {
@@ -51,31 +52,11 @@ bool is_quantized(const Graph& graph) {
   return false;
 }
 
-double node_macs(const Graph& graph, const Node& node) {
-  auto shape = [&](ValueId id) -> const Shape& { return graph.at(id).type.shape; };
-  const double out = static_cast<double>(elements(shape(node.output())));
-  if (node.op == "Conv" || node.op == "ConvInteger") {
-    const Shape& w = shape(node.input(1));
-    return out * static_cast<double>(elements(w)) / static_cast<double>(std::max<int64_t>(w[0], 1));
-  }
-  if (node.op == "ConvTranspose") {
-    const Shape& w = shape(node.input(1));
-    return static_cast<double>(elements(shape(node.input(0)))) * static_cast<double>(elements(w)) /
-           static_cast<double>(std::max<int64_t>(w[0], 1));
-  }
-  if (node.op == "Gemm") {
-    const Shape& a = shape(node.input(0));
-    return out * static_cast<double>(node.attrs.int_or("transA", 0) ? a[0] : a[1]);
-  }
-  if (node.op == "MatMul" || node.op == "MatMulInteger") return out * static_cast<double>(shape(node.input(0)).back());
-  return 0;
-}
-
 }  // namespace
 
 double count_gmac(const Graph& graph) {
   double macs = 0;
-  for (NodeId id : graph.order()) macs += node_macs(graph, graph.at(id));
+  for (NodeId id : graph.order()) macs += macs_of(graph, graph.at(id));
   return macs * 1e-9;
 }
 

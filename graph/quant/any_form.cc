@@ -16,6 +16,7 @@
 #include "graph/quant/any_weights.h"
 #include "graph/quant/bounds.h"
 #include "graph/quant/emit.h"
+#include "graph/quant/products.h"
 
 namespace quadlane {
 namespace {
@@ -148,32 +149,20 @@ class AnyForm {
     for (auto& [v, range] : ranges_) {
       range = groups[find(v)];
       report_.values.push_back({fp32_[v].name,
-                                {scale_of(range)},
-                                {-double{scale_of(range)} * zero_of(range)},
+                                {byte_scale(range).scale},
+                                {byte_scale(range).low()},
                                 !fp32_.producer(v),
                                 bounds_of(fp32_, v)});
     }
     return {};
   }
 
-  // 0 is a whole level first, then the scale covers both ends: a picture in [-1, 1] would lie on ties otherwise, half a
-  // level from every byte it came from.
-  static int32_t zero_of(const Range& r) {
-    const double width = r.high - r.low, level = width > 0 ? std::nearbyint(255 * -r.low / width) : 0;
-    return static_cast<int32_t>(std::clamp(level, r.low < 0 ? 1.0 : 0.0, r.high > 0 ? 254.0 : 255.0));
-  }
-  static float scale_of(const Range& r) {
-    const int32_t zero = zero_of(r);
-    const double scale = std::max(r.low < 0 ? -r.low / zero : 0, r.high > 0 ? r.high / (255 - zero) : 0);
-    return static_cast<float>(scale > 0 ? std::max(scale, 1e-32) : 1e-6 / 255);
-  }
-
   void quantize_value(ValueId v) {
-    const Range& r = ranges_[v];
+    const ByteScale bytes = byte_scale(ranges_[v]);
     std::vector<Use> readers = g_[v].uses;
     const std::string name = fp32_[v].name;
-    ValueId q = emit_.quantize(v, {scale_of(r)}, {zero_of(r)}, name + "_quantized");
-    ValueId real = emit_.dequantize(q, {scale_of(r)}, {zero_of(r)}, name + "_dequantized");
+    ValueId q = emit_.quantize(v, {bytes.scale}, {bytes.zero}, name + "_quantized");
+    ValueId real = emit_.dequantize(q, {bytes.scale}, {bytes.zero}, name + "_dequantized");
     if (real == kNoValue) return;
     for (const Use& use : readers) g_.set_input(use.node, use.input, real);
   }
@@ -184,7 +173,7 @@ class AnyForm {
     const bool reads_bytes = ranges_.count(node.input(0));
     const std::vector<double> means = reads_bytes && policy_.bias_correction ? means_of(node) : std::vector<double>();
     const bool has_bias = reads_bytes && (node.input(2) != kNoValue || !means.empty());
-    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? scale_of(ranges_[node.input(0)]) : 0, means);
+    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? byte_scale(ranges_[node.input(0)]).scale : 0, means);
     g_.set_input(id, 1, emit_.constant<int8_t>(rounded.weights, rounded.scale, rounded.axis, node.name + ".weight"));
     QL_CHECK_OK(emit_.status());
     if (has_bias) quantize_bias(id, node, rounded);
@@ -200,7 +189,7 @@ class AnyForm {
   }
 
   void quantize_bias(NodeId id, const Node& node, const RoundedWeights& weights) {
-    const float input_scale = scale_of(ranges_[node.input(0)]);
+    const float input_scale = byte_scale(ranges_[node.input(0)]).scale;
     std::vector<float> scale(weights.bias.size());
     std::vector<int32_t> rounded(weights.bias.size());
     for (size_t o = 0; o < rounded.size(); ++o) {
@@ -226,22 +215,10 @@ class AnyForm {
 
 }  // namespace
 
-bool is_quantizable_product(const Graph& g, const Node& node) {
-  const bool gemm = node.op == "Gemm";
-  if (!gemm && node.op != "MatMul") return false;
-  const Tensor* w = g.constant(node.input(1));
-  if (!w || w->dtype() != DType::f32 || w->shape().size() != 2 || g[node.input(0)].type.shape.size() < 2) return false;
-  if (!gemm) return true;
-  const Tensor* bias = g.constant(node.input(2));
-  const bool row = node.input(2) == kNoValue || (bias && bias->count() == g[node.output()].type.shape[1]);
-  return row && node.attrs.int_or("transA", 0) == 0 && node.attrs.float_or("alpha", 1) == 1 &&
-         node.attrs.float_or("beta", 1) == 1;
-}
-
 Result<Graph> quantize_for_any(const Graph& g, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
                                QuantReport& report) {
   for (NodeId id : g.order())
-    report.convs += is_one_of(g[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(g, g[id]);
+    report.layers += is_one_of(g[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(g, g[id]);
   return AnyForm(g, ops, profile, policy, report).write();
 }
 

@@ -30,6 +30,13 @@ struct Layout {
   size_t channel(size_t i) const { return outputs_first ? i / taps / columns : i / taps % columns; }
   size_t output(size_t i) const { return outputs_first ? i / taps / columns : across(i); }
   size_t input(size_t i) const { return outputs_first ? across(i) : i / taps / columns; }
+  // The weights whose sum rounding keeps: taps that reach one pixel, of one input and output; a product's whole column.
+  size_t kernel() const {
+    if (is_one_of(node.op, {"MatMul", "Gemm"})) return outputs_first ? columns : rows;
+    return outputs_first ? taps : 1;
+  }
+  // Where weight i lies when those are neighbours.
+  size_t place(size_t i) const { return outputs_first || kernel() == 1 ? i : i % columns * rows + i / columns; }
   // How many of the output pixels a tap reaches, on average.
   double share() const {
     double share = 1;
@@ -61,15 +68,16 @@ RoundedWeights round_weights(const Graph& g, const Node& node, float input_scale
       at_least(o % layout.channels(), std::abs(result.bias[o]) / input_scale / (1 << 30));
   for (size_t i = 0; i < w.size(); ++i) at_least(layout.channel(i), std::abs(w[i]) / kLargestWeight);
   std::vector<double> exact(w.size());
-  for (size_t i = 0; i < w.size(); ++i) exact[i] = double{w[i]} / result.scale[layout.channel(i)];
-  // Taps of a transposed convolution reach different pixels.
-  const std::vector<int8_t> rounded = round_kernels(exact, layout.outputs_first ? layout.taps : 1);
+  for (size_t i = 0; i < w.size(); ++i) exact[layout.place(i)] = double{w[i]} / result.scale[layout.channel(i)];
+  const std::vector<int8_t> placed = round_kernels(exact, layout.kernel());
+  std::vector<int8_t> rounded(w.size());
+  for (size_t i = 0; i < w.size(); ++i) rounded[i] = placed[layout.place(i)];
   result.weights = Tensor::from<int8_t>(weights.shape(), rounded);
   if (means.empty()) return result;
   result.bias.resize(layout.channels() * (layout.outputs_first ? 1 : layout.groups), 0);
   for (size_t i = 0; i < w.size(); ++i)
-    result.bias[layout.output(i)] -=
-        layout.share() * (rounded[i] - exact[i]) * result.scale[layout.channel(i)] * means[layout.input(i)];
+    result.bias[layout.output(i)] -= layout.share() * (rounded[i] - exact[layout.place(i)]) *
+                                     result.scale[layout.channel(i)] * means[layout.input(i)];
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op_table.h"
+#include "graph/quant/products.h"
 #include "graph/quant/profile.h"
 
 namespace quadlane {
@@ -18,7 +19,7 @@ class Calibrator {
  public:
   // `histograms`: kept beside the extremes; every method but minmax and average needs them.
   Calibrator(const Graph& graph, Evaluate evaluate, bool histograms = false)
-      : graph_(graph), evaluate_(std::move(evaluate)), profile_(histograms) {}
+      : graph_(graph), evaluate_(std::move(evaluate)), columns_(read_by_columns(graph)), profile_(histograms) {}
 
   Status add(std::span<const Tensor> inputs);
   const Profile& profile() const { return profile_; }
@@ -26,6 +27,7 @@ class Calibrator {
  private:
   const Graph& graph_;
   Evaluate evaluate_;
+  std::set<ValueId> columns_;
   Profile profile_;
 };
 

@@ -6,6 +6,8 @@
 
 #include "graph/passes/rewrite.h"
 #include "graph/quant/bounds.h"
+#include "graph/quant/equalize_columns.h"
+#include "graph/quant/products.h"
 
 namespace quadlane {
 namespace {
@@ -56,7 +58,6 @@ bool is_homogeneous(const Graph& g, const Node& node) {
                    {"Relu", "LeakyRelu", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"});
 }
 
-constexpr const char* kSuffix = "_equalized";
 constexpr double kMost = 1e6;  // of a factor: weights stay far from the ends of what floats hold
 
 // Channels that must have the same factor are one set, those of constants and of strangers are fixed at 1; values whose
@@ -220,7 +221,7 @@ class Applier {
       const NodeId producer = g_[v].producer;  // an erased value's name may be another's now
       if (of_value == factors_.end() || producer == kNoNode || !g_.is_live(producer)) continue;
       of_[v] = &of_value->second;
-      g_.rename(v, g_[v].name + kSuffix);
+      g_.rename(v, g_[v].name + kEqualizedSuffix);
     }
     for (NodeId id : g_.order()) {
       const Node node = g_[id];
@@ -248,7 +249,7 @@ class Applier {
     if (v == kNoValue) return;
     std::vector<double> values = floats_of(g_, v);
     for (size_t e = 0; e < values.size(); ++e) values[e] *= factor(e);
-    g_.set_input(id, i, add_floats(g_, g_[v].name + kSuffix, Shape(g_[v].type.shape), values));
+    g_.set_input(id, i, add_floats(g_, g_[v].name + kEqualizedSuffix, Shape(g_[v].type.shape), values));
   }
 
   // Weights are [O, I / group, ...], of a transposed convolution [I, O / group, ...].
@@ -282,16 +283,29 @@ class Applier {
 }  // namespace
 
 ChannelFactors equalizing_factors(const Graph& g, const Profile& profile, const QuantPolicy& policy) {
-  return Equalizer(g, policy.form).factors(profile, policy.headroom);
+  ChannelFactors factors = Equalizer(g, policy.form).factors(profile, policy.headroom);
+  factors.merge(column_factors(g, profile, policy));
+  return factors;
 }
 
-bool can_equalize(const Graph& g, QuantForm form) { return Equalizer(g, form).can(); }
+bool can_equalize(const Graph& g, QuantForm form) { return Equalizer(g, form).can() || can_equalize_columns(g); }
 
-void equalize(Graph& g, const ChannelFactors& factors) { Applier(g, factors).run(); }
+void equalize(Graph& g, const ChannelFactors& factors) {
+  equalize_columns(g, factors);
+  Applier(g, factors).run();
+}
+
+// "x" and "x by columns" become "x_equalized" and "x_equalized by columns".
+std::string equalized_name(const std::string& name) {
+  const std::string columns = by_columns("");
+  const size_t plain = name.size() - columns.size();
+  const bool of_columns = name.size() > columns.size() && name.compare(plain, std::string::npos, columns) == 0;
+  return of_columns ? by_columns(name.substr(0, plain) + kEqualizedSuffix) : name + kEqualizedSuffix;
+}
 
 Profile equalized(const Profile& profile, const ChannelFactors& factors) {
   Profile result = profile;
-  for (const auto& [name, of_value] : factors) result.divide(name, of_value, name + kSuffix);
+  for (const auto& [name, of_value] : factors) result.divide(name, of_value, equalized_name(name));
   return result;
 }
 

@@ -14,6 +14,8 @@
 
 namespace quadlane {
 
+inline constexpr const char* kEqualizedSuffix = "_equalized";
+
 // Factors by the value's name, one for each channel; values whose factors are 1 are left out.
 using ChannelFactors = std::map<std::string, std::vector<double>>;
 

@@ -8,6 +8,7 @@
 #include "graph/quant/bounds.h"
 #include "graph/quant/conv_fold.h"
 #include "graph/quant/emit.h"
+#include "graph/quant/quadlane_products.h"
 #include "graph/quant/scales.h"
 
 namespace quadlane {
@@ -18,8 +19,15 @@ std::vector<float> to_floats(const std::vector<double>& v) { return {v.begin(), 
 class Writer {
  public:
   Writer(const Graph& fp32, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
-         const StoragePlan& plan)
-      : fp32_(fp32), g_(fp32), ops_(ops), emit_(g_, ops), profile_(profile), policy_(policy), plan_(plan) {}
+         const StoragePlan& plan, QuantProducts& products)
+      : fp32_(fp32),
+        g_(fp32),
+        ops_(ops),
+        emit_(g_, ops),
+        profile_(profile),
+        policy_(policy),
+        plan_(plan),
+        products_(products) {}
 
   Result<Graph> write() {
     for (ValueId v : fp32_.inputs()) store(v);
@@ -28,6 +36,8 @@ class Writer {
         QL_CHECK_OK(write_conv(*conv));
       else if (is_one_of(fp32_[id].op, {"Conv", "ConvTranspose"}))
         QL_CHECK_OK(write_float_conv(id));
+      else if (products_.has(id))
+        QL_CHECK_OK(write_product(id));
       for (ValueId v : fp32_[id].outputs) store(v);
       QL_CHECK_OK(emit_.status());
     }
@@ -218,6 +228,11 @@ class Writer {
     return replace(old, emit_.op(std::move(node), name(old) + "_f32"));
   }
 
+  Status write_product(NodeId id) {
+    QL_TRY(const ValueId fresh, products_.write(id, g_, emit_));
+    return replace(fp32_[id].output(), fresh);
+  }
+
   Status replace(ValueId old, ValueId fresh) {
     QL_CHECK_OK(emit_.status());
     g_.replace_uses(old, fresh);
@@ -232,6 +247,7 @@ class Writer {
   const Profile& profile_;
   const QuantPolicy& policy_;
   const StoragePlan& plan_;
+  QuantProducts& products_;
   std::map<ValueId, ValueId> bytes_, replaced_;
 };
 
@@ -244,7 +260,9 @@ Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Pr
   for (const Source& source : plan.sources)
     report.values.push_back({g[source.value].name, source.scale, source.low, !g.producer(source.value),
                              bounds_of(g, source.value), source.free || source.most < HUGE_VAL});
-  return Writer(g, ops, profile, policy, plan).write();
+  QuantProducts products(g, profile, policy);
+  QL_CHECK_OK(products.plan(plan, report));
+  return Writer(g, ops, profile, policy, plan, products).write();
 }
 
 }  // namespace quadlane

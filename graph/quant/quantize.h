@@ -24,7 +24,7 @@ enum class QuantForm : uint8_t { for_quadlane, for_any };
 
 struct QuantPolicy {
   QuantForm form = QuantForm::for_quadlane;
-  std::set<std::string> keep_f32;  // names of convolutions that stay in fp32
+  std::set<std::string> keep_f32;  // names of convolutions and products that stay in fp32
   RangeMethod method = RangeMethod::minmax;
   std::map<std::string, RangeMethod> value_methods;  // for single values, by name, instead of `method`
   Headroom headroom;                                 // beyond what was seen
@@ -58,7 +58,7 @@ struct QuantValue {
 };
 
 struct QuantReport {
-  int convs = 0;                   // in the graph, fully connected layers that count as such among them
+  int layers = 0;                  // convolutions and products with constant weights in the graph
   std::vector<std::string> int8;   // those of them that became int8
   std::vector<QuantValue> values;  // those that are stored as bytes where they are computed
   std::vector<std::string> notes;  // why one stayed in fp32

@@ -205,4 +205,13 @@ double expected_error(const Histogram& h, const Range& r) {
   return total ? Moments(h).error(r) / static_cast<double>(total) : 0;
 }
 
+// 0 is a whole level first, then the scale covers both ends: a picture in [-1, 1] would lie on ties otherwise, half a
+// level from every byte it came from.
+ByteScale byte_scale(const Range& r) {
+  const double width = r.high - r.low, level = width > 0 ? std::nearbyint(255 * -r.low / width) : 0;
+  const auto zero = static_cast<int32_t>(std::clamp(level, r.low < 0 ? 1.0 : 0.0, r.high > 0 ? 254.0 : 255.0));
+  const double scale = std::max(r.low < 0 ? -r.low / zero : 0, r.high > 0 ? r.high / (255 - zero) : 0);
+  return {static_cast<float>(scale > 0 ? std::max(scale, 1e-32) : 1e-6 / 255), zero};
+}
+
 }  // namespace quadlane

@@ -46,4 +46,12 @@ class RangeMemory {
 // The mean squared error that 256 levels over this range would leave, by the histogram.
 double expected_error(const Histogram&, const Range&);
 
+// A range that reaches 0 as bytes of one scale and zero point.
+struct ByteScale {
+  float scale = 1;
+  int32_t zero = 0;
+  double low() const { return -double{scale} * zero; }
+};
+ByteScale byte_scale(const Range&);
+
 }  // namespace quadlane

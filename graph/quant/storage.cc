@@ -77,7 +77,7 @@ class Planner {
 
   void add_conv(NodeId id) {
     const Node& node = g_[id];
-    ++report_.convs;
+    ++report_.layers;
     std::optional<Window2d> window = conv_window(g_, node);
     const Tensor* weights = g_.constant(node.input(1));
     if (!window) return note(node, "is no image convolution with explicit pads");

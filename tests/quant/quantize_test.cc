@@ -158,7 +158,7 @@ TEST(Quantize, KeepsNamedConvolutions) {
   QuantReport report;
   auto qdq = quantize(fp32, op_table(), profile_of(fp32, 2), policy, &report);
   ASSERT_TRUE(qdq.ok());
-  EXPECT_EQ(static_cast<int>(report.int8.size()), report.convs - 1);
+  EXPECT_EQ(static_cast<int>(report.int8.size()), report.layers - 1);
   ASSERT_EQ(report.notes.size(), 1u);
   EXPECT_EQ(report.notes[0], *policy.keep_f32.begin() + ": kept in fp32 as asked");
   EXPECT_GT(sqnr(fused_int8(*qdq), fp32, 1), 25);

@@ -4,6 +4,7 @@
 
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
+#include "graph/quant/products.h"
 #include "tools/accuracy/exposed.h"
 #include "tools/cli/tensors.h"
 #include "tools/measure/deviation.h"
@@ -44,7 +45,8 @@ LayerFigures describe(const Graph& fp32, const QuantValue& value, const Profile&
   for (NodeId id : fp32.order())
     for (ValueId v : fp32.at(id).outputs)
       if (v != kNoValue && fp32.at(v).name == value.name) f.op = fp32.at(id).op;
-  const ValueProfile* seen = profile.find(value.name);
+  const ValueProfile* seen = profile.find(by_columns(value.name));
+  if (!seen) seen = profile.find(value.name);
   if (!seen) return f;
   f.least = seen->lowest();
   f.most = seen->highest();

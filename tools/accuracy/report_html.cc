@@ -150,7 +150,7 @@ std::string to_html(const QuantizationReport& r) {
   html += "<h1>" + escaped(r.model) + " in int8</h1>\n<p class=\"muted\">" + escaped(r.output) +
           cat(", ", r.samples, " calibration inputs, ranges: ") + r.method + ", rounding: " + r.rounding +
           ", for: " + r.form + "</p>\n<div class=\"tiles\">";
-  html += tile(cat(r.quantized.int8.size(), " of ", r.quantized.convs), "convolutions in int8");
+  html += tile(cat(r.quantized.int8.size(), " of ", r.quantized.layers), "convolutions and products in int8");
   if (r.inputs > 0) html += tile(format("%.1f dB", r.output_sqnr_db), "SQNR of the worst output");
   if (r.inputs > 0 && r.metric != "sqnr") {
     html += tile(format("%.6f", r.drop), r.metric + " lost against fp32");

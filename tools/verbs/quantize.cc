@@ -196,16 +196,16 @@ Status tell(const QuantizeArgs& args, const QuantizationReport& written, const R
   if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
   if (!args.json.empty()) {
     nlohmann::ordered_json json = {
-        {"model", args.model.path},     {"output", args.output},           {"form", args.form},
-        {"method", args.method},        {"rounding", written.rounding},    {"samples", written.samples},
-        {"convolutions", report.convs}, {"quantized", report.int8.size()}, {"notes", report.notes}};
+        {"model", args.model.path},      {"output", args.output},           {"form", args.form},
+        {"method", args.method},         {"rounding", written.rounding},    {"samples", written.samples},
+        {"convolutions", report.layers}, {"quantized", report.int8.size()}, {"notes", report.notes}};
     if (choice.measured_on) json["auto"] = describe(choice);
     if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
     if (written.control) json["accuracy"] = control_json(bound_of(args), args.metric, *written.control);
     QL_CHECK_OK(write_json(args.json, json));
   }
-  std::printf("%s: %zu of %d convolutions in int8, calibrated on %lld inputs\n", args.output.c_str(),
-              report.int8.size(), report.convs, static_cast<long long>(written.samples));
+  std::printf("%s: %zu of %d convolutions and products in int8, calibrated on %lld inputs\n", args.output.c_str(),
+              report.int8.size(), report.layers, static_cast<long long>(written.samples));
   if (choice.measured_on) print(choice);
   if (written.control) print(args, *written.control);
   for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
