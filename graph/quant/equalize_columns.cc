@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "graph/quant/bounds.h"
 #include "graph/quant/products.h"
@@ -113,7 +112,6 @@ bool can_equalize_columns(const Graph& g) { return !candidates(g).empty(); }
 
 ChannelFactors column_factors(const Graph& g, const Profile& profile, const QuantPolicy& policy) {
   ChannelFactors factors;
-  const double power = getenv("QL_POWER") ? atof(getenv("QL_POWER")) : 1;
   for (ValueId v : candidates(g)) {
     const std::string name = by_columns(g[v].name);
     const ValueProfile* seen = profile.find(name);
@@ -125,7 +123,7 @@ ChannelFactors column_factors(const Graph& g, const Profile& profile, const Quan
     for (const Range& r : ranges) largest.push_back(std::max(-r.low, r.high));
     const double most = *std::max_element(largest.begin(), largest.end());
     if (!(most > 0)) continue;
-    for (double& s : largest) s = std::pow(std::max(s / most, kLeast), power);
+    for (double& s : largest) s = std::max(s / most, kLeast);
     factors[name] = std::move(largest);
   }
   return factors;
