@@ -50,8 +50,10 @@ void combine(ValueProfile& into, const ValueProfile& other) {
     into.min[c] = std::min(into.min[c], other.min[c]);
     into.max[c] = std::max(into.max[c], other.max[c]);
     // Clamped: rounding must not carry the mean of equal extremes beyond them.
-    into.average_min[c] = std::max<double>(into.min[c], into.average_min[c] * e + other.average_min[c] * f);
-    into.average_max[c] = std::min<double>(into.max[c], into.average_max[c] * e + other.average_max[c] * f);
+    const double low = into.average_min[c] * e + other.average_min[c] * f;
+    const double high = into.average_max[c] * e + other.average_max[c] * f;
+    into.average_min[c] = std::clamp<double>(low, into.min[c], into.max[c]);
+    into.average_max[c] = std::clamp<double>(high, into.min[c], into.max[c]);
     into.mean[c] = into.mean[c] * a + other.mean[c] * b;
     into.positive[c] = into.positive[c] * a + other.positive[c] * b;
   }

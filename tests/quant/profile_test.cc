@@ -69,6 +69,17 @@ TEST(Profile, ReadsBackWhatItWrote) {
 }
 
 // Saving writes to no name that somebody else may have made a link of.
+// Rounding must not carry the averages of equal extremes apart.
+TEST(Profile, ReadsBackConstants) {
+  for (int i = 1; i < 200; ++i) {
+    Profile p;
+    for (int sample = 0; sample < 5; ++sample)
+      ASSERT_TRUE(p.observe("x", image({-0.1f * static_cast<float>(i), 0.1f * static_cast<float>(i)}, {1, 2})).ok());
+    auto read = Profile::from_text(p.to_text());
+    ASSERT_TRUE(read.ok()) << i << ": " << read.error().text();
+  }
+}
+
 TEST(Profile, WritesThroughNoLink) {
   namespace fs = std::filesystem;
   std::string pattern = testing::TempDir() + "quadlane-profile-XXXXXX";
