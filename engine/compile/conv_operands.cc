@@ -81,6 +81,16 @@ ConvEpilogue epilogue_of(const ConvOperands& op) {
   return e;
 }
 
+void add_weight_parts(const ConvOperands& op, std::vector<ConvSection>& sections, std::vector<PlanarValue>& phases) {
+  const size_t count = sections.size();
+  for (int part = 1; part < op.weight_parts(); ++part)
+    for (size_t s = 0; s < count; ++s) {
+      sections.push_back(sections[s]);
+      sections.back().part = part;
+      phases.push_back(phases[s]);
+    }
+}
+
 double weight_sum(const ConvOperands& op, int64_t o, int64_t c, const std::vector<ConvSection>& sections) {
   double sum = 0;
   for (const ConvSection& section : sections)

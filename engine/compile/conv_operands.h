@@ -57,6 +57,9 @@ struct ConvOperands {
   int64_t group_of_input(int64_t c) const { return c / (inputs / group); }
 };
 
+// Adds the sections of the weights' further parts: the same planes and taps once more for each.
+void add_weight_parts(const ConvOperands&, std::vector<ConvSection>&, std::vector<PlanarValue>& phases);
+
 // Sum of output o's weights for channel c over all taps, those in the padding too.
 double weight_sum(const ConvOperands&, int64_t o, int64_t c, const std::vector<ConvSection>&);
 // The sum over the window that the reference leaves to (clamp(x) - z): bias - sum w * z, once for all pixels.

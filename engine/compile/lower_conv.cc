@@ -5,7 +5,8 @@
 //                   the kernel reads phase (i*d - pad) mod s at row offset floor((i*d - pad) / s): each phase is a
 //                   section with its own taps
 //   transposed      output phase r sums the taps with (r + pad - i*d) divisible by s, each at row offset
-//                   (r + pad - i*d)/s: s*s convolutions, whose results are interleaved. Zeros are never multiplied
+//                   (r + pad - i*d)/s: s*s convolutions, whose results are interleaved. Zeros are never multiplied,
+//                   but where phases are so many that they become outputs of one convolution (fold_phases.h)
 //   groups          a block of output channels lists only the planes its groups need; lanes of other groups weigh 0.
 //                   With one input channel each the quads' bytes and f32 planes have kernels of their own (depthwise.h,
 //                   depthwise_f32.h), which take most strides as steps from row to row
@@ -20,6 +21,7 @@
 #include "engine/compile/conv_blocks.h"
 #include "engine/compile/depthwise.h"
 #include "engine/compile/depthwise_f32.h"
+#include "engine/compile/fold_phases.h"
 #include "engine/compile/fold_window.h"
 #include "engine/compile/lowering.h"
 #include "engine/compile/oconv_blocks.h"
@@ -64,17 +66,6 @@ bool demand_padding(Layouts& layouts, const PlanarValue& x, const ConvOperands& 
       if (int32_t c = p.channels[static_cast<size_t>(lane)]; c >= 0)
         all &= layouts.demand(p.buffer, p.index, lane, padding_for(op, c));
   return all;
-}
-
-// The weights' further parts: the same planes and taps once more for each.
-void add_weight_parts(const ConvOperands& op, std::vector<ConvSection>& sections, std::vector<PlanarValue>& phases) {
-  const size_t count = sections.size();
-  for (int part = 1; part < op.weight_parts(); ++part)
-    for (size_t s = 0; s < count; ++s) {
-      sections.push_back(sections[s]);
-      sections.back().part = part;
-      phases.push_back(phases[s]);
-    }
 }
 
 // Whether every plane of x is padded with the zero point that `zero` holds at run time.
@@ -305,8 +296,18 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
   QL_TRY(auto x_planes, l.planar(node.input(0)));
   if (!x_planes) return declined("the input has no planes (4-dimensional u8 or f32 only)");
   QL_TRY(ConvAttrs attrs, conv_transpose_attrs(node, in, op.w->shape()));
+  if (const int parts = op.weight_parts(); parts > kMaxConvSections)
+    return declined(cat(parts, " parts of weights, the kernel takes ", kMaxConvSections));
 
   const int64_t sh = attrs.strides[0], sw = attrs.strides[1];
+  const std::vector<ConvSection> whole = transposed_section(attrs);
+  const bool direct = oconv_refusal(l, op, whole, out_shape[1], sh, sw).ok();
+  std::optional<InterleaveSteps> steps;  // where all phases are one convolution
+  if (!direct && sh * sw > kMostConvolutions) {
+    auto found = phase_steps(op, attrs);
+    if (!found.ok() && std::max(sh, sw) > kMaxPhases) return declined(found.error().text());
+    if (found.ok()) steps = *found;
+  }
   const int64_t oh = (out_shape[2] + sh - 1) / sh, ow = (out_shape[3] + sw - 1) / sw;  // of a phase
   std::vector<std::vector<ConvTap>> taps;
   Reach reach;
@@ -315,10 +316,6 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
       taps.push_back(transposed_taps(attrs, ry, rx));
       for (const ConvTap& tap : taps.back()) reach.cover(tap.dy, tap.dx, in[2], in[3], oh, ow);
     }
-  const std::vector<ConvSection> whole = transposed_section(attrs);
-  const bool direct = oconv_refusal(l, op, whole, out_shape[1]).ok();
-  if (!direct && (sw > kMaxPhases || sh > kMaxPhases))
-    return declined(cat("a stride of ", sh, "x", sw, ", results are interleaved from up to ", kMaxPhases, " phases"));
   const double real = macs(out_shape, op.w->shape(), in[2] * in[3]) * 1e-9;  // every input pixel meets every tap
   const PlanarValue x = direct && padding_is_zero(op) ? *x_planes : padded_source(l, node.name, *x_planes, op, reach);
   if (direct) {
@@ -328,11 +325,17 @@ Result<Verdict> lower_conv_transpose(Lowering& l, const Node& node) {
     info.gmac = info.gmac_executed = real;
     return lower_transposed_direct(l, std::move(info), op, std::move(problem), result);
   }
-  LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
-  l.layouts.same_pitch(phase_layout, x.layout);
   PlanarValue out =
       l.layouts.fresh(l.dtype(result), l.layouts.add(out_shape[0], out_shape[2], out_shape[3]), out_shape[1]);
   l.define(result, out);
+  if (steps) {
+    run::StepInfo info = conv_info(l, node, op, result);
+    info.gmac = real;
+    emit_folded_phases(l, node, std::move(info), op, taps, x, {out_shape[0], oh, ow}, out, attrs.strides, *steps);
+    return Verdict{};
+  }
+  const LayoutId phase_layout = l.layouts.add(out_shape[0], oh, ow);
+  l.layouts.same_pitch(phase_layout, x.layout);
   std::vector<PlanarValue> results;
   for (size_t i = 0; i < taps.size(); ++i) {
     results.push_back(l.layouts.fresh(l.dtype(result), phase_layout, out_shape[1]));

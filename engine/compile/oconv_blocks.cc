@@ -127,7 +127,7 @@ bool padding_is_zero(const ConvOperands& op) {
 }
 
 Status oconv_refusal(const Lowering& l, const ConvOperands& op, const std::vector<ConvSection>& sections,
-                     int64_t outputs) {
+                     int64_t outputs, int64_t up_y, int64_t up_x) {
   if (op.group != 1) return unsupported(op.group, " groups");
   if (op.input_scale) return unsupported("a scale that is known at run time");
   const int64_t lanes = (outputs + kVectorPixels - 1) / kVectorPixels * kVectorPixels;
@@ -136,6 +136,10 @@ Status oconv_refusal(const Lowering& l, const ConvOperands& op, const std::vecto
   OconvSpec spec;
   spec.isa = l.isa;
   if (op.w->dtype() == DType::f32) spec.src = spec.dst = DType::f32;
+  if (std::max(up_y, up_x) > kVectorPixels) return unsupported(up_y, " x ", up_x, " pixels of the result for one");
+  spec.rows = spec.up_y = static_cast<int>(up_y), spec.columns = spec.up_x = static_cast<int>(up_x);
+  spec.clamp_lo = op.lo != nullptr, spec.clamp_hi = op.hi != nullptr;
+  spec.slope = op.slope != nullptr, spec.table = !op.table.empty();
   for (const ConvSection& section : sections) spec.taps.emplace_back(section.taps.size());
   return check(spec);
 }

@@ -7,8 +7,10 @@ namespace quadlane::compile {
 
 // Whether padding contributes nothing: every channel's zero point is 0 and no clamp lifts it.
 bool padding_is_zero(const ConvOperands&);
-// Why these kernels do not compute it, or ok: other instruction sets, groups, few outputs, run-time scales, many taps.
-Status oconv_refusal(const Lowering&, const ConvOperands&, const std::vector<ConvSection>&, int64_t outputs);
+// Why these kernels do not compute it, or ok: other instruction sets, groups, few outputs, run-time scales, many taps,
+// so many pixels of the result for one of the input that no tile holds them.
+Status oconv_refusal(const Lowering&, const ConvOperands&, const std::vector<ConvSection>&, int64_t outputs,
+                     int64_t up_y = 1, int64_t up_x = 1);
 // The spec without tile and outputs.
 OconvSpec oconv_spec(const Lowering&, const Emitter&, const ConvOperands&, const OconvProblem&, const PlanarValue& out,
                      bool residual);
