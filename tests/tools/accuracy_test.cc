@@ -442,5 +442,23 @@ TEST(CompareLayers, AFactorHidesNoOffset) {
   EXPECT_LT(db(graph("y_equalized", "0.5", "0.2")), 30);
 }
 
+// Bytes of equal scale on both sides: how many are the same, how many a level apart.
+TEST(CompareLayers, CountsLevels) {
+  auto graph = [](const char* factor, const char* scale) {
+    return *parse_graph(
+        cat("graph \"g\"\ninput %x: f32[1,1,1,4]\nconst %f: f32[1] = {", factor, "}\nconst %s: f32[] = {", scale,
+            "}\nconst %z: u8[] = {0}\n%p: f32[1,1,1,4] = Mul(%x, %f) name=\"mul\"\n",
+            "%q: u8[1,1,1,4] = QuantizeLinear(%p, %s, %z) name=\"q\"\noutput %q\n"),
+        op_table());
+  };
+  const std::vector<std::vector<Tensor>> inputs{{Tensor::from<float>({1, 1, 1, 4}, std::vector<float>{0, 1, 10, 20})}};
+  auto levels = [&](const Graph& other) { return levels_of(*compare_layers(graph("1", "1"), other, inputs)); };
+  const Levels close = levels(graph("1.1", "1"));
+  EXPECT_EQ(close.values, 4);
+  EXPECT_EQ(close.equal, 2);
+  EXPECT_EQ(close.within_one, 3);
+  EXPECT_EQ(levels(graph("1", "2")).values, 0) << "levels of another scale";
+}
+
 }  // namespace
 }  // namespace quadlane::tools

@@ -32,9 +32,28 @@ constexpr Name kNames[] = {{"_dequantized", MapBy::none},
 
 bool is_comparable(DType t) { return t == DType::f32 || t == DType::u8 || t == DType::s8; }
 
+bool is_byte(const Tensor& t) { return t.dtype() == DType::u8 || t.dtype() == DType::s8; }
+
+bool equal_constants(const Graph& a, ValueId v, const Graph& b, ValueId w) {
+  const Tensor *x = a.constant(v), *y = b.constant(w);
+  if (!x || !y) return !x && !y && v == kNoValue && w == kNoValue;
+  if (x->count() != y->count()) return false;
+  for (int64_t i = 0; i < x->count(); ++i)
+    if (element_as_double(x->view(), i) != element_as_double(y->view(), i)) return false;
+  return true;
+}
+
+// Both are quantized with equal scales and zero points.
+bool have_equal_levels(const Graph& a, ValueId v, const Graph& b, ValueId w) {
+  const Node *p = a.producer(v), *q = b.producer(w);
+  return p && q && p->op == "QuantizeLinear" && q->op == "QuantizeLinear" &&
+         equal_constants(a, p->input(1), b, q->input(1)) && equal_constants(a, p->input(2), b, q->input(2));
+}
+
 struct Pair {
   LayerDifference difference;
   size_t channels = 1;
+  bool equal_levels = false;
 };
 
 // Every value that a node of the first model computes and that the second has under some name, of the same shape.
@@ -56,6 +75,7 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
         for (size_t i = 2; i < shape.size(); ++i) elements *= shape[i];
         // What maps a few elements of a channel fits them always.
         pair.difference.judged = pair.difference.fit == MapBy::none || elements >= kFewestToFit;
+        pair.equal_levels = have_equal_levels(a, v, b, *w);
         pairs.push_back(std::move(pair));
         break;
       }
@@ -95,7 +115,39 @@ void for_elements(const Tensor& a, const Tensor& b, size_t channels, const F& f)
       f(static_cast<size_t>(row) % channels, number(a, i), number(b, i));
 }
 
+std::string share_text(const Levels& levels, int64_t part) {
+  return levels.values ? fixed(100 * levels.share(part), 3) + " %" : "";
+}
+
 }  // namespace
+
+void Levels::add(const Tensor& a, const Tensor& b) {
+  if (!is_byte(a) || a.type() != b.type()) return;
+  for (int64_t i = 0; i < a.count(); ++i) {
+    const double difference = std::abs(number(a, i) - number(b, i));
+    equal += difference == 0;
+    within_one += difference <= 1;
+  }
+  values += a.count();
+}
+
+void Levels::add(const Levels& other) {
+  values += other.values;
+  equal += other.equal;
+  within_one += other.within_one;
+}
+
+Levels levels_of(std::span<const LayerDifference> layers) {
+  Levels all;
+  for (const LayerDifference& layer : layers) all.add(layer.levels);
+  return all;
+}
+
+nlohmann::ordered_json levels_json(const Levels& levels) {
+  return {{"values", levels.values},
+          {"equal", levels.share(levels.equal)},
+          {"within_one", levels.share(levels.within_one)}};
+}
 
 Result<Graph> load_for_layers(const std::string& path, const ModelOptions& options) {
   QL_TRY(OnnxModel file, OnnxModel::read(path, options.load));
@@ -119,6 +171,7 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
     QL_CHECK_OK(a.run(input).context("the first model"));
     QL_CHECK_OK(b.run(input).context("the second model"));
     for (size_t i = 0; i < pairs.size(); ++i) {
+      if (pairs[i].equal_levels) pairs[i].difference.levels.add(a.value(i), b.value(i));
       const MapBy fit = pairs[i].difference.fit;
       // Levels are mapped back by each input's own best line: nothing of several inputs has to be kept.
       std::vector<Line> lines(pairs[i].channels);
@@ -145,15 +198,23 @@ std::string error_text(const measure::Deviation& d) {
 }
 
 std::vector<std::string> layer_cells(const LayerDifference& d) {
-  if (!d.judged) return {d.name, d.other, d.op, "-", "-"};
-  return {d.name, d.other, d.op, sqnr_text(d.deviation) + (d.fit == MapBy::none ? "" : " fitted"),
-          error_text(d.deviation)};
+  std::vector<std::string> cells = {d.name, d.other, d.op, "-", "-"};
+  if (d.judged) {
+    cells[3] = sqnr_text(d.deviation) + (d.fit == MapBy::none ? "" : " fitted");
+    cells[4] = error_text(d.deviation);
+  }
+  cells.push_back(share_text(d.levels, d.levels.equal));
+  cells.push_back(share_text(d.levels, d.levels.within_one));
+  return cells;
 }
 
 std::string layers_table(std::span<const LayerDifference> differences, const char* name, const char* other) {
-  Table table({name, other, "op", "SQNR dB", "max error"});
+  Table table({name, other, "op", "SQNR dB", "max error", kLevelHeadings[0], kLevelHeadings[1]});
   for (const LayerDifference& d : differences) table.add(layer_cells(d));
-  return table.text();
+  const Levels all = levels_of(differences);
+  if (all.values == 0) return table.text();
+  return cat(table.text(), "of ", all.values, " quantized values ", share_text(all, all.equal), " are equal, ",
+             share_text(all, all.within_one), " within one level\n");
 }
 
 nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference> differences) {
@@ -166,6 +227,7 @@ nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference> d
       layer["not_alike"] = d.deviation.unlike;
     }
     layer["fitted"] = d.fit != MapBy::none;
+    if (d.levels.values) layer["levels"] = levels_json(d.levels);
     layers.push_back(std::move(layer));
   }
   return layers;

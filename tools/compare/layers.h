@@ -14,6 +14,15 @@ namespace quadlane::tools {
 // hides an error of the scale alone, a line one of the origin too.
 enum class MapBy : uint8_t { none, factor, line };
 
+// Quantized values of equal scale on both sides.
+struct Levels {
+  int64_t values = 0, equal = 0, within_one = 0;
+
+  void add(const Tensor& a, const Tensor& b);
+  void add(const Levels&);
+  double share(int64_t part) const { return static_cast<double>(part) / static_cast<double>(values); }
+};
+
 struct LayerDifference {
   std::string name;   // of the value in the first model
   std::string other;  // in the second
@@ -21,6 +30,7 @@ struct LayerDifference {
   measure::Deviation deviation;  // of the second from the first
   MapBy fit = MapBy::none;
   bool judged = true;  // false: a channel has too few elements to tell an error from what maps it
+  Levels levels;       // none where one side has no bytes, or the scales differ
 };
 
 // Values are paired by name; what a quantizer calls its bytes, and what they stand for, belongs to the value
@@ -32,9 +42,12 @@ Result<std::vector<LayerDifference>> compare_layers(const Graph& first, const Gr
 // The graph whose values are compared: simplified when it is fp32, as the file has it when it is quantized.
 Result<Graph> load_for_layers(const std::string& path, const ModelOptions&);
 
+inline constexpr const char* kLevelHeadings[] = {"equal", "within 1"};  // shares of the quantized values
 std::vector<std::string> layer_cells(const LayerDifference&);
 // With the headings of `name` and `other`.
 std::string layers_table(std::span<const LayerDifference>, const char* name, const char* other);
 nlohmann::ordered_json layer_differences_json(std::span<const LayerDifference>);
+Levels levels_of(std::span<const LayerDifference>);
+nlohmann::ordered_json levels_json(const Levels&);
 
 }  // namespace quadlane::tools

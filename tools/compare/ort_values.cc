@@ -58,7 +58,10 @@ Result<std::vector<LayerDifference>> ort_values(const peers::Ort& ort, const Wor
   QL_TRY(Outputs theirs, Outputs::allocate(outputs));
   QL_CHECK_OK(session.bind(infos(graph, graph.inputs()), inputs, outputs, theirs.views()));
   QL_CHECK_OK(session.run());
-  for (size_t i = 0; i < layers.size(); ++i) add_elements(theirs[i], ours.value(i), layers[i].deviation);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    add_elements(theirs[i], ours.value(i), layers[i].deviation);
+    layers[i].levels.add(theirs[i], ours.value(i));
+  }
   return layers;
 }
 

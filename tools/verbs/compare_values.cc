@@ -39,13 +39,16 @@ Status compare_values(const CompareArgs& args) {
   const char* headings[] = {ort ? "layer" : "value", ort ? "value" : "in the second"};
   std::fputs(layers_table(layers, headings[0], headings[1]).c_str(), stdout);
   const std::string other = ort ? "ONNX Runtime" : args.also[0];
-  if (!args.json.empty())
-    QL_CHECK_OK(write_json(
-        args.json,
-        {{"model", args.workload.model.path}, {"other", other}, {"layers", layer_differences_json(layers)}}));
+  if (!args.json.empty()) {
+    nlohmann::ordered_json json = {
+        {"model", args.workload.model.path}, {"other", other}, {"layers", layer_differences_json(layers)}};
+    if (const Levels all = levels_of(layers); all.values) json["levels"] = levels_json(all);
+    QL_CHECK_OK(write_json(args.json, json));
+  }
   if (args.html.empty()) return {};
   FiguresPage page{"Values layer by layer", cat(args.workload.model.path, " and ", other)};
-  page.columns = {headings[0], headings[1], "operator", "SQNR dB", "largest error"};
+  page.columns = {headings[0],     headings[1],       "operator",       "SQNR dB",
+                  "largest error", kLevelHeadings[0], kLevelHeadings[1]};
   page.bars = "SQNR";
   for (const LayerDifference& layer : layers)
     page.rows.push_back({layer_cells(layer), layer.deviation.sqnr_db(), !(layer.deviation.sqnr_db() >= kLowDb)});
