@@ -6,18 +6,22 @@
 namespace quadlane {
 namespace {
 
-constexpr double kRidge = 0.02;    // of the mean diagonal
+constexpr double kRidge = 0.2;  // of the mean diagonal
+constexpr double kMeanShare = 0.2;
 constexpr double kFarthest = 1.5;  // steps from the exact weight: farther would trust C too much
 constexpr int kSweeps = 12;
 constexpr int kLargestWeight = 127;
 
-// The covariance of a group's inputs, in levels.
-std::vector<double> level_covariance(const LayerMoments& m, size_t group, std::span<const double> gain, size_t taps) {
+// C + mean mean^T of a group's inputs in levels, as they count.
+std::vector<double> level_moments(const LayerMoments& m, size_t group, std::span<const double> gain, size_t taps) {
   std::vector<double> c(m.length * m.length);
   auto per_level = [&](size_t i) { return gain[i / taps] != 0 ? 1 / gain[i / taps] : 0; };
   double diagonal = 0;
   for (size_t i = 0; i < m.length; ++i) {
-    for (size_t j = 0; j < m.length; ++j) c[i * m.length + j] = m.covariance(group, i, j) * per_level(i) * per_level(j);
+    for (size_t j = 0; j < m.length; ++j) {
+      const double moment = m.covariance(group, i, j) + kMeanShare * m.mean(group, i) * m.mean(group, j);
+      c[i * m.length + j] = moment * per_level(i) * per_level(j);
+    }
     diagonal += c[i * m.length + i];
   }
   for (size_t i = 0; i < m.length; ++i) c[i * m.length + i] += kRidge * diagonal / static_cast<double>(m.length);
@@ -52,7 +56,7 @@ void round_adaptively(const std::vector<double>& exact, const std::vector<double
   const size_t channels = gain.size() / m.groups, taps = m.length / channels;
   const size_t outputs = exact.size() / m.length / m.groups;
   for (size_t g = 0; g < m.groups; ++g) {
-    const std::vector<double> c = level_covariance(m, g, std::span(gain).subspan(g * channels, channels), taps);
+    const std::vector<double> c = level_moments(m, g, std::span(gain).subspan(g * channels, channels), taps);
     for (size_t o = g * outputs; o < (g + 1) * outputs; ++o)
       descend(c, std::span(exact).subspan(o * m.length, m.length), std::span(rounded).subspan(o * m.length, m.length));
   }

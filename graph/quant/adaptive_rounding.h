@@ -1,10 +1,14 @@
 // Rounding a convolution's weights for the least error of its output on the calibration inputs, not of the weights:
 //
-//   E[(sum d_i x_i)^2] = d^T C d      d = rounded - exact, C the covariance of the inputs under the kernel
+//   E[(sum d_i x_i)^2] = d^T (C + mean mean^T) d      d = rounded - exact, C the covariance of the inputs under the
+//                                                     kernel
 //
-// (the mean of the error is the bias correction's). Coordinate descent: weight after weight moves to the neighbouring
-// level where that lowers the error, until none does. C is unknown where few patches were seen, so its diagonal counts
-// a little more (kRidge), which pulls towards the nearest level.
+// Coordinate descent: weight after weight moves to the neighbouring level where that lowers the error, until none does.
+//
+// C and the mean are those of some pictures, others have others. So C's diagonal counts more than it is (kRidge), which
+// pulls towards the nearest level; and of the mean's error, which the bias correction takes away on the calibration
+// inputs, a share counts (kMeanShare): rounding that is free to be wrong about the mean is wrong by sum(d) times what a
+// picture's mean differs by.
 #pragma once
 
 #include "graph/quant/input_moments.h"

@@ -35,7 +35,7 @@ size_t InputMoments::Reader::patches(size_t length, size_t samples) const {
 
 double LayerMoments::covariance(size_t group, size_t i, size_t j) const {
   const double product = products[(group * length + i) * length + j] / patches;
-  return product - sums[group * length + i] / patches * (sums[group * length + j] / patches);
+  return product - mean(group, i) * mean(group, j);
 }
 
 InputMoments::InputMoments(const Graph& graph, size_t samples, Gram gram, size_t max_bytes)

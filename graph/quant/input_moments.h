@@ -22,6 +22,7 @@ struct LayerMoments {
   std::vector<float> products;  // [group][length][length]: sum x x^T
   std::vector<double> sums;     // [group][length]
 
+  double mean(size_t group, size_t i) const { return sums[group * length + i] / patches; }
   // Element (i, j) of the covariance matrix.
   double covariance(size_t group, size_t i, size_t j) const;
 };
