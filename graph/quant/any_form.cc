@@ -173,7 +173,8 @@ class AnyForm {
     const bool reads_bytes = ranges_.count(node.input(0));
     const std::vector<double> means = reads_bytes && policy_.bias_correction ? means_of(node) : std::vector<double>();
     const bool has_bias = reads_bytes && (node.input(2) != kNoValue || !means.empty());
-    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? byte_scale(ranges_[node.input(0)]).scale : 0, means);
+    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? byte_scale(ranges_[node.input(0)]).scale : 0, means,
+                                           policy_.moments ? policy_.moments->find(node.name) : nullptr);
     g_.set_input(id, 1, emit_.constant<int8_t>(rounded.weights, rounded.scale, rounded.axis, node.name + ".weight"));
     QL_CHECK_OK(emit_.status());
     if (has_bias) quantize_bias(id, node, rounded);
@@ -217,8 +218,11 @@ class AnyForm {
 
 Result<Graph> quantize_for_any(const Graph& g, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
                                QuantReport& report) {
-  for (NodeId id : g.order())
-    report.layers += is_one_of(g[id].op, {"Conv", "ConvTranspose"}) || is_quantizable_product(g, g[id]);
+  for (NodeId id : g.order()) {
+    if (!is_one_of(g[id].op, {"Conv", "ConvTranspose"}) && !is_quantizable_product(g, g[id])) continue;
+    ++report.layers;
+    if (policy.keep_f32.count(g[id].name)) report.notes.push_back(cat(g[id].name, ": ", policy.why_kept(g[id].name)));
+  }
   return AnyForm(g, ops, profile, policy, report).write();
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "graph/graph.h"
+#include "graph/quant/input_moments.h"
 
 namespace quadlane {
 
@@ -16,7 +17,8 @@ struct RoundedWeights {
 
 // The largest weight of a channel becomes 127; less where the bias would not fit into 32 bits of input scale times
 // weight scale (`input_scale` 0: there is none). `means`: of the input's channels, for the bias; empty: it stays as it
-// is.
-RoundedWeights round_weights(const Graph&, const Node&, float input_scale, std::span<const double> means);
+// is. `moments`: of a convolution's inputs, for adaptive rounding; or null.
+RoundedWeights round_weights(const Graph&, const Node&, float input_scale, std::span<const double> means,
+                             const LayerMoments* moments = nullptr);
 
 }  // namespace quadlane

@@ -15,6 +15,7 @@ struct PairedGain {
 
   // More than chance would give: the mean exceeds its standard error.
   bool beyond_noise() const { return inputs > 1 && mean > error; }
+  bool worse_beyond_noise() const { return inputs > 1 && mean < -error; }
   bool on_every_input() const { return inputs > 0 && better == inputs; }
 };
 

@@ -32,7 +32,7 @@ bool is_product(const Node& node) { return is_one_of(node.op, {"MatMul", "Gemm"}
 }  // namespace
 
 const char* QuantProducts::reason_for_fp32(const Node& node, const StoragePlan& storage) const {
-  if (policy_.keep_f32.count(node.name)) return "kept in fp32 as asked";
+  if (policy_.keep_f32.count(node.name)) return policy_.why_kept(node.name);
   if (fp32_[node.output()].type.shape.back() < kFewestColumns)
     return "stays in fp32: its few columns would not pay for reading the input as bytes";
   if (storage.stored.count(node.input(0))) return "stays in fp32: convolutions read its input, in levels of theirs";

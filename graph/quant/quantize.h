@@ -24,7 +24,8 @@ enum class QuantForm : uint8_t { for_quadlane, for_any };
 
 struct QuantPolicy {
   QuantForm form = QuantForm::for_quadlane;
-  std::set<std::string> keep_f32;  // names of convolutions and products that stay in fp32
+  std::set<std::string> keep_f32;     // names of convolutions and products that stay in fp32
+  std::set<std::string> for_a_bound;  // those of them that nobody named
   RangeMethod method = RangeMethod::minmax;
   std::map<std::string, RangeMethod> value_methods;  // for single values, by name, instead of `method`
   Headroom headroom;                                 // beyond what was seen
@@ -32,11 +33,14 @@ struct QuantPolicy {
   bool bias_correction = true;                       // for the mean of what rounding weights and thresholds changes
   std::map<std::string, std::vector<double>> bias_shift;  // by convolution: what its bias gets besides. for_quadlane.
   // Rounds weights for the least error of the layer's output on the calibration inputs, where it has moments of them
-  // (adaptive_rounding.h); null: to the nearest, with right kernel sums. for_quadlane.
+  // (adaptive_rounding.h); null: to the nearest, with right kernel sums.
   std::shared_ptr<const InputMoments> moments;
   bool threshold_on_grid = true;  // for_quadlane
   bool channel_scales = true;     // for_quadlane: a scale for each channel where that is free
 
+  const char* why_kept(const std::string& conv) const {
+    return for_a_bound.count(conv) ? "kept in fp32 to meet the bound" : "kept in fp32 as asked";
+  }
   RangeMethod method_of(const std::string& value) const {
     auto it = value_methods.find(value);
     return it == value_methods.end() ? method : it->second;

@@ -88,7 +88,7 @@ class Planner {
     conv.window = *window;
     read_input(node.input(0), conv);
     conv.exact_zero = conv.x == node.input(0) && (window->padded() || conv.transposed);
-    if (conv.f32) note(node, "kept in fp32 as asked");
+    if (conv.f32) note(node, policy_.why_kept(node.name));
     if (!conv.f32) report_.int8.push_back(node.name);
     (conv.f32 ? kept_ : plan_.convs).push_back(std::move(conv));
   }

@@ -161,6 +161,14 @@ TEST(Quantize, KeepsNamedConvolutions) {
   EXPECT_EQ(static_cast<int>(report.int8.size()), report.layers - 1);
   ASSERT_EQ(report.notes.size(), 1u);
   EXPECT_EQ(report.notes[0], *policy.keep_f32.begin() + ": kept in fp32 as asked");
+  policy.for_a_bound = policy.keep_f32;
+  for (QuantForm form : {QuantForm::for_quadlane, QuantForm::for_any}) {
+    policy.form = form;
+    report = {};
+    ASSERT_TRUE(quantize(fp32, op_table(), profile_of(fp32, 2), policy, &report).ok());
+    EXPECT_EQ(report.notes, std::vector{*policy.keep_f32.begin() + ": kept in fp32 to meet the bound"});
+  }
+  policy.form = QuantForm::for_quadlane;
   EXPECT_GT(sqnr(fused_int8(*qdq), fp32, 1), 25);
 }
 

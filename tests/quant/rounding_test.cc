@@ -74,11 +74,22 @@ output %y
 )",
                                     op_table()));
   Profile profile = profile_of(g, 8);
-  QuantPolicy policy;
-  const double nearest = sqnr(quantized(g, profile, policy), g, 900);
-  policy.moments = moments_of(g, 8);
-  EXPECT_EQ(policy.moments->layers(), 3u);
-  EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), nearest + 0.1);
+  for (QuantForm form : {QuantForm::for_quadlane, QuantForm::for_any}) {
+    QuantPolicy policy{.form = form};
+    const double nearest = sqnr(quantized(g, profile, policy), g, 900);
+    policy.moments = moments_of(g, 8);
+    EXPECT_EQ(policy.moments->layers(), 3u);
+    EXPECT_GT(sqnr(quantized(g, profile, policy), g, 900), nearest + 0.1)
+        << "for any: " << (form == QuantForm::for_any);
+  }
+}
+
+// No covariance, but a mean of 10: the bias correction takes its error away, on the calibration inputs.
+TEST(AdaptiveRounding, CountsTheErrorOfTheMean) {
+  LayerMoments constant{1, 4, 4, std::vector<float>(16, 400), std::vector<double>(4, 40)};
+  std::vector<int8_t> rounded{3, 3, 3, 3};
+  round_adaptively({3.4, 3.4, 3.4, 3.4}, {1, 1, 1, 1}, constant, rounded);
+  EXPECT_EQ(rounded[0] + rounded[1] + rounded[2] + rounded[3], 14);
 }
 
 // Grouped, transposed and a product, each with a bias that takes back what rounding adds on average, or none at first.

@@ -395,9 +395,8 @@ output %classes
         write_npy(scratch.path(cat("calib/", i, ".npy")), random_tensor({DType::f32, {1, 1, 8, 8}}, i)->view()).ok());
   const CommandResult r = quadlane(scratch, cat("quantize ", scratch.path("net.onnx"), " --calib ", calib, " -o ",
                                                 scratch.path("q.onnx"), " --method auto"));
-  EXPECT_EQ(r.code, 1) << r.out;
-  EXPECT_NE(r.err.find("no output is f32, whose sqnr could be measured: 'classes' s64[1,1,8,8]"), std::string::npos)
-      << r.err;
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("share of classes that differ"), std::string::npos) << r.out;
 }
 
 TEST(CompareLayers, ShowsWhereInt8Diverges) {

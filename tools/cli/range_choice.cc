@@ -127,6 +127,7 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   RangeChoice choice;
   QL_TRY(Folds made, make_folds(graph, source, parts_of(source), choice.notes));
   choice.measured_on = made.measured;
+  choice.by_classes = made.folds[0].error.counts_classes();
   choice.profile = std::move(made.all);
   QL_TRY(std::vector<QuantValue> ranged, ranged_values(graph, choice.profile, base));
   QL_TRY(auto mixed, mixed_methods(ranged, base, made.folds));
@@ -149,7 +150,7 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   QL_TRY(choice.policy, choose_methods(std::move(base), mixed, values, measure, options, &choice.report));
   if (!choose_rounding) return choice;
   QL_TRY(choice.adaptive, try_adaptive(graph, made.folds, choice.policy));
-  if (choice.adaptive.gain.beyond_noise() && choice.adaptive.sqnr_db >= choice.report.sqnr_db + options.least_gain_db) {
+  if (!choice.adaptive.gain.worse_beyond_noise()) {
     QL_TRY(choice.policy.moments, input_moments(graph, source));
   }
   return choice;

@@ -41,10 +41,8 @@ struct QuantizeArgs {
 
 // What would take its time and change nothing.
 Status check_combinations(const QuantizeArgs& args) {
-  if (args.form == "any" && (args.rounding == "adaptive" || args.measured_bias))
-    return invalid_argument("--for any takes neither --rounding adaptive nor --measured-bias");
-  if (args.rounding == "auto" && (args.method != "auto" || args.form == "any"))
-    return invalid_argument("--rounding auto is for --method auto, and not for --for any");
+  if (args.form == "any" && args.measured_bias) return invalid_argument("--for any does not take --measured-bias");
+  if (args.rounding == "auto" && args.method != "auto") return invalid_argument("--rounding auto is for --method auto");
   if (args.max_drop && args.measured_bias)
     return invalid_argument("--measured-bias is measured before --max-drop chooses layers: name them by --keep-f32");
   if (!args.max_drop && (!args.labels.empty() || args.max_f32 != SIZE_MAX))
@@ -53,7 +51,7 @@ Status check_combinations(const QuantizeArgs& args) {
 }
 
 bool chooses_rounding(const QuantizeArgs& args) {
-  return args.method == "auto" && args.form != "any" && (args.rounding.empty() || args.rounding == "auto");
+  return args.method == "auto" && (args.rounding.empty() || args.rounding == "auto");
 }
 
 Status refuse_quantized(const Graph& graph, const std::string& path) {
@@ -111,9 +109,13 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
     over_minmax[one.name] = describe(one.gain);
   }
   for (const auto& [name, method] : choice.policy.value_methods) values[name] = to_string(method);
-  nlohmann::ordered_json json = {{"measured_on", choice.measured_on}, {"sqnr_db", choice.report.sqnr_db},
-                                 {"single_sqnr_db", single},          {"over_minmax", over_minmax},
-                                 {"base", choice.report.base},        {"values", values},
+  nlohmann::ordered_json json = {{"measured_on", choice.measured_on},
+                                 {"measured", choice.by_classes ? "classes that differ" : "sqnr"},
+                                 {"sqnr_db", choice.report.sqnr_db},
+                                 {"single_sqnr_db", single},
+                                 {"over_minmax", over_minmax},
+                                 {"base", choice.report.base},
+                                 {"values", values},
                                  {"trials", choice.report.trials}};
   if (!choice.adaptive.name.empty()) json["adaptive_over_nearest"] = describe(choice.adaptive.gain);
   return json;
@@ -149,6 +151,7 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
                             result.checked_on(), ", with ", layers.keep.size(), " of ", layers.ranking.size(),
                             " layers in fp32");
   choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());
+  choice.policy.for_a_bound = layers.keep;
   if (std::min(result.fp32_score, result.fp32_held_out) <= 0)
     choice.notes.push_back(cat("fp32 itself has a ", args.metric, " of 0 by '", args.labels,
                                "': nothing can be lost, the bound says nothing; are these the inputs' labels?"));
@@ -174,8 +177,8 @@ void print(const PairedGain& gain) {
 }
 
 void print(const RangeChoice& choice) {
-  std::printf("SQNR at the outputs, %zu held-out inputs; over minmax: mean of the inputs and its standard error\n",
-              choice.measured_on);
+  std::printf("%s, %zu held-out inputs; over minmax: mean of the inputs and its standard error\n",
+              choice.by_classes ? "share of classes that differ, as noise" : "SQNR at the outputs", choice.measured_on);
   for (const AutoCandidate& one : choice.report.candidates) {
     std::printf("  %-10s %6.2f dB", one.name.c_str(), one.sqnr_db);
     if (one.name != "minmax") std::printf("  "), print(one.gain);
