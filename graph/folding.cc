@@ -43,6 +43,10 @@ double evaluation_work(const Node& node, std::span<const TensorType> inputs, std
       for (int64_t extent : type.shape) inner = std::max(inner, static_cast<double>(extent));
   } else if (contains(node.op, "Einsum")) {
     for (const TensorType& type : inputs) inner *= std::max(1.0, static_cast<double>(type.count()));
+  } else if ((node.op == "LSTM" || node.op == "GRU" || node.op == "RNN") && inputs.size() > 2) {
+    // Each output reads a row of both weights for each gate.
+    for (size_t i : {1, 2})
+      if (inputs[i].shape.size() == 3) inner += 4 * static_cast<double>(inputs[i].shape[2]);
   } else if (contains(node.op, "Pool")) {
     for (int64_t extent : node.attrs.ints_or("kernel_shape", {})) inner *= static_cast<double>(extent);
   } else if (node.op == "LRN") {

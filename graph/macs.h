@@ -4,7 +4,8 @@
 
 namespace quadlane {
 
-// Multiplications of a Conv, ConvTranspose, Gemm or MatMul, zeros that are inserted not counted; 0 for all else.
+// Multiplications of a Conv, ConvTranspose, Gemm, MatMul or recurrent layer, zeros that are inserted not counted; 0 for
+// all else.
 double macs_of(const Graph&, const Node&);
 
 }  // namespace quadlane

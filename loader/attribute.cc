@@ -1,5 +1,7 @@
 #include "loader/attribute.h"
 
+#include <sstream>
+
 namespace quadlane {
 namespace {
 
@@ -35,6 +37,19 @@ int filled_kind(const AttributeProto& a) {
   return filled == 1 ? kind : static_cast<int>(AttributeProto::UNDEFINED);
 }
 
+// The graph has no lists of strings: names with spaces between are one.
+std::string joined(const AttributeProto& a) {
+  std::string names;
+  for (const std::string& name : a.strings()) names += (names.empty() ? "" : " ") + name;
+  return names;
+}
+
+void put_names(const std::string& names, AttributeProto* out) {
+  out->set_type(AttributeProto::STRINGS);
+  std::istringstream stream(names);
+  for (std::string name; stream >> name;) out->add_strings(name);
+}
+
 }  // namespace
 
 Result<Attr> attr_from_proto(const AttributeProto& a, const TensorReadOptions& options) {
@@ -49,6 +64,7 @@ Result<Attr> attr_from_proto(const AttributeProto& a, const TensorReadOptions& o
     case AttributeProto::FLOAT: return Attr(a.f());
     case AttributeProto::INT: return Attr(static_cast<int64_t>(a.i()));
     case AttributeProto::STRING: return Attr(a.s());
+    case AttributeProto::STRINGS: return Attr(joined(a));
     case AttributeProto::INTS: return Attr(std::vector<int64_t>(a.ints().begin(), a.ints().end()));
     case AttributeProto::FLOATS: return Attr(std::vector<float>(a.floats().begin(), a.floats().end()));
     case AttributeProto::TENSOR: {
@@ -70,6 +86,7 @@ void attr_to_proto(const std::string& name, const Attr& attr, AttributeProto* ou
     out->set_type(AttributeProto::FLOAT);
     out->set_f(*f);
   } else if (auto* s = std::get_if<std::string>(&attr)) {
+    if (name == "activations") return put_names(*s, out);  // the only list of names
     out->set_type(AttributeProto::STRING);
     out->set_s(*s);
   } else if (auto* ints = std::get_if<std::vector<int64_t>>(&attr)) {

@@ -13,6 +13,7 @@ constexpr int kAxesAreInputs = 18;  // of the reductions and Pad
 
 bool is_reduction(const Node& node) { return node.op.rfind("Reduce", 0) == 0; }
 bool is_quantizer(const Node& node) { return node.op == "QuantizeLinear" || node.op == "DequantizeLinear"; }
+bool is_recurrent(const Node& node) { return node.op == "LSTM" || node.op == "GRU" || node.op == "RNN"; }
 bool is_16_bit(DType t) { return t == DType::u16 || t == DType::s16; }
 
 // A form older than the opset that made axes an input needs them known.
@@ -50,6 +51,7 @@ int feature_needs(const Graph& g, const Node& node) {
   }
   if ((node.op == "ScatterElements" || node.op == "ScatterND") && node.attrs.has("reduction")) return 18;
   if (node.op == "LayerNormalization") return 17;
+  if (is_recurrent(node) && node.attrs.int_or("layout", 0) != 0) return 14;
   if (node.op == "GroupNormalization") return 21;  // a scale for each channel
   if (node.op == "GridSample") return 20;          // the names of the modes
   if (node.op == "RoiAlign") return 16;            // coordinate_transformation_mode
@@ -134,6 +136,7 @@ Result<FileNode> file_form(const Graph& g, const Node& node, int opset, const Ad
   if (opset < kAxesAreInputs && node.op == "Pad")
     if (Status s = pad_form(g, node, f, add); !s.ok()) return named(node, std::move(s).error());
   if (opset < 14 && node.op == "Reshape") f.attrs.erase("allowzero");
+  if (opset < 14 && is_recurrent(node)) f.attrs.erase("layout");
   if (opset < 19 && node.op == "AveragePool") f.attrs.erase("dilations");
   if (opset < 18 && node.op == "LpPool") {
     f.attrs.erase("ceil_mode");

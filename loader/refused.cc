@@ -13,7 +13,6 @@ struct Group {
 
 std::vector<RefusedOp> listed() {
   const Group groups[] = {
-      {"recurrent layers have no place in convolutional networks", {"GRU", "LSTM", "RNN"}},
       {"draws random numbers: a model must give the same result each time",
        {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}},
       {"belongs to training, only inference is supported",

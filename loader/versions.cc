@@ -133,6 +133,8 @@ void append_extended(std::vector<OpHistory>& h) {
        {{6, "attribute broadcast"}, {7, "one-way broadcasting"}, {9, kTypes}, {11, "C is optional"}, {13, kTypes}},
        upgrade_gemm});
   h.push_back({"DepthToSpace", {{1, "DCR"}, {11, "mode, DCR by default"}, {13, kTypes}}, nullptr});
+  for (const char* op : {"LSTM", "GRU", "RNN"})
+    h.push_back({op, {{7, "canonical"}, {14, "layout"}, {22, kTypes}}, nullptr});
   h.push_back({"ScatterElements", {{11, "canonical"}, {13, kTypes}, {16, "reduction"}, {18, "max and min"}}, nullptr});
   h.push_back({"ScatterND", {{11, "canonical"}, {13, kTypes}, {16, "reduction"}, {18, "max and min"}}, nullptr});
   h.push_back({"Reshape",

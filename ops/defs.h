@@ -20,9 +20,10 @@ void append_elementwise_ops(std::vector<OpDef>&);  // arithmetic, comparison and
 void append_shape_ops(std::vector<OpDef>&);        // Reshape, Transpose, Concat, Slice, Gather, Pad, Shape, ...
 void append_reduce_ops(std::vector<OpDef>&);       // ReduceMean, ReduceSum, ArgMax, ...
 
-void append_vision_ops(std::vector<OpDef>&);  // GridSample, RoiAlign, DeformConv, NonMaxSuppression, ...
-void append_einsum_ops(std::vector<OpDef>&);  // Einsum
-void append_det_ops(std::vector<OpDef>&);     // Det
+void append_vision_ops(std::vector<OpDef>&);     // GridSample, RoiAlign, DeformConv, NonMaxSuppression, ...
+void append_einsum_ops(std::vector<OpDef>&);     // Einsum
+void append_det_ops(std::vector<OpDef>&);        // Det
+void append_recurrent_ops(std::vector<OpDef>&);  // LSTM, GRU, RNN
 
 void append_ql_conv_ops(std::vector<OpDef>&);    // ql.Conv, ql.ConvTranspose
 void append_ql_matmul_ops(std::vector<OpDef>&);  // ql.MatMul

@@ -21,6 +21,7 @@ const OpTable& op_table() {
     append_vision_ops(defs);
     append_einsum_ops(defs);
     append_det_ops(defs);
+    append_recurrent_ops(defs);
     append_ql_conv_ops(defs);
     append_ql_matmul_ops(defs);
     append_ql_pixel_ops(defs);

@@ -66,7 +66,7 @@ class Model {
   Isa isa() const { return isa_; }
   // True when most multiply-accumulates run in int8.
   bool is_int8() const { return int8_; }
-  // MACs of Conv, ConvTranspose, Gemm and MatMul in the original graph, in units of 1e9.
+  // MACs of Conv, ConvTranspose, Gemm, MatMul and recurrent layers in the original graph, in units of 1e9.
   double gmac() const { return gmac_; }
   // The same after rewrites; what the kernels do, padding lanes not counted.
   double gmac_executed() const;
@@ -102,7 +102,7 @@ Deadline deadline(const ModelOptions&);
 LoadOptions load_options(const ModelOptions&);
 // The passes that a graph of standard operators goes through before it is compiled.
 Status bring_to_final_form(Graph&, const ModelOptions&);
-// MACs of Conv, ConvTranspose, Gemm and MatMul in a graph of standard operators, in units of 1e9; zeros inserted by a
+// MACs of Conv, ConvTranspose, Gemm, MatMul and recurrent layers in a graph of standard operators, in units of 1e9; zeros inserted by a
 // transposed convolution are not counted.
 double count_gmac(const Graph&);
 

@@ -13,6 +13,9 @@ struct Entry {
 constexpr Entry kLowerings[] = {
     {"MatMul", lower_matmul},
     {"Gemm", lower_gemm},
+    {"LSTM", lower_recurrent},
+    {"GRU", lower_recurrent},
+    {"RNN", lower_recurrent},
     {"BatchNormalization", lower_dense_batch_norm},
     {"ql.Lut", lower_dense_lut},
     {"Resize", lower_dense_resize},

@@ -73,4 +73,6 @@ Result<Verdict> lower_dense_dynamic_quantize(Lowering&, const Node&);  // Dynami
 Result<Verdict> lower_matmul(Lowering&, const Node&);  // MatMul on f32
 Result<Verdict> lower_gemm(Lowering&, const Node&);    // Gemm on f32
 
+Result<Verdict> lower_recurrent(Lowering&, const Node&);  // LSTM, GRU, RNN
+
 }  // namespace quadlane::compile

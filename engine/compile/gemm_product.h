@@ -44,6 +44,22 @@ struct Packed {
   }
 };
 
+// op(B) * alpha of a constant B [matrices, ..] in panels among the weights.
+std::shared_ptr<Packed> packed_constant(Lowering&, const Tensor& b, const Product&, const GemmLayout&, float alpha);
+
+// y = a b + beta * c on tiles of f32, as run::GemmF32Step says; an absent c is an empty optional.
+struct F32Operands {
+  DenseRef a;
+  std::shared_ptr<Packed> b;
+  std::optional<DenseRef> c;
+  DenseRef y;
+  float beta = 1;
+  int64_t c_row = 0, c_column = 0;
+};
+// `op` is what the plan calls the step; empty: the node's.
+void emit_f32_product(Lowering&, const Node&, const Product&, const GemmLayout&, const F32Operands&,
+                      const std::string& op = {});
+
 // Why the product cannot be lowered, if so.
 std::optional<std::string> refuse(const Product&, const GemmLayout&);
 // The arena's buffers among some operands.

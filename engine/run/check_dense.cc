@@ -12,6 +12,7 @@
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
+#include "engine/run/dense/recurrent.h"
 #include "engine/run/dense/resize.h"
 
 namespace quadlane::run {
@@ -296,6 +297,42 @@ void PackAStep::check(Checker& c) const {
   check_source(c, from, matrices, rows, layout.k, strides, 1);
   c.writes(to, Checker::product({matrices, rows, layout.a_row_bytes()}));
   c.writes(sums, Checker::product({matrices, rows, 4}));
+}
+
+void RecurrentStep::check(Checker& c) const {
+  c.loops(isa);
+  for (int64_t extent : {positions, batch, hidden, directions})
+    c.that(extent >= 1 && extent < (int64_t{1} << 24), "no recurrent layer");
+  c.that(directions <= 2 && rows >= 1 && rows <= kGemmMaxRows, "more directions or rows than there are");
+  c.that(static_cast<int64_t>(functions.size()) == directions * functions_each(), "functions are missing");
+  c.that(products.size() == (is_split() ? 2 : 1), "products are missing");
+  if (!c.ok()) return;
+  const int64_t together = is_split() ? 2 : gates();
+  for (size_t i = 0; i < products.size(); ++i) {
+    const StateProduct& p = products[i];
+    check_layout(c, p.layout, false);
+    c.that(p.layout.k == hidden && p.layout.n == (i == 0 ? together * hidden : hidden), "a product of other states");
+    c.that(p.panels >= 1 && p.panels <= kGemmMaxColumns, "a tile of too many sums");
+    for (const auto& row : p.kernels)
+      for (KernelFn fn : row) c.kernel(fn);
+    if (!c.ok()) return;
+    c.reads(p.b, Checker::product({directions, p.layout.panels(), p.layout.panel_bytes()}));
+  }
+  const size_t states = Checker::product({directions, batch, hidden, 4});
+  c.reads(x, Checker::product({positions, batch, directions, gates() * hidden, 4}));
+  c.writes(y, Checker::product({positions, batch, directions, hidden, 4}));
+  c.writes(last_h, states);
+  if (cell == RecurrentCell::lstm) c.writes(last_c, states);
+  if (has_h) c.reads(h, states);
+  if (has_c) c.reads(this->c, states);
+  if (has_peepholes) c.reads(peepholes, Checker::product({directions, 3 * hidden, 4}));
+  if (cell == RecurrentCell::gru && reset_after) c.reads(reset_bias, Checker::product({directions, hidden, 4}));
+  c.writes(scratch, Checker::product({directions, batch, scratch_row(), 4}));
+  if (!has_lengths) return;
+  c.that(lengths.place == Place::constant, "lengths that are no constants");
+  if (!c.ok()) return;
+  for (int32_t n : c.table<int32_t>(lengths.index_or_offset, batch))
+    c.that(n >= 0 && n <= positions, "a row longer than the layer");
 }
 
 }  // namespace quadlane::run

@@ -11,6 +11,7 @@
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
 #include "engine/run/dense/quantize.h"
+#include "engine/run/dense/recurrent.h"
 #include "engine/run/dense/resize.h"
 #include "engine/run/dense_steps.h"
 #include "engine/run/elementwise_step.h"
@@ -66,6 +67,7 @@ constexpr auto kStored = std::tuple{
     Stored<GridStep>{"dense quantize"},
     Stored<DenseRangeStep>{"dense range"},
     Stored<DenseDynamicQuantizeStep>{"dense dynamic quantize"},
+    Stored<RecurrentStep>{"dense recurrence"},
     Stored<GemmF32Step>{"product f32"},
     Stored<GemmIntegerStep>{"product integer"},
     Stored<PackBStep>{"pack b"},

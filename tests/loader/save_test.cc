@@ -191,6 +191,28 @@ output %n
   EXPECT_EQ(full_text(must_load(model)), full_text(graph));
 }
 
+// Their names of functions are one string in the graph and a list in the file.
+TEST(Save, RecurrentLayers) {
+  const std::string text = R"(graph "g"
+input %x: f32[3,1,4]
+const %w: f32[1,6,4] = random(1)
+const %r: f32[1,6,2] = random(2)
+%y, %h = GRU(%x, %w, %r) activations="HardSigmoid Tanh" hidden_size=2 layout=LAYOUT
+output %y
+)";
+  for (const char* layout : {"0", "1"}) {
+    std::string one = text;
+    Graph graph = must_parse(one.replace(one.find("LAYOUT"), 6, layout));
+    SaveOptions old;
+    old.opset = 13;
+    onnx::ModelProto model = must_save(graph, old);
+    EXPECT_EQ(model.opset_import(0).version(), *layout == '0' ? 13 : 14);
+    const Graph again = must_load(model);
+    EXPECT_EQ(again.at(again.order()[0]).attrs.string_or("activations", ""), "HardSigmoid Tanh");
+    EXPECT_EQ(again.at(again.order()[0]).attrs.int_or("layout", 0), *layout - '0');
+  }
+}
+
 // Passes make several nodes of one, and other engines refuse equal names.
 TEST(Save, NodesHaveNamesOfTheirOwn) {
   Graph graph = must_parse(R"(graph "g"
