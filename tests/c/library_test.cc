@@ -63,7 +63,7 @@ TEST(Library, IsSmall) {
   ASSERT_EQ(shell("strip -o " + stripped + " " + kLibrary).code, 0);
   const auto bytes = std::filesystem::file_size(stripped);
   std::printf("libquadlane_runtime stripped: %.3f MB\n", static_cast<double>(bytes) * 1e-6);
-  EXPECT_LE(bytes, 1000000u);
+  EXPECT_LE(bytes, 1200000u);
 }
 
 // A user's view: install, then pkg-config, then CMake.
