@@ -102,8 +102,8 @@ Deadline deadline(const ModelOptions&);
 LoadOptions load_options(const ModelOptions&);
 // The passes that a graph of standard operators goes through before it is compiled.
 Status bring_to_final_form(Graph&, const ModelOptions&);
-// MACs of Conv, ConvTranspose, Gemm, MatMul and recurrent layers in a graph of standard operators, in units of 1e9; zeros inserted by a
-// transposed convolution are not counted.
+// MACs of Conv, ConvTranspose, Gemm, MatMul and recurrent layers in a graph of standard operators, in units of 1e9;
+// zeros inserted by a transposed convolution are not counted.
 double count_gmac(const Graph&);
 
 }  // namespace quadlane
