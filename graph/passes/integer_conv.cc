@@ -26,7 +26,7 @@ struct IntegerConv {
   Window2d window;
   IntegerWeights w;
   std::vector<int32_t> bias;
-  std::vector<double> scale;  // s_x * s_w[o]
+  std::vector<float> scale;  // s_x * s_w[o]; in floats, and divided by s_y in floats, as ONNX Runtime does: equal bytes
 };
 
 // Weight element i of `w` belongs to output channel ...
@@ -50,8 +50,8 @@ std::optional<IntegerConv> match(const Graph& g, const Node& conv) {
       conv.input(2) == kNoValue ? std::vector<double>(outputs, 0) : real_constant(g, conv.input(2));
   if (bias.size() != outputs) return {};
   for (size_t o = 0; o < outputs; ++o) {
-    c.scale.push_back(double{c.x.scale} * c.w.scale[o % c.w.scale.size()]);
-    double level = std::nearbyint(bias[o] / c.scale[o]);
+    c.scale.push_back(c.x.scale * c.w.scale[o % c.w.scale.size()]);
+    double level = std::nearbyint(bias[o] / double{c.scale[o]});
     if (!(std::abs(level) < 2147483647.0)) return {};
     c.bias.push_back(static_cast<int32_t>(level));
   }

@@ -17,14 +17,14 @@ namespace {
 struct Right {
   ValueId q = kNoValue;            // an activation, or kNoValue and:
   std::optional<Tensor> constant;  // [.., k, n]
-  std::vector<double> scale;
+  std::vector<float> scale;
   std::vector<int64_t> zero;
 };
 
 struct IntegerMatMul {
   Dequantized a;
   Right b;
-  std::vector<double> scale;  // s_a * s_b[j] * alpha
+  std::vector<float> scale;   // s_a * s_b[j] * alpha, in floats, as in integer_conv
   std::vector<double> add;    // empty: none
   ValueId last = kNoValue;    // the f32 result
 };
@@ -83,8 +83,8 @@ std::optional<IntegerMatMul> match(const Graph& g, const Node& node) {
   if (!a || !b || out.empty() || g[node.input(1)].type.shape.size() < 2) return {};
   const size_t columns = static_cast<size_t>(out.back());
   IntegerMatMul m{*a, *std::move(b), {}, {}, node.output()};
-  const double alpha = gemm ? node.attrs.float_or("alpha", 1) : 1;
-  for (size_t j = 0; j < columns; ++j) m.scale.push_back(alpha * a->scale() * m.b.scale[m.b.scale.size() == 1 ? 0 : j]);
+  const float alpha = gemm ? node.attrs.float_or("alpha", 1) : 1;
+  for (size_t j = 0; j < columns; ++j) m.scale.push_back(a->scale() * m.b.scale[m.b.scale.size() == 1 ? 0 : j] * alpha);
   if (!(alpha > 0)) return {};
   if (gemm && node.input(2) != kNoValue) {
     auto c = column_constant(g, node.input(2), columns);
@@ -109,7 +109,7 @@ void take_added(const Graph& g, IntegerMatMul& m) {
 std::optional<std::vector<int32_t>> levels(const IntegerMatMul& m) {
   std::vector<int32_t> bias;
   for (size_t j = 0; j < m.add.size(); ++j) {
-    const double level = std::nearbyint(m.add[j] / m.scale[j]);
+    const double level = std::nearbyint(m.add[j] / double{m.scale[j]});
     if (!(std::abs(level) < 1073741824.0)) return {};
     bias.push_back(static_cast<int32_t>(level));
   }
@@ -136,9 +136,8 @@ std::optional<Node> make_node(Graph& g, const Node& from, const IntegerMatMul& m
   const std::optional<std::vector<int32_t>> bias = out ? levels(m) : std::vector<int32_t>();
   if (!bias || !sums_fit(m, *bias, g[m.a.q].type.shape.back())) return {};
   if (m.b.constant) node.inputs[1] = g.add_constant(from.name + ".b", *m.b.constant);
-  std::vector<double> mult = m.scale;
-  if (out)
-    for (double& s : mult) s /= out->scale;
+  std::vector<double> mult;
+  for (float s : m.scale) mult.push_back(out ? s / out->scale : s);
   node.inputs[2] = add_floats(g, from.name + ".mult", columns, mult);
   if (!m.add.empty()) {
     node.inputs.resize(out ? 4 : 5, kNoValue);

@@ -3,8 +3,10 @@
 //
 //   DQ(x u8, one scale) -> Conv(DQ(w s8, per channel), DQ(bias s32)) [-> Relu] -> Q;  Gemm likewise
 //   DQ(x u8, one scale) -> MatMul(DQ(w s8, per column)) [-> Add constant] [-> Relu] -> Q
-//   DQ -> MaxPool, Concat (that integer operators read), Resize -> Q with equal scales in and out, so that engines can
-//   drop the pairs around them DQ, DQ -> Add -> Q;  DQ -> BatchNormalization -> Q, or -> Relu -> Q
+//   DQ -> MaxPool, Concat (that integer operators read), nearest Resize -> Q with equal scales in and out, so that
+//   engines can drop the pairs around them
+//   DQ -> linear Resize -> Q, the scale out by 2^-12 finer than in
+//   DQ, DQ -> Add -> Q;  DQ -> BatchNormalization -> Q, or -> Relu -> Q
 #include "graph/quant/any_form.h"
 
 #include <algorithm>
@@ -55,6 +57,16 @@ class AnyForm {
     if (is_mover(node) && wants_bytes(node.outputs[0])) tie(node.input(0), node.outputs[0]);
     if (node.op == "Concat" && is_read_as_bytes(node.outputs[0]))
       for (ValueId v : node.inputs) tie(v, node.outputs[0]);
+  }
+
+  // Between equal scales ONNX Runtime drops the pairs around a linear Resize and cuts off the fractions of bytes, half a
+  // level of bias at each. A scale just beside makes it interpolate in floats and round. And averages of bytes are often
+  // exact halves, which the last bit of a float would round up or down: this factor lies far enough from 1 to decide
+  // them alike in all engines, and moves no value of a byte by a 16th of a level.
+  static constexpr double kOffTies = 1 - 1 / 4096.0;
+  bool is_interpolated(ValueId v) const {
+    const Node* node = producer_of(fp32_, v, "Resize");
+    return node && node->attrs.string_or("mode", "nearest") == "linear";
   }
 
   static bool is_mover(const Node& node) {
@@ -148,6 +160,7 @@ class AnyForm {
     }
     for (auto& [v, range] : ranges_) {
       range = groups[find(v)];
+      if (is_interpolated(v)) range = {range.low * kOffTies, range.high * kOffTies};
       report_.values.push_back({fp32_[v].name,
                                 {byte_scale(range).scale},
                                 {byte_scale(range).low()},

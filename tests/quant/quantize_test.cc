@@ -272,6 +272,31 @@ output %z
   EXPECT_GT(sqnr(fused_int8(qdq), fp32, 5), 30);
 }
 
+// Between equal scales ONNX Runtime would cut off the fractions of a linear Resize.
+TEST(Quantize, ForAnyResizesToAScaleBeside) {
+  for (const char* mode : {"linear", "nearest"}) {
+    const Graph fp32 = parsed(cat(R"(graph "g"
+input %x: f32[1,2,6,6]
+const %w: f32[4,2,3,3] = random(1)
+const %v: f32[3,4,1,1] = random(2)
+const %two: f32[4] = {1,1,2,2}
+%a = Conv(%x, %w) pads=[1,1,1,1]
+%b = Resize(%a, _, %two) mode=")", mode, R"("
+%y = Conv(%b, %v)
+output %y
+)"));
+    const Graph qdq = quantized(fp32, profile_of(fp32, 8), {.form = QuantForm::for_any});
+    for (NodeId id : qdq.order()) {
+      if (qdq[id].op != "Resize") continue;
+      const auto scale_of = [&](const Node* node) { return qdq.constant(node->input(1))->as<float>()[0]; };
+      const float in = scale_of(producer_of(qdq, qdq[id].input(0), "DequantizeLinear"));
+      const float out = scale_of(&qdq[qdq.single_use(qdq[id].output())->node]);
+      EXPECT_NEAR(out / in, *mode == 'l' ? 1 - 1 / 4096.0 : 1, 1e-6) << mode;
+    }
+    EXPECT_GT(sqnr(qdq, fp32, 5), 30);
+  }
+}
+
 // Other engines know convolutions of volumes and sequences.
 TEST(Quantize, ForAnyKeepsVolumes) {
   const Graph fp32 = parsed(R"(graph "g"
