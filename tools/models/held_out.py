@@ -1,11 +1,13 @@
 """A model of others, its samples shared out, and what a quantized form of it answers on those measured."""
+import itertools
 import json
 import pathlib
 import statistics
 
 from models.compare import measures, sqnr
 from models.runners import OnnxRuntime, Quadlane
-from models.samples import samples_of, save_sample
+from models.samples import save_sample, varied
+from models.scores import score_kinds, scores
 
 RECIPES = pathlib.Path(__file__).resolve().parent / "recipes.json"
 
@@ -15,9 +17,10 @@ class Split:
 
     def __init__(self, folder, about, calib, held):
         self.calib = folder / "calib"
-        for k, sample in enumerate(calib):
+        for k, sample in enumerate(itertools.chain(*calib)):
             save_sample(sample, about["inputs"], self.calib / f"{k:03}")
-        self.inputs = [save_sample(s, about["inputs"], folder / "held" / f"{k:03}") for k, s in enumerate(held)]
+        self.inputs = [save_sample(s, about["inputs"], folder / "held" / f"{k:03}")
+                       for k, s in enumerate(itertools.chain(*held))]
 
 
 class HeldOut:
@@ -27,28 +30,28 @@ class HeldOut:
         self.recipe = json.loads(RECIPES.read_text()).get(name, {"task": {"kind": "vector"}})
         self.about = self.peer.describe(path)
         self.names = self.about["outputs"]
-        self.samples, _, kind = samples_of(path, self.recipe, data, self.about["inputs"])
-        self.real = "real" in kind
+        self.pictures = varied(self.recipe, data, self.about["inputs"])
+        self.count = sum(map(len, self.pictures))
+        self.kinds = score_kinds(path, self.names)
 
     def halves(self):
-        """Every second sample is measured on, the others calibrate; of fewer than four all do both."""
-        few = len(self.samples) < 4
-        calib, held = (self.samples, self.samples) if few else (self.samples[::2], self.samples[1::2])
-        return Split(self.work / "halves", self.about, calib, held)
+        """Every second picture is measured on, the others calibrate."""
+        return Split(self.work / "halves", self.about, self.pictures[::2], self.pictures[1::2])
 
     def folds(self, most):
-        """Every sample is measured on once, by what the others calibrated."""
-        count = min(most, len(self.samples))
-        return [Split(self.work / f"fold{f}", self.about, [s for k, s in enumerate(self.samples) if k % count != f],
-                      self.samples[f::count]) for f in range(count)]
+        """Every picture is measured on once, by what the others calibrated."""
+        count = min(most, len(self.pictures))
+        return [Split(self.work / f"fold{f}", self.about, [p for k, p in enumerate(self.pictures) if k % count != f],
+                      self.pictures[f::count]) for f in range(count)]
 
     def results(self, split, model, runner, *extra):
         return [runner.run(model, inputs, self.work / "out", self.names, *extra) for inputs in split.inputs]
 
     def figures(self, got, want):
-        """-> dB of the worst output over all, the mean of each of the task's measures"""
+        """-> dB of the worst output's scores over all, the mean of each of the task's measures"""
         each = [measures(self.recipe["task"], g, w) for g, w in zip(got, want)]
-        return sqnr(got, want), {name: statistics.mean(m.get(name, 0.0) for m in each) for name in each[0]}
+        in_scores = [[scores(outputs, self.kinds) for outputs in side] for side in (got, want)]
+        return sqnr(*in_scores), {name: statistics.mean(m.get(name, 0.0) for m in each) for name in each[0]}
 
 
 def cell_of(db, agreed):

@@ -1,5 +1,6 @@
 """Inputs for a model: golden ones, real images prepared as its recipe says, or random ones."""
 import gzip
+import math
 import pathlib
 
 import numpy as np
@@ -19,12 +20,16 @@ def find_images(folder):
     return paths[:: max(1, len(paths) // MOST_IMAGES)][:MOST_IMAGES]
 
 
-def prepared(path, recipe):
-    """An image as the recipe's network wants it, [1, C, H, W] or [1, H, W, C]."""
+def prepared(path, recipe, part=None):
+    """An image as the recipe's network wants it, [1, C, H, W] or [1, H, W, C]; `part`: (left, top, side) of it in 0..1."""
     height, width = recipe["size"]
     channels = recipe.get("channels", "rgb")
-    picture = Image.open(path).convert("L" if channels == "gray" else "RGB").resize((width, height), Image.BILINEAR)
-    x = np.asarray(picture, np.float32)
+    picture = Image.open(path).convert("L" if channels == "gray" else "RGB")
+    if part:
+        left, top, side = part
+        w, h = picture.size
+        picture = picture.crop((round(left * w), round(top * h), round((left + side) * w), round((top + side) * h)))
+    x = np.asarray(picture.resize((width, height), Image.BILINEAR), np.float32)
     x = x[..., None] if x.ndim == 2 else x
     mean, std = np.float32(recipe.get("mean", 0)), np.float32(recipe.get("std", recipe.get("scale", 1)))
     if recipe.get("norm") == "imagenet":
@@ -35,7 +40,7 @@ def prepared(path, recipe):
     return np.ascontiguousarray(x[None] if recipe.get("layout") == "nhwc" else x.transpose(2, 0, 1)[None])
 
 
-def volume_slices(path, size):
+def volume_slices(path, size, count=4):
     """Slices of a NIfTI volume, normalized and centred, each with the coordinates of its pixels in [0, 1]."""
     data = gzip.open(path).read()
     dims = np.frombuffer(data, "<i2", 8, 40)
@@ -45,7 +50,7 @@ def volume_slices(path, size):
     volume = np.frombuffer(data, kind, nx * ny * nz, offset).reshape(nz, ny, nx).astype(np.float32)
     volume = (volume - volume.mean()) / volume.std()
     rows, columns = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]), indexing="ij")
-    for z in np.linspace(nz * 0.3, nz * 0.7, 4).astype(int):
+    for z in np.linspace(nz * 0.3, nz * 0.7, count).astype(int):
         image = np.full(size, volume.min(), np.float32)
         part = volume[z][: size[0], : size[1]]
         top, left = (size[0] - part.shape[0]) // 2, (size[1] - part.shape[1]) // 2
@@ -99,6 +104,29 @@ def samples_of(model, recipe, data, infos):
         samples, kind = [random_inputs(infos)], "random"
     samples = [in_types_of(s, infos) for s in samples]
     return samples, golden[0][1] if golden else None, kind
+
+
+def varied(recipe, data, infos, least=12):
+    """Real samples, [[sample, ...] of a picture, ...]: so many parts of it, or mirror images, that there are `least` in all.
+
+    What one picture gives belongs to one side of a split. Neighbouring slices of a volume count as a picture.
+    """
+    groups = []
+    if "images" in recipe and Image:
+        paths = find_images(data / recipe["images"])
+        for i, path in enumerate(paths):
+            rng = np.random.default_rng(i)
+            sides = rng.uniform(0.5, 0.9, math.ceil(least / len(paths)) - 1)
+            parts = [(*rng.uniform(0, 1 - side, 2), side) for side in sides]
+            groups.append([[prepared(path, recipe, part)] for part in [None, *parts]])
+    elif "arrays" in recipe:
+        paths = sorted((data / recipe["arrays"]).glob("*.npy"))
+        flips = [(), (-1,), (-2,), (-1, -2)][: math.ceil(least / max(1, len(paths)))]
+        groups = [[[np.ascontiguousarray(np.flip(np.load(path), axes))] for axes in flips] for path in paths]
+    elif "volume" in recipe and (data / recipe["volume"]).exists():
+        slices = list(volume_slices(data / recipe["volume"], recipe["size"], least))
+        groups = [slices[i : i + least // 4] for i in range(0, least, least // 4)]
+    return [[in_types_of(sample, infos) for sample in group] for group in groups]
 
 
 def save_sample(sample, infos, folder):
