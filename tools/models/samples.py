@@ -15,8 +15,10 @@ IMAGENET_MEAN, IMAGENET_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 MOST_IMAGES = 12
 
 
-def find_images(folder):
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+def find_images(data, folders):
+    """In a folder of `data`, or in several."""
+    folders = [folders] if isinstance(folders, str) else folders
+    paths = [p for folder in folders for p in sorted((data / folder).rglob("*")) if p.suffix.lower() in IMAGE_ENDINGS]
     return paths[:: max(1, len(paths) // MOST_IMAGES)][:MOST_IMAGES]
 
 
@@ -90,7 +92,7 @@ def samples_of(model, recipe, data, infos):
     samples = [g[0] for g in golden]
     kind = "golden" if golden else ""
     if data and "images" in recipe and Image:
-        real = [[prepared(p, recipe)] for p in find_images(data / recipe["images"])]
+        real = [[prepared(p, recipe)] for p in find_images(data, recipe["images"])]
     elif data and "arrays" in recipe:
         real = [[np.load(p)] for p in sorted((data / recipe["arrays"]).glob("*.npy"))]
     elif data and "volume" in recipe and (data / recipe["volume"]).exists():
@@ -113,7 +115,7 @@ def varied(recipe, data, infos, least=12):
     """
     groups = []
     if "images" in recipe and Image:
-        paths = find_images(data / recipe["images"])
+        paths = find_images(data, recipe["images"])
         for i, path in enumerate(paths):
             rng = np.random.default_rng(i)
             sides = rng.uniform(0.5, 0.9, math.ceil(least / len(paths)) - 1)
