@@ -1,6 +1,9 @@
-// ql.AveragePool and ql.GlobalAveragePool (QL_OPS.md):
+// ql.AveragePool, ql.GlobalAveragePool and ql.DequantizedMean (QL_OPS.md):
 //
 //   y = rq(float(sum of (x - in_zero) over the taps inside) * m),  m = mult / float(count), rounded to float32
+//   y[c] = float(sum of (x - zero[c]) over the map) * (scale[c] / float(count)), in floats
+#include <numeric>
+
 #include "ops/check.h"
 #include "ops/defs.h"
 #include "ops/pool_core.h"
@@ -75,12 +78,39 @@ Status eval_global(const OpContext& ctx, std::span<const MutView> out) {
   return run(global_window(ctx.shape(0)), false, ctx, out[0]);
 }
 
+Result<std::vector<TensorType>> infer_mean(const OpContext& ctx) {
+  QL_CHECK_OK(expect_dtype(ctx, 0, DType::u8));
+  QL_CHECK_OK(expect_rank(ctx, 0, 4, 4));
+  Shape y = ctx.shape(0);
+  for (size_t i : {size_t{1}, size_t{2}}) {
+    QL_CHECK_OK(expect_dtype(ctx, i, i == 1 ? DType::f32 : DType::u8));
+    QL_CHECK_OK(expect_one_or(ctx, i, y[1]));
+  }
+  if (y[2] == 0 || y[3] == 0) return invalid_model("input has no pixels: ", to_string(y));
+  QL_CHECK_OK(check_window(y[2] * y[3]));
+  y[2] = y[3] = 1;
+  return std::vector<TensorType>{{DType::f32, y}};
+}
+Status eval_mean(const OpContext& ctx, std::span<const MutView> out) {
+  const Shape& x = ctx.shape(0);
+  const uint8_t* from = ctx.inputs[0].as<uint8_t>();
+  const int64_t pixels = x[2] * x[3];
+  for (int64_t i = 0; i < x[0] * x[1]; ++i, from += pixels) {
+    const int64_t c = i % x[1];
+    const int32_t sum = std::accumulate(from, from + pixels, int32_t{0}) -
+                        static_cast<int32_t>(pixels) * entry<uint8_t>(ctx.inputs[2], c);
+    out[0].as<float>()[i] = static_cast<float>(sum) * mean_factor(entry<float>(ctx.inputs[1], c), pixels);
+  }
+  return {};
+}
+
 }  // namespace
 
 void append_ql_pool_ops(std::vector<OpDef>& defs) {
   defs.push_back({"ql.AveragePool", 1, 1, 1,
                   "count_include_pad in_zero kernel_shape mult out_hi out_lo out_zero pads strides",
                   infer_average, eval_average});
+  defs.push_back({"ql.DequantizedMean", 3, 3, 1, "", infer_mean, eval_mean});
   defs.push_back({"ql.GlobalAveragePool", 1, 1, 1, "in_zero mult out_hi out_lo out_zero", infer_global, eval_global});
 }
 

@@ -37,6 +37,9 @@ inline uint8_t quantize_u8(float x, float inv_scale, int32_t zero) {
 // ql.Dequantize of one element.
 inline float dequantize_u8(uint8_t x, float scale, int32_t zero) { return static_cast<float>(x - zero) * scale; }
 
+// ql.DequantizedMean: of the sum over so many pixels.
+inline float mean_factor(float scale, int64_t pixels) { return scale / static_cast<float>(pixels); }
+
 // The epilogue of ql.Conv: float(acc) * mult, and the residual before rounding.
 inline float conv_scaled(int32_t acc, float mult) { return static_cast<float>(acc) * mult; }
 inline float conv_scaled(int32_t acc, float mult, uint8_t residual, float residual_mult, int32_t residual_zero) {

@@ -1,9 +1,11 @@
-// ql.Quantize and ql.Dequantize: f32 rows of the caller's tensors or of f32 planes <-> u8 quad planes.
+// ql.Quantize, ql.Dequantize and ql.DequantizedMean: f32 rows of the caller's tensors or of f32 planes <-> u8 quad planes.
 #include <algorithm>
+#include <variant>
 
 #include "engine/compile/lowering.h"
 #include "engine/run/row_steps.h"
 #include "jit/kernels/quantize.h"
+#include "ops/rounding.h"
 
 namespace quadlane::compile {
 namespace {
@@ -258,51 +260,101 @@ Result<Verdict> lower_dynamic_quantize(Lowering& l, const Node& node) {
   return Verdict{};
 }
 
-Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
+namespace {
+
+// What ql.Dequantize and ql.DequantizedMean read and write.
+struct Dequantizing {
+  PlanarValue x;
+  FloatSide dst;
+  Tensor scale, zero;
+};
+
+// The reason where the node cannot be lowered.
+Result<std::variant<Dequantizing, Verdict>> dequantizing(Lowering& l, const Node& node) {
+  using Found = std::variant<Dequantizing, Verdict>;
   const TensorType& type = l.graph.at(node.output()).type;
   const Tensor *scale = l.graph.constant(node.input(1)), *zero = l.graph.constant(node.input(2));
-  if (!can_be_planar(type)) return declined("only 4-dimensional values have planes");
-  if (!scale || !zero) return declined("scale or zero point is no constant");
+  if (!can_be_planar(type)) return Found(declined("only 4-dimensional values have planes"));
+  if (!scale || !zero) return Found(declined("scale or zero point is no constant"));
   QL_TRY(auto found, l.planar(node.input(0)));
-  if (!found) return declined("the input has no planes");
-  PlanarValue x = *found;
-  FloatSide dst;
+  if (!found) return Found(declined("the input has no planes"));
+  Dequantizing d{*found, {}, *scale, *zero};
   if (l.graph.is_output(node.output()) && l.graph.at(node.output()).uses.empty()) {
-    dst.dense = l.define_dense(node.output());
+    d.dst.dense = l.define_dense(node.output());
   } else {
-    dst.planar = l.layouts.fresh(DType::f32, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
-    l.define(node.output(), *dst.planar);
+    d.dst.planar =
+        l.layouts.fresh(DType::f32, l.layouts.add(type.shape[0], type.shape[2], type.shape[3]), type.shape[1]);
+    l.define(node.output(), *d.dst.planar);
   }
+  return Found(std::move(d));
+}
+
+template <class DequantizeStep>
+std::unique_ptr<DequantizeStep> make_step(const Dequantizing& d, const std::vector<Run>& runs, size_t scale,
+                                          size_t zero, const Addresses& a, const Layouts& layouts) {
+  auto s = std::make_unique<DequantizeStep>();
+  s->src = layouts.geometry(d.x.layout);
+  s->src_planes = a.planes(d.x);
+  s->dst = float_rows(d.dst, d.x, a, layouts);
+  s->dst_pads.assign(d.x.planes.size() * 4, 0);
+  if (d.dst.planar) {
+    s->dst_planes = {layouts.geometry(d.dst.planar->layout), a.planes(*d.dst.planar), a.pads(*d.dst.planar)};
+    for (size_t p = 0; p < d.x.planes.size(); ++p)
+      for (size_t lane = 0; lane < 4; ++lane)
+        if (int32_t c = d.x.planes[p].channels[lane]; c >= 0)
+          s->dst_pads[4 * p + lane] = s->dst_planes.pads[static_cast<size_t>(c)];
+  }
+  s->groups = groups_of(runs, a);
+  s->scale = scale;
+  s->zero = zero;
+  return s;
+}
+
+}  // namespace
+
+Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
+  QL_TRY(auto found, dequantizing(l, node));
+  if (Verdict* why = std::get_if<Verdict>(&found)) return *why;
   run::StepInfo info = make_info(node);
-  info.bytes_written = type.count() * 4;
+  info.bytes_written = l.graph.at(node.output()).type.count() * 4;
   info.note = "int8 leaves for fp32";
-  l.emit([=, &l](Emitter& e) -> Status {
-    const Geometry& g = e.geometry(x);
-    const int gap = dst.planar ? e.geometry(*dst.planar).gap : 0;
-    DequantizeSpec spec{l.isa, {g.w, gap}, -1};
-    QL_TRY(auto runs, kernel_runs(e, x, spec));
-    size_t scale_at = e.constant(by_lane<float>(*scale, x)), zero_at = e.constant(by_lane<int32_t>(*zero, x));
+  l.emit([=, &l, d = std::get<Dequantizing>(std::move(found))](Emitter& e) -> Status {
+    DequantizeSpec spec{l.isa, {e.geometry(d.x).w, d.dst.planar ? e.geometry(*d.dst.planar).gap : 0}, -1};
+    QL_TRY(auto runs, kernel_runs(e, d.x, spec));
+    const size_t scale = e.constant(by_lane<float>(d.scale, d.x)), zero = e.constant(by_lane<int32_t>(d.zero, d.x));
     run::StepInfo step = info;
-    spec.channels = channel_bits(x.planes[0]);
+    spec.channels = channel_bits(d.x.planes[0]);
     step.kernel = describe(spec);
-    step.bytes_read = e.pixel_bytes(x);
-    e.step(std::move(step), touched(dst, x), [=, &l](const Addresses& a) {
-      auto s = std::make_unique<run::DequantizeStep>();
-      s->src = l.layouts.geometry(x.layout);
-      s->src_planes = a.planes(x);
-      s->dst = float_rows(dst, x, a, l.layouts);
-      s->dst_pads.assign(x.planes.size() * 4, 0);
-      if (dst.planar) {
-        s->dst_planes = {l.layouts.geometry(dst.planar->layout), a.planes(*dst.planar), a.pads(*dst.planar)};
-        for (size_t p = 0; p < x.planes.size(); ++p)
-          for (size_t lane = 0; lane < 4; ++lane)
-            if (int32_t c = x.planes[p].channels[lane]; c >= 0)
-              s->dst_pads[4 * p + lane] = s->dst_planes.pads[static_cast<size_t>(c)];
-      }
-      s->groups = groups_of(runs, a);
-      s->scale = scale_at;
-      s->zero = zero_at;
-      return s;
+    step.bytes_read = e.pixel_bytes(d.x);
+    e.step(std::move(step), touched(d.dst, d.x), [=, &l](const Addresses& a) {
+      return make_step<run::DequantizeStep>(d, runs, scale, zero, a, l.layouts);
+    });
+    return {};
+  });
+  return Verdict{};
+}
+
+Result<Verdict> lower_dequantized_mean(Lowering& l, const Node& node) {
+  QL_TRY(auto found, dequantizing(l, node));
+  if (Verdict* why = std::get_if<Verdict>(&found)) return *why;
+  run::StepInfo info = make_info(node);
+  info.bytes_written = l.graph.at(node.output()).type.count() * 4;
+  info.note = "int8 leaves for fp32";
+  const int64_t pixels = l.shape(node.input(0))[2] * l.shape(node.input(0))[3];
+  l.emit([=, &l, d = std::get<Dequantizing>(std::move(found))](Emitter& e) -> Status {
+    DequantizedMeanSpec spec{l.isa, e.geometry(d.x).w, d.dst.planar ? e.geometry(*d.dst.planar).gap : 0, -1};
+    QL_TRY(auto runs, kernel_runs(e, d.x, spec));
+    std::vector<float> factors = by_lane<float>(d.scale, d.x);
+    for (float& f : factors) f = mean_factor(f, pixels);
+    std::vector<int32_t> zeros = by_lane<int32_t>(d.zero, d.x);
+    for (int32_t& z : zeros) z *= static_cast<int32_t>(pixels);
+    const size_t scale = e.constant(factors), zero = e.constant(zeros);
+    run::StepInfo step = info;
+    spec.channels = channel_bits(d.x.planes[0]);
+    step.kernel = describe(spec);
+    step.bytes_read = e.pixel_bytes(d.x);
+    e.step(std::move(step), touched(d.dst, d.x), [=, &l](const Addresses& a) {
+      return make_step<run::DequantizedMeanStep>(d, runs, scale, zero, a, l.layouts);
     });
     return {};
   });

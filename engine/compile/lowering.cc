@@ -28,6 +28,7 @@ constexpr Entry kLowerings[] = {
     {"Split", lower_split},
     {"ql.Quantize", lower_quantize},
     {"ql.Dequantize", lower_dequantize},
+    {"ql.DequantizedMean", lower_dequantized_mean},
     {"DynamicQuantizeLinear", lower_dynamic_quantize},
     {"ql.MatMul", lower_ql_matmul},
     {"MatMulInteger", lower_matmul_integer},

@@ -104,6 +104,7 @@ Result<Verdict> lower_slice(Lowering&, const Node&);             // Slice along 
 Result<Verdict> lower_split(Lowering&, const Node&);             // Split along channels
 Result<Verdict> lower_quantize(Lowering&, const Node&);          // ql.Quantize
 Result<Verdict> lower_dequantize(Lowering&, const Node&);        // ql.Dequantize
+Result<Verdict> lower_dequantized_mean(Lowering&, const Node&);  // ql.DequantizedMean
 Result<Verdict> lower_ql_matmul(Lowering&, const Node&);         // ql.MatMul
 Result<Verdict> lower_matmul_integer(Lowering&, const Node&);    // MatMulInteger
 Result<Verdict> lower_dynamic_quantize(Lowering&, const Node&);  // DynamicQuantizeLinear

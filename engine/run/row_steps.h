@@ -107,6 +107,24 @@ class DequantizeStep final : public Step {
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
+// The mean of every channel of whole maps.
+class DequantizedMeanStep final : public Step {
+ public:
+  Geometry src;
+  std::vector<int64_t> src_planes;
+  FloatRows dst;
+  std::vector<uint32_t> dst_pads;  // [4 * planes]
+  Target dst_planes;               // planar results: for the padding; no planes otherwise
+  std::vector<PlaneGroup> groups;
+  size_t scale, zero;  // divided by and times the number of pixels
+  static constexpr auto kFields = std::tuple{
+      &DequantizedMeanStep::src,      &DequantizedMeanStep::src_planes, &DequantizedMeanStep::dst,
+      &DequantizedMeanStep::dst_pads, &DequantizedMeanStep::dst_planes, &DequantizedMeanStep::groups,
+      &DequantizedMeanStep::scale,    &DequantizedMeanStep::zero};
+  void check(Checker&) const;
+  void run(const RunContext&, int part, int parts) const noexcept override;
+};
+
 class PoolStep final : public Step {
  public:
   Geometry src;

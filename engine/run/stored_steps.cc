@@ -37,6 +37,7 @@ constexpr auto kStored = std::tuple{
     Stored<RangeStep>{"range"},
     Stored<DynamicScaleStep>{"dynamic scale"},
     Stored<DequantizeStep>{"dequantize"},
+    Stored<DequantizedMeanStep>{"dequantized mean"},
     Stored<PoolStep>{"pool"},
     Stored<GlobalPoolStep>{"global pool"},
     Stored<ResampleStep>{"resample"},

@@ -8,11 +8,6 @@
 namespace quadlane {
 namespace {
 
-ValueId add_bytes(Graph& g, const std::string& name, const std::vector<int32_t>& values) {
-  return g.add_constant(name, Tensor::from<uint8_t>({static_cast<int64_t>(values.size())},
-                                                    std::vector<uint8_t>(values.begin(), values.end())));
-}
-
 std::optional<Node> edge(Graph& g, const Node& node) {
   if (g[node.input(0)].type.shape.size() < 2) return {};
   if (std::optional<QuantizedOutput> out = as_quantizer(g, node, Scales::channels)) {

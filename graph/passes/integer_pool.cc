@@ -1,7 +1,7 @@
 // integer_pool: QuantizeLinear(AveragePool(DequantizeLinear(q)))  =>  ql.AveragePool(q)
 //
 // The mean of (q - zero) * s_x over the window, in units of s_y: sum (q - zero) * (s_x / s_y / count). Padding is 0 in
-// both. GlobalAveragePool likewise.
+// both. GlobalAveragePool likewise; where nothing quantizes it, it becomes ql.DequantizedMean(q).
 #include "graph/passes/list.h"
 #include "graph/passes/quant_match.h"
 
@@ -16,7 +16,7 @@ bool supported(const Graph& g, const Node& pool) {
          pool.attrs.int_or("ceil_mode", 0) == 0;
 }
 
-Node make_pool(const Graph& g, const Node& pool, const Dequantized& in, const QuantizedOutput& out) {
+std::optional<Node> make_pool(const Graph& g, const Node& pool, const Dequantized& in, const QuantizedOutput& out) {
   Node node{pool.name, "ql." + pool.op, {}, {in.q}};
   if (pool.op == "AveragePool") {
     Window2d w = *window2d(g, pool);
@@ -31,15 +31,23 @@ Node make_pool(const Graph& g, const Node& pool, const Dequantized& in, const Qu
   return node;
 }
 
+std::optional<Node> make_mean(Graph& g, const Node& pool) {
+  std::optional<Dequantized> in = pool.op == "GlobalAveragePool" ? dequantized(g, pool.input(0)) : std::nullopt;
+  if (!in) return {};
+  const std::vector<double> scale(in->params.scale.begin(), in->params.scale.end());
+  ValueId scales = add_floats(g, pool.name + ".scale", {static_cast<int64_t>(scale.size())}, scale);
+  return Node{pool.name, "ql.DequantizedMean", {}, {in->q, scales, add_bytes(g, pool.name + ".zero", in->params.zero)}};
+}
+
 Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
     if (!g.is_live(id) || !is_one_of(g[id].op, {"AveragePool", "GlobalAveragePool"}) || !supported(g, g[id])) continue;
     std::optional<Dequantized> in = dequantized_per_tensor(g, g[id].input(0));
     std::optional<QuantizedOutput> out = in ? quantized_output(g, g[id].output()) : std::nullopt;
-    if (!out) continue;
-    Node node = make_pool(g, g[id], *in, *out);
-    QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, out->q, std::move(node)));
+    std::optional<Node> node = out ? make_pool(g, g[id], *in, *out) : make_mean(g, Node(g[id]));
+    if (!node) continue;
+    QL_TRY([[maybe_unused]] ValueId v, replace_with(g, ops, out ? out->q : g[id].output(), *std::move(node)));
     ++rewrites;
   }
   return rewrites;

@@ -110,6 +110,11 @@ ValueId add_floats(Graph& g, std::string name, const Shape& shape, const std::ve
   return g.add_constant(std::move(name), Tensor::from<float>(shape, std::vector<float>(values.begin(), values.end())));
 }
 
+ValueId add_bytes(Graph& g, std::string name, const std::vector<int32_t>& values) {
+  return g.add_constant(std::move(name), Tensor::from<uint8_t>({static_cast<int64_t>(values.size())},
+                                                               std::vector<uint8_t>(values.begin(), values.end())));
+}
+
 std::vector<double> floats_of(const Graph& g, ValueId v) {
   const Tensor* t = g.constant(v);
   if (!t || t->dtype() != DType::f32) return {};

@@ -55,6 +55,7 @@ Result<int> fuse_functions(Graph&, const OpTable&, std::initializer_list<std::st
 bool bypass(Graph&, ValueId old, ValueId with);
 
 ValueId add_floats(Graph&, std::string name, const Shape&, const std::vector<double>& values);
+ValueId add_bytes(Graph&, std::string name, const std::vector<int32_t>& values);
 // The elements of an f32 constant as doubles; empty vector when absent.
 std::vector<double> floats_of(const Graph&, ValueId v);
 

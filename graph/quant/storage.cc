@@ -5,6 +5,7 @@
 
 #include "graph/passes/affine.h"
 #include "graph/passes/conv_node.h"
+#include "graph/quant/gates.h"
 
 namespace quadlane {
 namespace {
@@ -63,7 +64,10 @@ class Planner {
   StoragePlan plan() {
     for (NodeId id : g_.order())
       if (is_one_of(g_[id].op, {"Conv", "ConvTranspose"})) add_conv(id);
+    if (!gates_.empty())
+      report_.notes.push_back(cat(gates_.size(), " convolutions compute gates of channels and stay in fp32"));
     for (const QuantConv& conv : plan_.convs) demand(conv.x);
+    for (ValueId map : pooled_) demand_activation(map);
     for (QuantConv& conv : kept_) add_kept(std::move(conv));
     for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
     for (auto& [value, stored] : plan_.stored) stored.only_tables = stored.needs_f32 && read_by_tables(value);
@@ -78,6 +82,7 @@ class Planner {
   void add_conv(NodeId id) {
     const Node& node = g_[id];
     ++report_.layers;
+    if (computes_gates(g_, node)) return add_gate(node);
     std::optional<Window2d> window = conv_window(g_, node);
     const Tensor* weights = g_.constant(node.input(1));
     if (!window) return note(node, "is no image convolution with explicit pads");
@@ -93,6 +98,11 @@ class Planner {
     (conv.f32 ? kept_ : plan_.convs).push_back(std::move(conv));
   }
 
+  void add_gate(const Node& conv) {
+    gates_.push_back(conv.output());
+    if (const Node* pool = producer_of(g_, conv.input(0), "GlobalAveragePool")) pooled_.push_back(pool->input(0));
+  }
+  bool is_gate(ValueId v) const { return std::find(gates_.begin(), gates_.end(), v) != gates_.end(); }
   bool is_kept(const Node& node) const { return policy_.keep_f32.count(node.name) > 0; }
 
   // A convolution that stays in fp32 reads bytes only where some are stored anyway: all else is at hand in fp32.
@@ -178,7 +188,7 @@ class Planner {
       demand_function(v, root);
   }
   void demand_function(ValueId v, ValueId root) {
-    if (g_[root].type.dtype != DType::f32 || g_.constant(root)) return;
+    if (g_[root].type.dtype != DType::f32 || g_.constant(root) || is_gate(root)) return;
     if (g_[root].type.shape == g_[v].type.shape) plan_.sources[plan_.stored[v].channels[0].source].function_of = root;
     demand(root);
   }
@@ -303,6 +313,8 @@ class Planner {
   QuantReport& report_;
   StoragePlan plan_;
   std::vector<QuantConv> kept_;
+  std::vector<ValueId> gates_;   // results of convolutions that stay in fp32 for what they are
+  std::vector<ValueId> pooled_;  // the maps whose means they read
 };
 
 }  // namespace

@@ -48,6 +48,28 @@ AddByMultiplying::AddByMultiplying(Assembler& a) : a_(a) {
   a.vbroadcastss(one_[0], a.constant_dword(0x3f800000));
 }
 
+QuadSum::QuadSum(Assembler& a) : a_(a), sum_(a.vec("sum")), one8_(a.vec("ones 8")), one16_(a.vec("ones 16")) {
+  a.vpbroadcastd(one8_, a.constant_dword(0x01010101));
+  a.vpbroadcastd(one16_, a.constant_dword(0x00010001));
+}
+
+void QuadSum::add(const Vec& quads) const {
+  a_.vpshufb(quads, quads, a_.constant_vector({0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703}));
+  a_.vpmaddubsw(quads, quads, one8_);
+  a_.vpmaddwd(quads, quads, one16_);
+  a_.vpaddd(sum_, sum_, quads);
+}
+
+Xbyak::Xmm QuadSum::total(const Vec& temporary) const {
+  if (a_.avx512()) {
+    a_.vextracti64x4(temporary.ymm(), sum_.zmm(), 1);
+    a_.vpaddd(sum_.ymm(), sum_.ymm(), temporary.ymm());
+  }
+  a_.vextracti128(temporary.xmm(), sum_.ymm(), 1);
+  a_.vpaddd(sum_.xmm(), sum_.xmm(), temporary.xmm());
+  return sum_.xmm();
+}
+
 std::string describe(const RoundingFacts& f) {
   return cat(f.bounded ? " bounded" : "", f.whole_range ? " bytes" : "", f.no_zero ? " zero0" : "");
 }

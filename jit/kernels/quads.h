@@ -49,6 +49,23 @@ class AddByMultiplying {
   std::vector<Vec> one_;
 };
 
+// Sums of each channel over pixels, exact in 32 bits. A byte shuffle brings the four pixels of a 128-bit lane together by
+// channel, two pairwise multiply-adds by 1 leave the sum of four pixels of each channel in its dword (two bytes make at
+// most 510 in the 16 bits between: nothing saturates).
+//
+//   p0c0..3 p1c0..3 p2c0..3 p3c0..3  ->  c0p0..3 c1p0..3 c2p0..3 c3p0..3  ->  sum c0, sum c1, sum c2, sum c3
+class QuadSum {
+ public:
+  explicit QuadSum(Assembler&);
+  void clear() const { a_.zero(sum_); }
+  void add(const Vec& quads) const;                 // which are lost
+  Xbyak::Xmm total(const Vec& temporary) const;  // the four channels; ends the sum
+
+ private:
+  Assembler& a_;
+  Vec sum_, one8_, one16_;
+};
+
 // The end of every u8 result: y = zero + round_half_even(clamp(v, lo - zero, hi - zero)), then quads. Rounding is
 // monotone and bounds are integers, so the packs and a clamp of bytes do the same as a clamp of v; only what overflows
 // the conversion upwards must be kept away (downwards gives the least integer, as it should).

@@ -26,6 +26,18 @@ struct DequantizeSpec {
 std::string describe(const DequantizeSpec&);
 Result<MachineCode> generate(const DequantizeSpec&, const GenerateOptions& = {});
 
+// The mean of whole maps of w pixels a row, in floats. DequantizeArgs: `zero` times the number of pixels, `scale` divided
+// by it, `rows` those of the map, dst_row_bytes not read.
+struct DequantizedMeanSpec {
+  Isa isa = Isa::avx2;
+  int w = 0;
+  int gap = 0;  // pixels behind the mean that are stored as padding; 0 for dense tensors
+  int channels = 15;
+  auto operator<=>(const DequantizedMeanSpec&) const = default;
+};
+std::string describe(const DequantizedMeanSpec&);
+Result<MachineCode> generate(const DequantizedMeanSpec&, const GenerateOptions& = {});
+
 // The least and the largest value of f32 planes of rows of w pixels.
 struct RangeSpec {
   Isa isa = Isa::avx2;

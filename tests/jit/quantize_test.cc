@@ -177,6 +177,72 @@ TEST(Dequantize, EqualsTheFormula) {
   }
 }
 
+void mean_reference(const DequantizedMeanSpec& spec, const DequantizeArgs& a) {
+  for (int64_t i = 0; i < a.planes; ++i)
+    for (int j = 0; j < 4; ++j) {
+      if (!(spec.channels >> j & 1)) continue;
+      int32_t sum = 0;
+      for (int64_t y = 0; y < a.rows; ++y)
+        for (int x = 0; x < spec.w; ++x)
+          sum += static_cast<uint8_t>(a.src[a.src_planes[i] + y * a.src_row_bytes + x * 4 + j]);
+      const float mean = static_cast<float>(sum - a.zero[4 * i + j]) * a.scale[4 * i + j];
+      std::byte* dst = a.dst + a.dst_channels[4 * i + j];
+      std::memcpy(dst, &mean, 4);
+      for (int x = 1; x <= spec.gap; ++x) store_pixel(dst + 4 * x, a.dst_pad[4 * i + j]);
+    }
+}
+
+// Planes of one pixel, or dense floats.
+void mean_trial(Isa isa, int w, int channels, bool dense, Rng& rng) {
+  const int h = pick(rng, 1, 5), planes = pick(rng, 1, 3);
+  Planes src(random_geometry(rng, h, w), planes, rng);
+  const Geometry pixel = random_geometry(rng, 1, 1);
+  Planes dst(pixel, 4 * planes, rng);
+  DenseMaps maps(4 * planes, 1, 1);
+  DequantizedMeanSpec spec{isa, w, dense ? 0 : pixel.gap, channels};
+  auto code = generate(spec, poisoned());
+  ASSERT_TRUE(code.ok()) << code.error().text();
+  std::vector<int64_t> dense_offsets;
+  std::vector<float> scale;
+  std::vector<int32_t> zero;
+  for (int c = 0; c < 4 * planes; ++c) {
+    dense_offsets.push_back(maps.offset(4 * planes - 1 - c));
+    scale.push_back(std::ldexp(static_cast<float>(pick(rng, 1, 1000)), -8));
+    zero.push_back(pick(rng, 0, 255 * h * w));
+  }
+  const GuardedBytes& to = dense ? maps.bytes : dst.bytes;
+  DequantizeArgs args{src.base(),
+                      src.offsets.data(),
+                      src.row_bytes(),
+                      scale.data(),
+                      zero.data(),
+                      to.data(),
+                      dense ? dense_offsets.data() : dst.offsets.data(),
+                      0,
+                      dense ? nullptr : dst.pads.data(),
+                      planes,
+                      h};
+  GuardedBytes expected(to);
+  DequantizeArgs reference = args;
+  reference.dst = expected.data();
+  mean_reference(spec, reference);
+  ASSERT_TRUE(run_kernel(*code, isa, &args,
+                         {block(args), readable(src.bytes), readable(src.offsets), readable(dst.offsets),
+                          readable(dst.pads), readable(dense_offsets), readable(scale), readable(zero), writable(to)}));
+  ASSERT_TRUE(to == expected) << describe(spec);
+}
+
+TEST(DequantizedMean, EqualsTheFormula) {
+  for (Isa isa : kGeneratedIsas) {
+    Rng rng(3);
+    for (int w : kWidths)
+      for (int t = 0; t < trials(isa, 8); ++t) {
+        mean_trial(isa, w, t % 4 == 0 ? 15 : pick(rng, 1, 15), t % 2 == 0, rng);
+        if (HasFatalFailure()) return;
+      }
+  }
+}
+
 // Values of any size and sign, NaN among them; exactly w floats of a row are read.
 void range_trial(Isa isa, int w, Rng& rng) {
   const int h = pick(rng, 1, 4), count = pick(rng, 1, 3);

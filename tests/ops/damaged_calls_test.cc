@@ -52,6 +52,7 @@ std::vector<Call> working_calls() {
       {"ql.Add", {image, image}, {{"a_mult", 1.0f}, {"b_mult", 0.5f}}},
       {"ql.Mul", {image, bytes({1, 2, 1, 1}, {1, 2})}, {{"mult", 0.5f}}},
       {"ql.AveragePool", {image}, {{"kernel_shape", Ints{2, 2}}, {"mult", 1.0f}}},
+      {"ql.DequantizedMean", {image, one, zero}, {}},
       {"ql.Resize", {image}, sized},
   };
 }

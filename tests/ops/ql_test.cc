@@ -211,5 +211,13 @@ TEST(QlPool, AveragesInIntegers) {
             (std::vector<uint8_t>{19}));
 }
 
+TEST(QlPool, MeansInFloats) {
+  Tensor x = bytes({1, 2, 1, 2}, {13, 16, 0, 255}), scale = floats({2}, {0.5f, 2}), zero = bytes({2}, {10, 255});
+  EXPECT_EQ(values<float>(must("ql.DequantizedMean", {x, scale, zero})), (std::vector<float>{2.25f, -255}));
+  EXPECT_NE(error_of("ql.DequantizedMean", {bytes({1, 1, 0, 2}, {}), floats({1}, {1}), bytes({1}, {0})})
+                .find("input has no pixels"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace quadlane::test

@@ -344,6 +344,15 @@ output %v
                  "ql.Quantize ql.AveragePool ql.AveragePool ql.GlobalAveragePool");
 }
 
+// Nothing quantizes it: the sums leave the integers.
+TEST(IntegerPool, MeansInFloats) {
+  expect_integer(cat(kInput, R"(
+%y = GlobalAveragePool(%d)
+output %y
+)"),
+                 "ql.Quantize ql.DequantizedMean", 1e-5);
+}
+
 TEST(IntegerArithmetic, AddAndMul) {
   expect_integer(cat(kInput, R"(
 %a = Add(%d, %d)

@@ -147,6 +147,42 @@ TEST(Quantize, DenseNetworksStayInBytes) {
   }
 }
 
+// Squeeze and excite: bytes in and out, floats between. A fully connected layer behind a pool is no gate.
+TEST(Quantize, GatesOfChannelsStayInFloats) {
+  const Graph fp32 = simplified(parsed(R"(graph "g"
+input %x: f32[1,4,8,8]
+const %w: f32[8,4,3,3] = random(1)
+const %s: f32[4,8,1,1] = random(2)
+const %e: f32[8,4,1,1] = random(3)
+const %v: f32[8,8,3,3] = random(4)
+const %k: f32[5,8,1,1] = random(5)
+%a = Conv(%x, %w) pads=[1,1,1,1]
+%b = Relu(%a)
+%p = GlobalAveragePool(%b)
+%c = Conv(%p, %s)
+%d = Relu(%c)
+%f = Conv(%d, %e)
+%g = Sigmoid(%f)
+%m = Mul(%b, %g)
+%n = Conv(%m, %v) pads=[1,1,1,1]
+%r = Relu(%n)
+%q = GlobalAveragePool(%r)
+%y = Conv(%q, %k)
+output %y
+)"));
+  QuantReport report;
+  auto qdq = quantize(fp32, op_table(), profile_of(fp32, 4), {}, &report);
+  ASSERT_TRUE(qdq.ok());
+  EXPECT_EQ(report.int8.size(), 3u);
+  EXPECT_EQ(report.notes, std::vector<std::string>{"2 convolutions compute gates of channels and stay in fp32"});
+  const Graph int8 = fused_int8(*qdq);
+  EXPECT_EQ(ops_of(int8),
+            "ql.Quantize ql.Conv ql.DequantizedMean ql.Conv ql.Conv ql.Quantize ql.Mul ql.Conv "
+            "ql.GlobalAveragePool ql.Conv")
+      << print(int8);
+  EXPECT_GT(sqnr(int8, fp32, 3), 30);
+}
+
 TEST(Quantize, KeepsNamedConvolutions) {
   Graph fp32 = network(1);
   QuantPolicy policy;
