@@ -59,10 +59,17 @@ Result<Verdict> lower_expand(Lowering&, const Node&);
 Result<Verdict> lower_tile(Lowering&, const Node&);
 Result<Verdict> lower_dense_pad(Lowering&, const Node&);
 Result<Verdict> lower_gather(Lowering&, const Node&);
-Result<Verdict> lower_grid_sample(Lowering&, const Node&);  // linear, of images
-Result<Verdict> lower_softmax(Lowering&, const Node&);      // and LogSoftmax
-Result<Verdict> lower_reduce(Lowering&, const Node&);       // ReduceMean, ReduceSum, ...
-Result<Verdict> lower_layer_norm(Lowering&, const Node&);   // and RMSNormalization
+Result<Verdict> lower_gather_nd(Lowering&, const Node&);
+Result<Verdict> lower_scatter_nd(Lowering&, const Node&);
+Result<Verdict> lower_pick_elements(Lowering&, const Node&);  // GatherElements, ScatterElements
+Result<Verdict> lower_index_pool(Lowering&, const Node&);     // MaxPool with indices
+Result<Verdict> lower_max_unpool(Lowering&, const Node&);
+Result<Verdict> lower_roi_align(Lowering&, const Node&);
+Result<Verdict> lower_grid_sample(Lowering&, const Node&);
+Result<Verdict> lower_deform_conv(Lowering&, const Node&);
+Result<Verdict> lower_softmax(Lowering&, const Node&);     // and LogSoftmax
+Result<Verdict> lower_reduce(Lowering&, const Node&);      // ReduceMean, ReduceSum, ...
+Result<Verdict> lower_layer_norm(Lowering&, const Node&);  // and RMSNormalization
 Result<Verdict> lower_cumsum(Lowering&, const Node&);
 Result<Verdict> lower_top_k(Lowering&, const Node&);
 Result<Verdict> lower_arg(Lowering&, const Node&);             // ArgMax, ArgMin

@@ -4,16 +4,21 @@
 
 #include "engine/run/checker.h"
 #include "engine/run/dense/copy.h"
+#include "engine/run/dense/deform_columns.h"
 #include "engine/run/dense/dynamic_quantize.h"
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
 #include "engine/run/dense/grid_sample.h"
+#include "engine/run/dense/index_pool.h"
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
+#include "engine/run/dense/pick_elements.h"
 #include "engine/run/dense/quantize.h"
 #include "engine/run/dense/recurrent.h"
 #include "engine/run/dense/resize.h"
+#include "engine/run/dense/roi_align.h"
+#include "engine/run/dense/scatter.h"
 
 namespace quadlane::run {
 namespace {
@@ -86,6 +91,61 @@ void GatherStep::check(Checker& c) const {
   c.writes(to, Checker::product({outer, indices, slab}));
 }
 
+void SlabIndex::check(Checker& c, int64_t count) const {
+  __int128 slabs = 1;
+  for (int64_t extent : extents) {
+    c.that(is_extent(extent) && (slabs *= extent) <= kMostExtent, "extents that are none");
+    if (!c.ok()) return;
+  }
+  c.that(!extents.empty() && extents.size() <= kMaxRank && count >= 0, "no coordinates");
+  c.reads(list, Checker::product({count, static_cast<int64_t>(extents.size()), wide ? 8 : 4}));
+}
+
+void GatherSlabsStep::check(Checker& c) const {
+  c.that(batches >= 0 && count >= 1 && slab_bytes >= 0, "negative extents");
+  c.that(Checker::product({batches, count}) <= static_cast<size_t>(kMostExtent), "more slabs than any memory holds");
+  if (!c.ok()) return;
+  index.check(c, batches * count);
+  if (!c.ok()) return;
+  c.reads(from, Checker::product({batches, index.slabs(), slab_bytes}));
+  c.writes(to, Checker::product({batches, count, slab_bytes}));
+}
+
+void ScatterSlabsStep::check(Checker& c) const {
+  c.that(slab_bytes >= 0 && blocks >= 1, "negative extents");
+  c.that(!adds || slab_bytes % 4 == 0, "sums of what are no floats");
+  index.check(c, count);
+  if (!c.ok()) return;
+  c.that(index.slabs() % blocks == 0 && count % blocks == 0, "blocks that do not come out even");
+  if (!zeros) c.reads(from, Checker::product({index.slabs(), slab_bytes}));
+  c.reads(updates, Checker::product({count, slab_bytes}));
+  c.writes(to, Checker::product({index.slabs(), slab_bytes}));
+}
+
+void PickElementsStep::check(Checker& c) const {
+  for (int64_t extent_of : {outer, extent, picks, inner}) c.that(is_extent(extent_of), "extents that are none");
+  c.that(element_bytes == 1 || element_bytes == 4 || element_bytes == 8, "elements of no known size");
+  if (!c.ok()) return;
+  const auto bytes = static_cast<int64_t>(element_bytes);
+  const size_t whole = Checker::product({outer, extent, inner, bytes}),
+               picked = Checker::product({outer, picks, inner, bytes});
+  c.reads(from, whole);
+  c.reads(index, Checker::product({outer, picks, inner, wide ? 8 : 4}));
+  if (scatters) c.reads(updates, picked);
+  c.writes(to, scatters ? whole : picked);
+}
+
+void IndexPoolStep::check(Checker& c) const {
+  c.loops(isa);
+  c.that(planes >= 0, "negative extents");
+  for (const WindowAxis& axis : axes) c.that(axis.is_sound(), "a window that is none");
+  const WindowAxis &down = axes[0], &across = axes[1];
+  c.that(Checker::product({down.in, across.in}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
+  c.reads(from, Checker::product({4, planes, down.in, across.in}));
+  c.writes(to, Checker::product({4, planes, down.out, across.out}));
+  c.writes(indices, Checker::product({8, planes, down.out, across.out}));
+}
+
 void LutStep::check(Checker& c) const {
   c.that(count >= 0, "negative extents");
   c.reads(from, count);
@@ -103,12 +163,27 @@ void AxisResizeStep::check(Checker& c) const {
   c.writes(to, Checker::product({outer, out, inner, 4}));
 }
 
+void RoiAlignStep::check(Checker& c) const {
+  c.loops(isa);
+  c.that(regions >= 0 && images >= 0 && channels >= 0 && ratio >= 0 && ratio <= kMostPoints, "negative extents");
+  for (const Axis& axis : {down, across})
+    c.that(axis.pixels >= 1 && axis.pixels <= kMostPixels && axis.bins >= 1 && axis.bins <= kMostBins,
+           "regions that are none");
+  c.reads(from, Checker::product({4, images, channels, down.pixels, across.pixels}));
+  c.reads(boxes, Checker::product({16, regions}));
+  c.reads(image, Checker::product({8, regions}));
+  c.writes(to, Checker::product({4, regions, channels, down.bins, across.bins}));
+}
+
 void GridSampleStep::check(Checker& c) const {
   c.loops(isa);
-  c.that(images >= 0 && channels >= 0 && pixels >= 0 && is_extent(h) && is_extent(w), "extents that are none");
-  c.that(Checker::product({h, w}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
-  c.reads(from, Checker::product({4, images, channels, h, w}));
-  c.reads(grid, Checker::product({8, images, pixels}));
+  c.that(axes == 2 ? extents[0] == 1 : axes == 3 && mode != GridMode::cubic, "neither image nor volume");
+  c.that(images >= 0 && channels >= 0 && pixels >= 0, "negative extents");
+  for (int64_t extent : extents) c.that(is_extent(extent), "extents that are none");
+  c.that(Checker::product({extents[0], extents[1], extents[2]}) <= size_t{1} << 30,
+         "an image of more than 2^30 pixels");
+  c.reads(from, Checker::product({4, images, channels, extents[0], extents[1], extents[2]}));
+  c.reads(grid, Checker::product({4, axes, images, pixels}));
   c.writes(to, Checker::product({4, images, channels, pixels}));
 }
 
@@ -288,6 +363,24 @@ void PackBStep::check(Checker& c) const {
   check_source(c, from, matrices, layout.k, layout.n, strides, layout.integer ? 1 : 4);
   c.writes(to, Checker::product({matrices, layout.panels(), layout.panel_bytes()}));
   if (layout.integer) c.writes(sums, Checker::product({matrices, layout.padded_n(), 4}));
+}
+
+void DeformColumnsStep::check(Checker& c) const {
+  c.loops(isa);
+  check_layout(c, layout, false);
+  c.that(images >= 0 && groups >= 0 && channels >= 0, "negative extents");
+  for (const WindowAxis& axis : axes) c.that(axis.is_sound(), "a window that is none");
+  if (!c.ok()) return;
+  const WindowAxis &down = axes[0], &across = axes[1];
+  c.that(Checker::product({down.in, across.in}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
+  const size_t all = Checker::product({groups, channels, down.kernel, across.kernel});
+  c.that(static_cast<int64_t>(Checker::product({down.out, across.out})) == layout.n, "columns that are no pixels");
+  c.that(layout.k % (down.kernel * across.kernel) == 0 && static_cast<int64_t>(all) % layout.k == 0,
+         "rows that are no taps of channels");
+  c.reads(from, Checker::product({4, images, groups, channels, down.in, across.in}));
+  c.reads(offset, Checker::product({8, images, groups, down.kernel, across.kernel, down.out, across.out}));
+  if (has_mask) c.reads(mask, Checker::product({4, images, groups, down.kernel, across.kernel, down.out, across.out}));
+  c.writes(to, Checker::product({images, static_cast<int64_t>(all) / layout.k, layout.panels(), layout.panel_bytes()}));
 }
 
 void PackAStep::check(Checker& c) const {

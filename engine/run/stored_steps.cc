@@ -3,16 +3,21 @@
 #include "engine/run/channels_step.h"
 #include "engine/run/conv_step.h"
 #include "engine/run/dense/copy.h"
+#include "engine/run/dense/deform_columns.h"
 #include "engine/run/dense/dynamic_quantize.h"
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
 #include "engine/run/dense/gemm_step.h"
 #include "engine/run/dense/grid_sample.h"
+#include "engine/run/dense/index_pool.h"
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/lut.h"
+#include "engine/run/dense/pick_elements.h"
 #include "engine/run/dense/quantize.h"
 #include "engine/run/dense/recurrent.h"
 #include "engine/run/dense/resize.h"
+#include "engine/run/dense/roi_align.h"
+#include "engine/run/dense/scatter.h"
 #include "engine/run/dense_steps.h"
 #include "engine/run/elementwise_step.h"
 #include "engine/run/move_step.h"
@@ -55,8 +60,14 @@ constexpr auto kStored = std::tuple{
     Stored<GlobalMaxStep>{"global max"},
     Stored<CopiesStep>{"dense copies"},
     Stored<GatherStep>{"dense gather"},
+    Stored<GatherSlabsStep>{"dense gather by coordinates"},
+    Stored<ScatterSlabsStep>{"dense scatter by coordinates"},
+    Stored<PickElementsStep>{"dense elements"},
+    Stored<IndexPoolStep>{"dense pool with indices"},
     Stored<LutStep>{"dense table"},
     Stored<AxisResizeStep>{"dense resize"},
+    Stored<DeformColumnsStep>{"dense deformed columns"},
+    Stored<RoiAlignStep>{"dense region align"},
     Stored<GridSampleStep>{"dense grid sample"},
     Stored<SoftmaxStep>{"dense softmax"},
     Stored<ReduceStep>{"dense reduce"},

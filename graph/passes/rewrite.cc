@@ -24,11 +24,11 @@ bool is_one_of(std::string_view op, std::initializer_list<std::string_view> ops)
 }
 
 bool is_function(std::string_view op) {
-  return is_one_of(op,
-                   {"Abs",   "Ceil",        "Celu",           "Clip",      "Elu",  "Erf",      "Exp",      "Floor",
-                    "Gelu",  "HardSigmoid", "HardSwish",      "LeakyRelu", "Log",  "Mish",     "Neg",      "Reciprocal",
-                    "Relu",  "Round",       "Selu",           "Sigmoid",   "Sign", "Softplus", "Softsign", "Sqrt",
-                    "Swish", "Tanh",        "ThresholdedRelu"});
+  return is_one_of(
+      op, {"Abs",   "Ceil",           "Celu",      "Clip",      "Cos", "Elu",      "Erf",      "Exp",        "Floor",
+           "Gelu",  "HardSigmoid",    "HardSwish", "LeakyRelu", "Log", "Mish",     "Neg",      "Reciprocal", "Relu",
+           "Round", "Selu",           "Sigmoid",   "Sign",      "Sin", "Softplus", "Softsign", "Sqrt",       "Swish",
+           "Tanh",  "ThresholdedRelu"});
 }
 
 bool is_elementwise(std::string_view op) {

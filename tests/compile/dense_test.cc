@@ -1,62 +1,8 @@
-// Operators on dense tensors against their references: random shapes, axes and attributes, both instruction sets,
-// several threads. None of them may fall back.
-#include <gtest/gtest.h>
-
-#include <functional>
-#include <random>
-
-#include "ops/table.h"
-#include "tests/compile/plan_check.h"
+// Operators on dense tensors against their references: random shapes, axes and attributes.
+#include "tests/compile/dense_check.h"
 
 namespace quadlane::testing {
 namespace {
-
-using Rng = std::mt19937;
-int64_t pick(Rng& rng, int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); }
-
-Shape random_shape(Rng& rng, int64_t rank, int64_t most = 9) {
-  Shape shape;
-  for (int64_t i = 0; i < rank; ++i) shape.push_back(rng() % 4 ? pick(rng, 1, most) : 1);
-  if (rng() % 3 == 0) shape[rng() % shape.size()] = pick(rng, 10, 300);
-  return shape;
-}
-
-// A shape that broadcasts to `to`.
-Shape narrower(const Shape& to, Rng& rng) {
-  Shape shape(to.begin() + pick(rng, 0, static_cast<int64_t>(to.size())), to.end());
-  for (int64_t& extent : shape)
-    if (rng() % 3 == 0) extent = 1;
-  return shape;
-}
-
-struct Builder {
-  Graph g;
-  Rng& rng;
-
-  ValueId input(const Shape& shape, DType dtype = DType::f32) { return g.add_input("x", {dtype, shape}); }
-  ValueId ints(const std::vector<int64_t>& values) {
-    return g.add_constant("ints", Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values));
-  }
-  ValueId add(Node node) { return *add_op(g, op_table(), std::move(node)); }
-  Graph done(std::vector<ValueId> outputs) {
-    g.set_outputs(std::move(outputs));
-    return std::move(g);
-  }
-};
-
-using Make = std::function<Graph(Rng&)>;
-void check(const Make& make, int trials, double tolerance = 1e-5) {
-  for (Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
-    Rng rng(7);
-    for (int i = 0; i < trials; ++i) {
-      PlanCheck c{.isa = isa, .threads = 1 + i % 3, .runs = 2, .tolerance = tolerance, .expect_no_reference = true};
-      c.seed = static_cast<unsigned>(i);
-      ASSERT_EQ(check_plan(make(rng), c), "") << "trial " << i << " on " << to_string(isa);
-    }
-  }
-}
-
-DType element(Rng& rng) { return rng() % 3 ? DType::f32 : DType::u8; }
 
 TEST(DensePlan, Transpose) {
   check(
@@ -142,21 +88,6 @@ TEST(DensePlan, ExpandTilePad) {
       60);
 }
 
-TEST(DensePlan, Gather) {
-  check(
-      [](Rng& rng) {
-        Builder b{{}, rng};
-        const Shape shape = random_shape(rng, pick(rng, 1, 3), 12);
-        const auto axis = static_cast<size_t>(pick(rng, 0, static_cast<int64_t>(shape.size()) - 1));
-        std::vector<int64_t> indices;
-        for (int64_t i = pick(rng, 1, 6); i > 0; --i) indices.push_back(pick(rng, -shape[axis], shape[axis] - 1));
-        Node node{"g", "Gather", {}, {b.input(shape, element(rng)), b.ints(indices)}, {}};
-        node.attrs.set("axis", static_cast<int64_t>(axis));
-        return b.done({b.add(std::move(node))});
-      },
-      40);
-}
-
 TEST(DensePlan, Binary) {
   const char* ops[] = {"Add", "Sub", "Mul", "Min", "Max", "Less", "GreaterOrEqual", "Equal", "PRelu"};
   check(
@@ -184,10 +115,18 @@ TEST(DensePlan, Where) {
 }
 
 TEST(DensePlan, Unary) {
-  const char* ops[] = {
-      "Abs",      "Neg",       "Exp",      "Erf",       "Tanh", "Sigmoid",        "Floor", "Ceil",
-      "Round",    "Sign",      "Relu",     "LeakyRelu", "Elu",  "Celu",           "Selu",  "HardSigmoid",
-      "Softplus", "HardSwish", "Softsign", "Mish",      "Gelu", "ThresholdedRelu"};
+  const char* ops[] = {"Abs",      "Neg",
+                       "Exp",      "Erf",
+                       "Tanh",     "Sigmoid",
+                       "Floor",    "Ceil",
+                       "Round",    "Sign",
+                       "Relu",     "LeakyRelu",
+                       "Elu",      "Celu",
+                       "Selu",     "HardSigmoid",
+                       "Softplus", "HardSwish",
+                       "Softsign", "Mish",
+                       "Gelu",     "ThresholdedRelu",
+                       "Sin",      "Cos"};
   int next = 0;
   check(
       [&](Rng& rng) {
@@ -367,23 +306,6 @@ TEST(DensePlan, QuantizeAndBack) {
         return b.done({q, b.add(std::move(back))});
       },
       60);
-}
-
-TEST(DensePlan, GridSample) {
-  for (const char* padding : {"zeros", "border", "reflection"})
-    for (int64_t align : {0, 1})
-      check(
-          [&](Rng& rng) {
-            Builder b{{}, rng};
-            const int64_t n = pick(rng, 1, 2);
-            const ValueId x = b.input({n, pick(rng, 1, 3), pick(rng, 1, 9), pick(rng, 1, 9)});
-            const ValueId grid = b.g.add_input("grid", {DType::f32, {n, pick(rng, 1, 20), pick(rng, 1, 40), 2}});
-            Node sample{"s", "GridSample", {}, {x, grid}, {}};
-            sample.attrs.set("padding_mode", std::string(padding));
-            sample.attrs.set("align_corners", align);
-            return b.done({b.add(std::move(sample))});
-          },
-          10);
 }
 
 TEST(DensePlan, ViewsCostNothing) {

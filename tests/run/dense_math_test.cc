@@ -64,6 +64,8 @@ TEST(DenseMath, Accuracy) {
   check("Tanh", tanh, std::tanh, 2);
   check("Erf", erf, std::erf, 2);
   check("expm1", expm1, std::expm1, 2);
+  check("Sin", sin, std::sin, 2, -kMostAngle, kMostAngle);
+  check("Cos", cos, std::cos, 2, -kMostAngle, kMostAngle);
   check(
       "Sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, 3, -87.0f);
 }

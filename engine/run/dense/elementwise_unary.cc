@@ -58,6 +58,35 @@ QL_UNARY(GeluTanh, gelu(x, tanh(0.79788456080286535588f * (x + 0.044715f * x * x
 QL_UNARY(Clip, clamped(x, p, q))
 #undef QL_UNARY
 
+// Sine and cosine: where a group holds an angle beyond kMostAngle, or none, those are computed one by one.
+struct Sin {
+  static float near(float x) { return sin(x); }
+  static float any(float x) { return std::sin(x); }
+};
+struct Cos {
+  static float near(float x) { return cos(x); }
+  static float any(float x) { return std::cos(x); }
+};
+template <class Op>
+void angle_block(Isa isa, const ElementBlock& e) {
+  const auto* x = static_cast<const float*>(e.in[0]);
+  auto* y = static_cast<float*>(e.out);
+  const int64_t n = e.n;
+  on_isa(isa, [=] {
+    each_group(1, n, [=](int64_t, int64_t i) {
+      int far = 0;
+#pragma GCC unroll 1
+#pragma GCC ivdep
+      for (int64_t j = 0; j < kElementGroup; ++j) {
+        y[i + j] = Op::near(x[i + j]);
+        far |= !(std::fabs(x[i + j]) <= kMostAngle);
+      }
+      for (int64_t j = 0; far && j < kElementGroup; ++j)
+        if (!(std::fabs(x[i + j]) <= kMostAngle)) y[i + j] = Op::any(x[i + j]);
+    });
+  });
+}
+
 struct Not {
   static uint8_t apply(uint8_t x, float, float) { return x == 0; }
 };
@@ -83,6 +112,8 @@ constexpr Entry kF32[] = {
 ElementFn find_unary(std::string_view name, DType in) {
   if (in == DType::boolean && name == "Not") return unary_block<Not, uint8_t, uint8_t>;
   if (in != DType::f32) return nullptr;
+  if (name == "Sin") return angle_block<Sin>;
+  if (name == "Cos") return angle_block<Cos>;
   for (const Entry& entry : kF32)
     if (entry.name == name) return entry.fn;
   return nullptr;

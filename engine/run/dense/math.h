@@ -1,9 +1,10 @@
 // Functions of one f32 without branches or calls, for loops that the compiler vectorizes (on_isa.h). All instruction
 // sets give the same bits. Largest errors over all floats where the result is a normal number, measured by the tests:
 //
-//   exp 1 ulp, log 1 ulp, tanh 2 ulp, erf 2 ulp, expm1 2 ulp, sigmoid 3 ulp
+//   exp 1 ulp, log 1 ulp, tanh 2 ulp, erf 2 ulp, expm1 2 ulp, sigmoid 3 ulp, sin and cos 2 ulp
 //
-// Infinities, NaN and results beyond the range of f32 come out as std:: gives them; denormal results of exp too.
+// Infinities, NaN and results beyond the range of f32 come out as std:: gives them; denormal results of exp too. Sine
+// and cosine take angles up to kMostAngle.
 #pragma once
 
 #include <bit>
@@ -104,5 +105,25 @@ inline float erf(float x) {
   const float large = std::copysign(1.0f - exp(bounded * horner(kLarge, bounded)), x);
   return a < 0.93f ? small : x == x ? large : x;
 }
+
+inline constexpr float kMostAngle = 0x1p17f;
+
+// x + quarters * pi / 2 = n pi / 2 + r, |r| <= pi / 4. The sine of it is that of r or its cosine, with either sign.
+inline float sine(float x, uint32_t quarters) {
+  constexpr float kSin[] = {-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f};
+  constexpr float kCos[] = {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f};
+  const float rounded = x * 0x1.45f306p-1f + kRoundMagic, n = rounded - kRoundMagic;
+  float r = std::fma(n, -0x1.921fb6p0f, x);  // pi / 2 in three parts; what the first leaves is exact
+  r = std::fma(n, 0x1.777a5cp-25f, r);
+  r = std::fma(n, 0x1.ee59dap-50f, r);
+  const uint32_t quarter = std::bit_cast<uint32_t>(rounded) + quarters;  // n stands in the lowest bits of `rounded`
+  const float s = r * r;
+  const float odd = std::fma(r * s, horner(kSin, s), r);
+  const float even = std::fma(s * s, horner(kCos, s), std::fma(-0.5f, s, 1.0f));
+  const float y = quarter & 1 ? even : odd;
+  return quarter & 2 ? -y : y;
+}
+inline float sin(float x) { return sine(x, 0); }
+inline float cos(float x) { return sine(x, 1); }
 
 }  // namespace quadlane::run
