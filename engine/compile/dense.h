@@ -32,8 +32,9 @@ inline std::string why_copied(const Lowering& l) { return cat("dense elements ar
 // Scratch memory in the arena, alive while steps name it.
 DenseRef scratch(Lowering&, size_t bytes);
 
-// Scratch memory that a step in the name of the node fills with the matrix, transposed.
-DenseRef transposed_copy(Lowering&, const Node&, const DenseRef& matrix);
+// A step in the name of the node that transposes a matrix, or each of several; into scratch memory, or into `to`.
+DenseRef transposed_copy(Lowering&, const Node&, const DenseRef& from, std::string note);
+void emit_transposed(Lowering&, const Node&, const DenseRef& from, const DenseRef& to, std::string note);
 
 // Whether the output is the input's bytes under another shape.
 bool is_view(const Graph&, const Node&);

@@ -88,12 +88,20 @@ Result<Verdict> lower_transpose(Lowering& l, const Node& node) {
   return copy_permuted(l, node, in, perm);
 }
 
-DenseRef transposed_copy(Lowering& l, const Node& node, const DenseRef& matrix) {
-  const int64_t rows = matrix.type.shape[0], columns = matrix.type.shape[1];
-  Copy copy{matrix, scratch(l, matrix.type.bytes()), {{columns, 1, rows}, {rows, columns, 1}}};
-  copy.to.type = {matrix.type.dtype, {columns, rows}};
-  emit_copies(l, node, {copy}, "a matrix product reads its left operand row by row");
-  return copy.to;
+void emit_transposed(Lowering& l, const Node& node, const DenseRef& from, const DenseRef& to, std::string note) {
+  const Shape& shape = from.type.shape;
+  const int64_t rows = shape[shape.size() - 2], columns = shape.back(), matrix = rows * columns;
+  Copy copy{from, to, {{columns, 1, rows}, {rows, columns, 1}}};
+  if (shape.size() == 3) copy.axes.insert(copy.axes.begin(), {shape[0], matrix, matrix});
+  emit_copies(l, node, {copy}, std::move(note));
+}
+
+DenseRef transposed_copy(Lowering& l, const Node& node, const DenseRef& from, std::string note) {
+  DenseRef to = scratch(l, from.type.bytes());
+  to.type = from.type;
+  std::swap(to.type.shape.back(), to.type.shape[to.type.shape.size() - 2]);
+  emit_transposed(l, node, from, to, std::move(note));
+  return to;
 }
 
 Result<Verdict> lower_dense_depth_to_space(Lowering& l, const Node& node) {

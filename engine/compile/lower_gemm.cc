@@ -32,7 +32,8 @@ Result<Verdict> lower_f32(Lowering& l, const Node& node, const F32Product& f) {
   GemmLayout layout{l.isa, false, p.k, p.n};
   if (auto why = refuse(p, layout)) return declined(*why);
   QL_TRY(DenseRef a_ref, l.dense(f.a));
-  if (f.trans_a && p.m != 1 && p.k != 1) a_ref = transposed_copy(l, node, a_ref);
+  if (f.trans_a && p.m != 1 && p.k != 1)
+    a_ref = transposed_copy(l, node, a_ref, "a matrix product reads its left operand row by row");
   F32Operands operands{.a = a_ref, .beta = f.beta};
   if (f.c != kNoValue) {
     QL_TRY(operands.c, l.dense(f.c));

@@ -4,7 +4,7 @@
 
 #include "engine/run/checker.h"
 #include "engine/run/dense/copy.h"
-#include "engine/run/dense/deform_columns.h"
+#include "engine/run/dense/deform_rows.h"
 #include "engine/run/dense/dynamic_quantize.h"
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
@@ -161,6 +161,22 @@ void AxisResizeStep::check(Checker& c) const {
   c.reads(index, Checker::product({out, taps, 4}));
   c.reads(weight, Checker::product({out, taps, 4}));
   c.writes(to, Checker::product({outer, out, inner, 4}));
+}
+
+void DeformRowsStep::check(Checker& c) const {
+  c.loops(isa);
+  c.that(images >= 0 && groups >= 1 && channels >= 1 && products >= 1, "negative extents");
+  for (const WindowAxis& axis : axes) c.that(axis.is_sound(), "a window that is none");
+  const size_t all = Checker::product({groups, channels});
+  c.that(all <= INT32_MAX && products <= INT32_MAX, "more channels than any memory holds");
+  if (!c.ok()) return;
+  const WindowAxis &down = axes[0], &across = axes[1];
+  c.that(Checker::product({down.in, across.in}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
+  c.that(static_cast<int64_t>(all) % products == 0, "channels that form no groups");
+  c.reads(from, Checker::product({4, images, groups, channels, down.in, across.in}));
+  c.reads(offset, Checker::product({8, images, groups, down.kernel, across.kernel, down.out, across.out}));
+  if (has_mask) c.reads(mask, Checker::product({4, images, groups, down.kernel, across.kernel, down.out, across.out}));
+  c.writes(to, Checker::product({4, images, groups, channels, down.kernel, across.kernel, down.out, across.out}));
 }
 
 void RoiAlignStep::check(Checker& c) const {
@@ -363,24 +379,6 @@ void PackBStep::check(Checker& c) const {
   check_source(c, from, matrices, layout.k, layout.n, strides, layout.integer ? 1 : 4);
   c.writes(to, Checker::product({matrices, layout.panels(), layout.panel_bytes()}));
   if (layout.integer) c.writes(sums, Checker::product({matrices, layout.padded_n(), 4}));
-}
-
-void DeformColumnsStep::check(Checker& c) const {
-  c.loops(isa);
-  check_layout(c, layout, false);
-  c.that(images >= 0 && groups >= 0 && channels >= 0, "negative extents");
-  for (const WindowAxis& axis : axes) c.that(axis.is_sound(), "a window that is none");
-  if (!c.ok()) return;
-  const WindowAxis &down = axes[0], &across = axes[1];
-  c.that(Checker::product({down.in, across.in}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
-  const size_t all = Checker::product({groups, channels, down.kernel, across.kernel});
-  c.that(static_cast<int64_t>(Checker::product({down.out, across.out})) == layout.n, "columns that are no pixels");
-  c.that(layout.k % (down.kernel * across.kernel) == 0 && static_cast<int64_t>(all) % layout.k == 0,
-         "rows that are no taps of channels");
-  c.reads(from, Checker::product({4, images, groups, channels, down.in, across.in}));
-  c.reads(offset, Checker::product({8, images, groups, down.kernel, across.kernel, down.out, across.out}));
-  if (has_mask) c.reads(mask, Checker::product({4, images, groups, down.kernel, across.kernel, down.out, across.out}));
-  c.writes(to, Checker::product({images, static_cast<int64_t>(all) / layout.k, layout.panels(), layout.panel_bytes()}));
 }
 
 void PackAStep::check(Checker& c) const {

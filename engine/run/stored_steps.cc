@@ -3,7 +3,7 @@
 #include "engine/run/channels_step.h"
 #include "engine/run/conv_step.h"
 #include "engine/run/dense/copy.h"
-#include "engine/run/dense/deform_columns.h"
+#include "engine/run/dense/deform_rows.h"
 #include "engine/run/dense/dynamic_quantize.h"
 #include "engine/run/dense/elementwise.h"
 #include "engine/run/dense/gather.h"
@@ -66,7 +66,7 @@ constexpr auto kStored = std::tuple{
     Stored<IndexPoolStep>{"dense pool with indices"},
     Stored<LutStep>{"dense table"},
     Stored<AxisResizeStep>{"dense resize"},
-    Stored<DeformColumnsStep>{"dense deformed columns"},
+    Stored<DeformRowsStep>{"dense deformed taps"},
     Stored<RoiAlignStep>{"dense region align"},
     Stored<GridSampleStep>{"dense grid sample"},
     Stored<SoftmaxStep>{"dense softmax"},

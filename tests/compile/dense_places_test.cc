@@ -52,7 +52,11 @@ TEST(DensePlan, DeformConv) {
         const int64_t ow = (w + pad + 1 - dilation * (kw - 1) - 1) / stride + 1;
         const int64_t group = pick(rng, 1, 2), channels = groups * group * pick(rng, 1, 3);
         const int64_t outputs = group * pick(rng, 1, 9);
-        const ValueId x = b.input({n, channels, h, w}), weights = b.input({outputs, channels / group, kh, kw});
+        std::vector<float> values(static_cast<size_t>(outputs * channels / group * kh * kw));
+        for (float& v : values) v = 0.25f * static_cast<float>(pick(rng, -8, 8));
+        const Shape w_shape{outputs, channels / group, kh, kw};
+        const ValueId x = b.input({n, channels, h, w}),
+                      weights = b.g.add_constant("w", Tensor::from<float>(w_shape, values));
         Node node{"d", "DeformConv", {}, {x, weights, b.input({n, 2 * taps, oh, ow}), kNoValue, kNoValue}, {}};
         if (group == 1) node.inputs[3] = b.input({outputs});
         if (rng() % 2) node.inputs[4] = b.input({n, taps, oh, ow});

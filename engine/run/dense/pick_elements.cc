@@ -7,7 +7,7 @@
 
 namespace quadlane::run {
 
-// Lines that lie side by side are walked together, row by row of the indices.
+// Lines that lie side by side are walked together, row by row of the indices; a line by itself is one such row.
 template <class T>
 void PickElementsStep::run_as(const RunContext& ctx, int part, int parts) const {
   const auto* src = static_cast<const T*>(from.at(ctx));
@@ -20,8 +20,10 @@ void PickElementsStep::run_as(const RunContext& ctx, int part, int parts) const 
     const int64_t plane = o * extent * inner + c;
     for (int64_t e = 0; scatters && e < extent; ++e)
       std::memcpy(dst + plane + e * inner, src + plane + e * inner, static_cast<size_t>(columns) * sizeof(T));
-    for (int64_t p = 0; p < picks; ++p)
-      for (int64_t i = (o * picks + p) * inner + c, end = i + columns, at = plane; i < end; ++i, ++at) {
+    const bool alone = inner == 1;
+    for (int64_t p = 0; p < picks; p += alone ? picks : 1)
+      for (int64_t i = (o * picks + p) * inner + c, end = i + (alone ? picks : columns), at = plane; i < end;
+           ++i, at += !alone) {
         const int64_t given = wide ? static_cast<const int64_t*>(list)[i] : static_cast<const int32_t*>(list)[i];
         if (given < -extent || given >= extent)
           return ctx.keep(*this, part, guarded([&]() -> Status { return bad_index(i, given, extent); }));

@@ -9,7 +9,8 @@
 namespace quadlane::run {
 namespace {
 
-constexpr int64_t kTogether = 32;  // channels that share the weights of a region
+constexpr int64_t kCacheBytes = 1 << 20;  // of the channels that share the weights of a region
+constexpr int64_t kMostChannels = 32;
 
 }  // namespace
 
@@ -95,12 +96,14 @@ Status RoiAlignStep::region(const RunContext& ctx, int64_t r, int64_t first_chan
   return {};
 }
 
+// All regions of some channels one after the other: they read the same planes.
 void RoiAlignStep::run(const RunContext& ctx, int part, int parts) const noexcept {
-  const int64_t blocks = (channels + kTogether - 1) / kTogether;
-  Share share(regions * blocks, part, parts);
+  const int64_t together = std::clamp<int64_t>(kCacheBytes / (4 * down.pixels * across.pixels), 1, kMostChannels);
+  const int64_t blocks = (channels + together - 1) / together;
+  Share share(blocks * regions, part, parts);
   for (int64_t i = share.begin; i < share.end; ++i) {
-    const int64_t first = i % blocks * kTogether;
-    Status status = guarded([&] { return region(ctx, i / blocks, first, std::min(kTogether, channels - first)); });
+    const int64_t first = i / regions * together, count = std::min(together, channels - first);
+    Status status = guarded([&] { return region(ctx, i % regions, first, count); });
     if (!status.ok()) return ctx.keep(*this, part, std::move(status));
   }
 }
