@@ -271,6 +271,7 @@ void LinesStep::check_lines(Checker& c) const {
 
 void SoftmaxStep::check(Checker& c) const { check_lines(c); }
 void CumSumStep::check(Checker& c) const { check_lines(c); }
+void LpNormalizeStep::check(Checker& c) const { check_lines(c); }
 void ReduceStep::check(Checker& c) const {
   check_lines(c);
   c.writes(to, Checker::product({lines.outer, lines.inner, 4}));

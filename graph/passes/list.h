@@ -36,6 +36,7 @@ extern const Pass kDenseAsConv;  // the quantizer only
 // To ql.* operators on floats.
 extern const Pass kFoldDequantized;
 extern const Pass kFusePreActivation;
+extern const Pass kRareAsParts;
 extern const Pass kComputedConv;
 extern const Pass kLowerConv;
 extern const Pass kFuseResidual;

@@ -76,17 +76,18 @@ std::span<const Pass> quantizable_passes() {
 }
 
 std::span<const Pass> fuse_f32_passes() {
-  static const Pass passes[] = {kUpsampledConv,     kFoldDequantized, kFuseSwish,    kGroupNorm,     kComputedConv,
-                                kFusePreActivation, kLowerConv,       kFuseResidual, kFuseActivation};
+  static const Pass passes[] = {kUpsampledConv, kFoldDequantized,   kFuseSwish, kGroupNorm,    kRareAsParts,
+                                kComputedConv,  kFusePreActivation, kLowerConv, kFuseResidual, kFuseActivation};
   return passes;
 }
 
 std::span<const Pass> fuse_int8_passes() {
   static const Pass passes[] = {
-      kMoveWeights,   kFoldOperands,      kHoistDequantize,   kUnsignedActivations, kIntegerMove,   kRemoveRequantize,
-      kIntegerConv,   kIntegerDynamic,    kIntegerMatMul,     kIntegerConcat,       kIntegerResize, kIntegerPool,
-      kIntegerAffine, kIntegerArithmetic, kIntegerLut,        kIntegerPRelu,        kIntegerEdges,  kFoldDequantized,
-      kFuseSwish,     kGroupNorm,         kFusePreActivation, kLowerConv,           kFuseResidual,  kFuseActivation};
+      kMoveWeights,      kFoldOperands,      kHoistDequantize, kUnsignedActivations, kIntegerMove,
+      kRemoveRequantize, kIntegerConv,       kIntegerDynamic,  kIntegerMatMul,       kIntegerConcat,
+      kIntegerResize,    kIntegerPool,       kIntegerAffine,   kIntegerArithmetic,   kIntegerLut,
+      kIntegerPRelu,     kIntegerEdges,      kFoldDequantized, kFuseSwish,           kGroupNorm,
+      kRareAsParts,      kFusePreActivation, kLowerConv,       kFuseResidual,        kFuseActivation};
   return passes;
 }
 

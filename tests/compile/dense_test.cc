@@ -164,7 +164,8 @@ TEST(DensePlan, Softmax) {
 }
 
 TEST(DensePlan, Reduce) {
-  const char* ops[] = {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"};
+  const char* ops[] = {"ReduceSum", "ReduceMean", "ReduceMax",       "ReduceMin",
+                       "ReduceL1",  "ReduceL2",   "ReduceSumSquare", "ReduceProd"};
   check(
       [&](Rng& rng) {
         Builder b{{}, rng};
@@ -172,7 +173,7 @@ TEST(DensePlan, Reduce) {
         const int64_t rank = static_cast<int64_t>(shape.size()), first = pick(rng, 0, rank - 1);
         std::vector<int64_t> axes;
         for (int64_t i = first, last = pick(rng, first, rank - 1); i <= last; ++i) axes.push_back(i);
-        Node node{"r", ops[rng() % 7], {}, {b.input(shape)}, {}};
+        Node node{"r", ops[rng() % 8], {}, {b.input(shape)}, {}};
         if (rng() % 5) node.inputs.push_back(b.ints(axes));
         node.attrs.set("keepdims", static_cast<int64_t>(rng() % 2));
         return b.done({b.add(std::move(node))});
@@ -246,6 +247,20 @@ TEST(DensePlan, LayerNormalization) {
         return b.done({b.add(std::move(node))});
       },
       30);
+}
+
+TEST(DensePlan, LpNormalization) {
+  check(
+      [](Rng& rng) {
+        Builder b{{}, rng};
+        Shape shape = random_shape(rng, pick(rng, 1, 3), 12);                     // images have planes
+        const ValueId rounded = b.add({"r", "Round", {}, {b.input(shape)}, {}});  // norms of 0 occur
+        Node node{"n", "LpNormalization", {}, {rounded}, {}};
+        node.attrs.set("axis", pick(rng, 0, static_cast<int64_t>(shape.size()) - 1));
+        node.attrs.set("p", pick(rng, 1, 2));
+        return b.done({b.add(std::move(node))});
+      },
+      60);
 }
 
 TEST(DensePlan, ArgMax) {

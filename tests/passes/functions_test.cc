@@ -137,6 +137,43 @@ TEST(GroupNorm, OfBytes) {
   EXPECT_LT(f32_difference(rewritten, b.graph), 1e-5);
 }
 
+TEST(RareAsParts, SumsPoolsAndTriangles) {
+  auto attrs = [](std::initializer_list<std::pair<const char*, Attr>> list) {
+    Attrs all;
+    for (const auto& [name, value] : list) all.set(name, value);
+    return all;
+  };
+  using Ints = std::vector<int64_t>;
+  Builder a, b, c, d, e, f, g;
+  EXPECT_EQ(a.after(a.op("ReduceLogSum", {a.op("Abs", {a.x}), a.ints({1})}), "rare_as_parts"), "Abs ReduceSum Log");
+  EXPECT_EQ(b.after(b.op("ReduceLogSumExp", {b.x, b.ints({2, 3})}, attrs({{"keepdims", int64_t{0}}})), "rare_as_parts"),
+            "ReduceMax Clip ReduceMax Clip Sub Exp ReduceSum Log Add");
+  EXPECT_EQ(c.after(c.op("GlobalLpPool", {c.x}), "rare_as_parts"), "ReduceL2");
+  const Attrs window = attrs({{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"strides", Ints{2, 1}}});
+  EXPECT_EQ(d.after(d.op("LpPool", {d.x}, window), "rare_as_parts"), "Mul AveragePool Mul Sqrt");
+  Attrs magnitudes = window;
+  magnitudes.set("p", int64_t{1});
+  EXPECT_EQ(e.after(e.op("LpPool", {e.x}, magnitudes), "rare_as_parts"), "Abs AveragePool Mul");
+  EXPECT_EQ(f.after(f.op("Trilu", {f.x, f.ints({1})}), "rare_as_parts"), "Where");
+  EXPECT_EQ(g.after(g.op("Trilu", {g.x}, attrs({{"upper", int64_t{0}}})), "rare_as_parts"), "Where");
+}
+
+// Infinities subtract to no number.
+TEST(RareAsParts, LogSumExpOfInfinities) {
+  const Graph g = parsed(R"(graph "g"
+input %x: f32[4,2]
+const %axes: s64[1] = {1}
+%y = ReduceLogSumExp(%x, %axes)
+output %y
+)");
+  const float most = std::numeric_limits<float>::infinity();
+  const Tensor x = Tensor::from<float>({4, 2}, {-most, -most, most, 1, most, -most, 1, -most});
+  auto result = interpret(after_pass(g, "rare_as_parts"), op_table(), std::span(&x, 1));
+  ASSERT_TRUE(result.ok()) << result.error().text();
+  const float* y = (*result)[0].as<float>();
+  EXPECT_EQ(std::vector<float>(y, y + 4), (std::vector<float>{-most, most, most, 1}));
+}
+
 // A Clip with a bound that only a run knows leaves no half of itself.
 TEST(PreActivation, NeedsBothBounds) {
   const Graph g = parsed(R"(graph "g"

@@ -70,5 +70,25 @@ TEST(DenseMath, Accuracy) {
       "Sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, 3, -87.0f);
 }
 
+// Angles whose remainder needs more of pi, and what is no angle.
+TEST(DenseMath, FarAngles) {
+  const Isa isa = detect_cpu().best_isa();
+  if (isa == Isa::reference) GTEST_SKIP();
+  std::vector<float> x(64, 1.0f), y(x.size());
+  const float most = std::numeric_limits<float>::infinity();
+  const float far[] = {kMostAngle, 131073.5f, -4e6f, 1e10f, -3e38f, most, -most, std::nanf("")};
+  for (size_t i = 0; i < std::size(far); ++i) x[5 + 7 * i] = far[i];
+  for (const char* name : {"Sin", "Cos"}) {
+    ElementRows rows{};
+    rows.in[0] = x.data(), rows.step[0] = 1, rows.out = y.data(), rows.rows = 1,
+    rows.n = static_cast<int64_t>(x.size());
+    run_rows(ElementLoop::find(name, 1, DType::f32, DType::f32), isa, rows);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double exact = name[0] == 'S' ? std::sin(double{x[i]}) : std::cos(double{x[i]});
+      EXPECT_LE(ulps(y[i], exact), 2) << name << " of " << x[i];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace quadlane::run

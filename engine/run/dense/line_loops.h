@@ -32,6 +32,18 @@ struct SumOfSquares : SumOf {
     return sum + x * x;
   }
 };
+struct ProductOf {
+  using Sum = double;
+  static constexpr float kFirst = 1;
+  template <class T>
+  static T add(T product, T x) {
+    return product * x;
+  }
+  template <class T>
+  static T join(T a, T b) {
+    return a * b;
+  }
+};
 // NaN wins, as in numpy.
 struct MaxOf {
   using Sum = float;

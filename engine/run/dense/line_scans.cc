@@ -1,6 +1,7 @@
-// Operators whose lines are walked in order: TopK, CumSum.
+// Operators whose lines are walked in order, TopK and CumSum, and LpNormalization.
 #include <algorithm>
 
+#include "engine/run/dense/line_loops.h"
 #include "engine/run/dense/lines.h"
 #include "engine/run/dense/on_isa.h"
 
@@ -14,12 +15,23 @@ bool better(float a, float b) {
   return Largest ? a > b : a < b;
 }
 
-// A sorted list of the k best so far; most elements are compared with its last entry only.
+// Whether one of kStrands elements may come before b.
+template <bool Largest>
+bool any_better(const float* x, float b) {
+  int found = 0;
+  for (int j = 0; j < kStrands; ++j) found |= Largest ? !(x[j] <= b) : !(x[j] >= b);
+  return found;
+}
+
+// A sorted list of the k best so far; most elements are compared with its last entry only, neighbours together.
 template <bool Largest>
 void top_line(const float* x, int64_t n, int64_t step, int64_t k, int64_t to_step, float* values, int64_t* indices) {
   float best[TopKStep::kMost];
   int64_t at[TopKStep::kMost], have = 0;
   for (int64_t i = 0; i < n; ++i) {
+    while (step == 1 && i % kStrands == 0 && have == k && i + kStrands <= n && !any_better<Largest>(x + i, best[k - 1]))
+      i += kStrands;
+    if (i == n) break;
     const float v = x[i * step];
     if (have == k && !better<Largest>(v, best[k - 1])) continue;
     int64_t place = have < k ? have++ : k - 1;
@@ -44,7 +56,37 @@ void sum_columns(const float* x, int64_t extent, int64_t step, int64_t columns, 
   }
 }
 
+template <class Rule>
+void lp_normalize(const float* x, int64_t extent, int64_t step, int64_t columns, bool root, float* y) {
+  double norms[kLineGroup];
+  if (step == 1) {
+    norms[0] = reduce_line<Rule>(x, extent);
+  } else {
+    for (int64_t c = 0; c < columns; ++c) norms[c] = 0;
+    for (int64_t e = 0; e < extent; ++e)
+      for (int64_t c = 0; c < columns; ++c) norms[c] = Rule::add(norms[c], static_cast<double>(x[e * step + c]));
+  }
+  float factors[kLineGroup];
+  for (int64_t c = 0; c < columns; ++c) {
+    const double norm = root ? std::sqrt(norms[c]) : norms[c];
+    factors[c] = norm == 0 ? 0.0f : static_cast<float>(1 / norm);
+  }
+  if (step == 1)
+    for (int64_t e = 0; e < extent; ++e) y[e] = x[e] * factors[0];
+  else
+    for (int64_t e = 0; e < extent; ++e)
+      for (int64_t c = 0; c < columns; ++c) y[e * step + c] = x[e * step + c] * factors[c];
+}
+
 }  // namespace
+
+void LpNormalizeStep::group(const RunContext&, const LineGroup& g) const {
+  const int64_t extent = lines.extent;
+  if (squares)
+    on_isa(isa, [=] { lp_normalize<SumOfSquares>(g.x, extent, g.step, g.columns, true, g.y); });
+  else
+    on_isa(isa, [=] { lp_normalize<SumOfMagnitudes>(g.x, extent, g.step, g.columns, false, g.y); });
+}
 
 void TopKStep::group(const RunContext& ctx, const LineGroup& g) const {
   const int64_t n = lines.extent, inner = lines.inner;
@@ -52,10 +94,12 @@ void TopKStep::group(const RunContext& ctx, const LineGroup& g) const {
     const int64_t line = g.first + c, offset = line / inner * k * inner + line % inner;
     float* values = static_cast<float*>(to.at(ctx)) + offset;
     int64_t* at = static_cast<int64_t*>(indices.at(ctx)) + offset;
+    const float* x = g.x + c;
+    const int64_t most = k, step = g.step;
     if (largest)
-      top_line<true>(g.x + c, n, g.step, k, inner, values, at);
+      on_isa(isa, [=] { top_line<true>(x, n, step, most, inner, values, at); });
     else
-      top_line<false>(g.x + c, n, g.step, k, inner, values, at);
+      on_isa(isa, [=] { top_line<false>(x, n, step, most, inner, values, at); });
   }
 }
 

@@ -88,6 +88,7 @@ void with_rule(Reduction op, const F& f) {
     case Reduction::l1: return f(SumOfMagnitudes());
     case Reduction::l2:
     case Reduction::sum_square: return f(SumOfSquares());
+    case Reduction::product: return f(ProductOf());
   }
 }
 

@@ -15,11 +15,11 @@ struct Lines {
 };
 inline constexpr int64_t kLineGroup = 256, kShortLine = 64;
 
-enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square };
+enum class Reduction : uint8_t { sum, mean, max, min, l1, l2, sum_square, product };
 }  // namespace quadlane::run
 template <>
 inline constexpr quadlane::run::Reduction quadlane::kLastOf<quadlane::run::Reduction> =
-    quadlane::run::Reduction::sum_square;
+    quadlane::run::Reduction::product;
 namespace quadlane::run {
 
 // Neighbouring lines, or a single one.
@@ -118,6 +118,18 @@ class CumSumStep final : public LinesStep {
   bool exclusive = false, reverse = false;
   static constexpr auto kFields =
       std::tuple_cat(LinesStep::kFields, std::tuple{&CumSumStep::exclusive, &CumSumStep::reverse});
+  void check(Checker&) const;
+
+ private:
+  bool keeps_shape() const override { return true; }
+  void group(const RunContext&, const LineGroup&) const override;
+};
+
+// y = x / norm, the sum of magnitudes or the root of the sum of squares; 0 where that is 0.
+class LpNormalizeStep final : public LinesStep {
+ public:
+  bool squares = true;
+  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&LpNormalizeStep::squares});
   void check(Checker&) const;
 
  private:
