@@ -4,14 +4,19 @@
 // reads. The tail itself has no types until the values are there: it runs node by node, inferring and evaluating.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/base/tensor.h"
+#include "graph/op_table.h"
 
 namespace quadlane {
+
+// Computes a node faster than its reference; null inputs are absent. False: it does not, for this node.
+using HeavyNodes =
+    std::function<Result<bool>(const Node&, std::span<const Tensor* const> inputs, std::span<const MutView> outputs)>;
 
 class Tail {
  public:
@@ -29,7 +34,8 @@ class Tail {
 
   // The model's outputs from the graph's, which are given in order; those that the graph computes stay empty.
   // Allocates; refuses what exceeds the limits of folding (LoadOptions). May be called from several threads.
-  virtual Result<std::vector<Tensor>> run(std::span<const View> graph_outputs) const = 0;
+  // `heavy` (may be empty) is asked before a reference runs.
+  virtual Result<std::vector<Tensor>> run(std::span<const View> graph_outputs, const HeavyNodes& heavy = {}) const = 0;
 
  protected:
   Tail(std::vector<Output> outputs, std::vector<std::string> nodes)

@@ -65,6 +65,20 @@ Result<bool> Emitter::folds(const Node& node, std::span<const TensorType> types)
                     fold_.work, " steps");
 }
 
+Status Emitter::evaluate(const Node& node, std::span<const MutView> outputs) const {
+  std::vector<const Tensor*> inputs;
+  std::vector<View> views;
+  for (ValueId v : node.inputs) {
+    inputs.push_back(v == kNoValue ? nullptr : graph_.constant(v));
+    views.push_back(v == kNoValue ? View{} : inputs.back()->view());
+  }
+  if (heavy_) {
+    QL_TRY(bool done, heavy_(node, inputs, outputs));
+    if (done) return {};
+  }
+  return ops_.find(node.op)->eval({node, views}, outputs);
+}
+
 Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::string> output_names) {
   QL_TRY(std::vector<TensorType> types, infer_types(graph_, node, ops_, fold_.work));
   for (const TensorType& type : types)
@@ -79,8 +93,6 @@ Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::strin
     return graph_.at(id).outputs;
   }
   fold_.spend(node, input_types(graph_, node), types);
-  std::vector<View> views;
-  for (ValueId v : node.inputs) views.push_back(v == kNoValue ? View{} : graph_.constant(v)->view());
   std::vector<Tensor> tensors;
   std::vector<MutView> targets;
   for (const TensorType& type : types) {
@@ -88,7 +100,7 @@ Result<std::vector<ValueId>> Emitter::emit(Node node, std::span<const std::strin
     tensors.push_back(std::move(tensor));
   }
   for (Tensor& tensor : tensors) targets.push_back(tensor.mut_view());
-  if (Status s = ops_.find(node.op)->eval({node, views}, targets); !s.ok())
+  if (Status s = evaluate(node, targets); !s.ok())
     return std::move(std::move(s).context(cat("node '", node.name, "' (", node.op, ")"))).error();
   std::vector<ValueId> values;
   for (size_t i = 0; i < tensors.size(); ++i) values.push_back(graph_.add_constant(names[i], std::move(tensors[i])));

@@ -39,8 +39,8 @@ class OnnxTail final : public Tail {
     options_.deadline.reset();
   }
 
-  Result<std::vector<Tensor>> run(std::span<const View> graph_outputs) const override {
-    return guarded([&] { return evaluate(graph_outputs); });
+  Result<std::vector<Tensor>> run(std::span<const View> graph_outputs, const HeavyNodes& heavy) const override {
+    return guarded([&] { return evaluate(graph_outputs, heavy); });
   }
 
   const onnx::ModelProto& model() const { return model_; }
@@ -73,13 +73,13 @@ class OnnxTail final : public Tail {
     return {};
   }
 
-  Result<std::vector<Tensor>> evaluate(std::span<const View> graph_outputs) const {
+  Result<std::vector<Tensor>> evaluate(std::span<const View> graph_outputs, const HeavyNodes& heavy) const {
     Graph graph;
     // What it makes lives until the run ends, and is a network's work rather than a constant's.
     constexpr int kShare = 8;
     Emitter emit(graph, ops_,
                  {kShare * options_.max_folded_elements, kShare * options_.max_folded_bytes, kUnlimitedWork}, options_,
-                 Emitter::Folding::all);
+                 Emitter::Folding::all, heavy);
     emit.scope().used = used_;
     for (const Capture& capture : captures_) QL_CHECK_OK(bind(emit, capture, graph_outputs));
     TensorReadOptions tensors{directory_, options_.widen_half, options_.max_constant_bytes, options_.max_shape};

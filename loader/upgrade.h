@@ -10,6 +10,7 @@
 
 #include "graph/folding.h"
 #include "graph/op_table.h"
+#include "graph/tail.h"
 #include "loader/load.h"
 
 namespace quadlane {
@@ -55,8 +56,8 @@ class Emitter {
   // where every value is known and what exceeds the budget is an error.
   enum class Folding : uint8_t { constants, all };
   Emitter(Graph& graph, const OpTable& ops, FoldBudget fold, const LoadOptions& options,
-          Folding folding = Folding::constants)
-      : graph_(graph), ops_(ops), fold_(fold), options_(options), folding_(folding) {}
+          Folding folding = Folding::constants, HeavyNodes heavy = {})
+      : graph_(graph), ops_(ops), fold_(fold), options_(options), folding_(folding), heavy_(std::move(heavy)) {}
 
   const OpTable& ops() const { return ops_; }
   bool widen_half() const { return options_.widen_half; }
@@ -96,12 +97,14 @@ class Emitter {
  private:
   std::string fresh(const std::string& hint);
   Result<bool> folds(const Node&, std::span<const TensorType>) const;
+  Status evaluate(const Node&, std::span<const MutView> outputs) const;
 
   Graph& graph_;
   const OpTable& ops_;
   FoldBudget fold_;
   const LoadOptions& options_;
   Folding folding_;
+  HeavyNodes heavy_;
   std::set<std::string> taken_;
   std::map<std::string, int> next_suffix_;
   Scope main_;

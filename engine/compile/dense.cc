@@ -52,7 +52,6 @@ constexpr Entry kLowerings[] = {
     {"GlobalMaxPool", lower_reduce},
     {"LayerNormalization", lower_layer_norm},
     {"RMSNormalization", lower_layer_norm},
-    {"LpNormalization", lower_lp_normalization},
     {"CumSum", lower_cumsum},
     {"TopK", lower_top_k},
     {"ArgMax", lower_arg},

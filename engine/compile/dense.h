@@ -71,7 +71,6 @@ Result<Verdict> lower_deform_conv(Lowering&, const Node&);
 Result<Verdict> lower_softmax(Lowering&, const Node&);     // and LogSoftmax
 Result<Verdict> lower_reduce(Lowering&, const Node&);      // ReduceMean, ReduceSum, ...
 Result<Verdict> lower_layer_norm(Lowering&, const Node&);  // and RMSNormalization
-Result<Verdict> lower_lp_normalization(Lowering&, const Node&);
 Result<Verdict> lower_cumsum(Lowering&, const Node&);
 Result<Verdict> lower_top_k(Lowering&, const Node&);
 Result<Verdict> lower_arg(Lowering&, const Node&);             // ArgMax, ArgMin

@@ -154,17 +154,6 @@ Result<Verdict> lower_cumsum(Lowering& l, const Node& node) {
   return emit_lines(l, node, "cumulate", lines_of(shape, axes[0], axes[0] + 1), std::move(step));
 }
 
-Result<Verdict> lower_lp_normalization(Lowering& l, const Node& node) {
-  if (l.dtype(node.input(0)) != DType::f32) return declined("elements other than f32");
-  const Shape& shape = l.shape(node.input(0));
-  KnownNode known(l, node);
-  QL_TRY(size_t axis, axis_attr(known.ctx, -1, shape.size()));
-  if (elements(shape) == 0) return declined("the tensor is empty");
-  run::LpNormalizeStep step;
-  step.squares = node.attrs.int_or("p", 2) == 2;
-  return emit_lines(l, node, "divide by the norm", lines_of(shape, axis, axis + 1), std::move(step));
-}
-
 Result<Verdict> lower_top_k(Lowering& l, const Node& node) {
   if (l.dtype(node.input(0)) != DType::f32) return declined("elements other than f32");
   if (node.outputs.size() != 2) return declined("the indices are not asked for");

@@ -35,8 +35,8 @@ Result<Verdict> lower_gather_nd(Lowering& l, const Node& node) {
   made.slab_bytes =
       elements_between(in, batch + depth, in.size()) * static_cast<int64_t>(size_of(l.dtype(node.input(0))));
   made.index.wide = l.dtype(node.input(1)) == DType::s64;
-  made.index.extents.assign(in.begin() + static_cast<std::ptrdiff_t>(batch),
-                            in.begin() + static_cast<std::ptrdiff_t>(batch + depth));
+  made.index.depth = list.back();
+  std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(batch), depth, made.index.extents.begin());
   QL_TRY(Operands all, operands_of(l, node, 2));
   run::StepInfo info = make_info(node);
   info.kernel = cat("gather slabs by ", depth, " coordinates");
@@ -60,7 +60,8 @@ Result<Verdict> lower_scatter_nd(Lowering& l, const Node& node) {
   made.count = elements_between(list, 0, list.size() - 1);
   made.slab_bytes = elements_between(in, depth, in.size()) * static_cast<int64_t>(size_of(dtype));
   made.index.wide = l.dtype(node.input(1)) == DType::s64;
-  made.index.extents.assign(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(depth));
+  made.index.depth = list.back();
+  std::copy_n(in.begin(), depth, made.index.extents.begin());
   QL_TRY(Operands all, operands_of(l, node, 3));
   run::StepInfo info = make_info(node);
   info.kernel = cat("scatter slabs by ", depth, " coordinates");
@@ -84,7 +85,7 @@ Result<Verdict> lower_max_unpool(Lowering& l, const Node& node) {
   made.count = elements(in);
   if (pool && pool->op == "MaxPool" && l.shape(pool->input(0)) == out) made.blocks = in[0] * in[1];
   made.slab_bytes = static_cast<int64_t>(size_of(l.dtype(node.input(0))));
-  made.index.wraps = false, made.index.extents = {elements(out)};
+  made.index.wraps = false, made.index.extents[0] = elements(out);
   QL_TRY(Operands all, operands_of(l, node, 2));
   run::StepInfo info = make_info(node);
   info.kernel = "scatter into zeros";
@@ -107,7 +108,7 @@ Result<Verdict> lower_pick_elements(Lowering& l, const Node& node) {
   for (size_t i = 0; i < in.size(); ++i)
     if (i != axis && in[i] != list[i]) return declined("indices for some of the lines only");
   made.element_bytes = size_of(l.dtype(node.input(0)));
-  if (made.element_bytes == 2) return declined("elements of two bytes");
+  if (made.element_bytes < 4) return declined("elements of less than four bytes");
   made.wide = l.dtype(node.input(1)) == DType::s64;
   made.outer = elements_between(in, 0, axis), made.inner = elements_between(in, axis + 1, in.size());
   made.extent = in[axis], made.picks = list[axis];

@@ -92,13 +92,12 @@ void GatherStep::check(Checker& c) const {
 }
 
 void SlabIndex::check(Checker& c, int64_t count) const {
+  c.that(depth >= 1 && depth <= kMaxRank && count >= 0, "no coordinates");
   __int128 slabs = 1;
-  for (int64_t extent : extents) {
-    c.that(is_extent(extent) && (slabs *= extent) <= kMostExtent, "extents that are none");
-    if (!c.ok()) return;
-  }
-  c.that(!extents.empty() && extents.size() <= kMaxRank && count >= 0, "no coordinates");
-  c.reads(list, Checker::product({count, static_cast<int64_t>(extents.size()), wide ? 8 : 4}));
+  for (int64_t d = 0; c.ok() && d < depth; ++d)
+    c.that(is_extent(extents[static_cast<size_t>(d)]) && (slabs *= extents[static_cast<size_t>(d)]) <= kMostExtent,
+           "extents that are none");
+  if (c.ok()) c.reads(list, Checker::product({count, depth, wide ? 8 : 4}));
 }
 
 void GatherSlabsStep::check(Checker& c) const {
@@ -124,7 +123,7 @@ void ScatterSlabsStep::check(Checker& c) const {
 
 void PickElementsStep::check(Checker& c) const {
   for (int64_t extent_of : {outer, extent, picks, inner}) c.that(is_extent(extent_of), "extents that are none");
-  c.that(element_bytes == 1 || element_bytes == 4 || element_bytes == 8, "elements of no known size");
+  c.that(element_bytes == 4 || element_bytes == 8, "elements of no known size");
   if (!c.ok()) return;
   const auto bytes = static_cast<int64_t>(element_bytes);
   const size_t whole = Checker::product({outer, extent, inner, bytes}),
@@ -271,7 +270,6 @@ void LinesStep::check_lines(Checker& c) const {
 
 void SoftmaxStep::check(Checker& c) const { check_lines(c); }
 void CumSumStep::check(Checker& c) const { check_lines(c); }
-void LpNormalizeStep::check(Checker& c) const { check_lines(c); }
 void ReduceStep::check(Checker& c) const {
   check_lines(c);
   c.writes(to, Checker::product({lines.outer, lines.inner, 4}));

@@ -75,7 +75,6 @@ constexpr auto kStored = std::tuple{
     Stored<ArgStep>{"dense arg"},
     Stored<TopKStep>{"dense top k"},
     Stored<CumSumStep>{"dense cumulative sum"},
-    Stored<LpNormalizeStep>{"dense norm of lines"},
     Stored<BroadcastStep>{"dense elementwise"},
     Stored<GridStep>{"dense quantize"},
     Stored<DenseRangeStep>{"dense range"},

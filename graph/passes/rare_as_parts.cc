@@ -4,6 +4,7 @@
 //
 //   ReduceLogSumExp      m + Log(ReduceSum(Exp(x - m))), m the largest element, bounded so that infinities subtract
 //   GlobalLpPool         ReduceL1, ReduceL2 over the pixels
+//   LpNormalization      x / ReduceL1 or ReduceL2, which is bounded above 0; that of images along channels has a kernel
 //   LpPool, p 1 or 2     |x| or x * x -> AveragePool that counts padding -> times the taps (-> Sqrt)
 //   Trilu                Where with the triangle
 #include <limits>
@@ -26,6 +27,7 @@ class Parts {
     if (node_.op == "ReduceLogSum") return log_sum();
     if (node_.op == "ReduceLogSumExp") return log_sum_exp();
     if (node_.op == "GlobalLpPool") return global_pool();
+    if (node_.op == "LpNormalization") return normalization();
     if (node_.op == "LpPool") return pool();
     return std::optional<Node>();
   }
@@ -68,15 +70,27 @@ class Parts {
     return std::optional(part("Add", {log, apart}));
   }
 
+  ValueId ints(const std::vector<int64_t>& values) {
+    return g_.add_constant(node_.name + ".axes", Tensor::from<int64_t>({static_cast<int64_t>(values.size())}, values));
+  }
+
+  Result<std::optional<Node>> normalization() {
+    const auto rank = static_cast<int64_t>(g_[node_.input(0)].type.shape.size());
+    int64_t axis = node_.attrs.int_or("axis", -1);
+    if (axis < 0) axis += rank;
+    if (rank == 4 && axis == 1) return std::optional<Node>();
+    const bool magnitudes = node_.attrs.int_or("p", 2) == 1;
+    QL_TRY(ValueId norm, add(magnitudes ? "ReduceL1" : "ReduceL2", {node_.input(0), ints({axis})}));
+    QL_TRY(norm, add("Clip", {norm, number(std::numeric_limits<float>::min())}));
+    return std::optional(part("Div", {node_.input(0), norm}));
+  }
+
   Result<std::optional<Node>> global_pool() {
     const int64_t p = node_.attrs.int_or("p", 2);
     if (p > 2) return std::optional<Node>();
     std::vector<int64_t> axes;
     for (size_t i = 2; i < g_[node_.input(0)].type.shape.size(); ++i) axes.push_back(static_cast<int64_t>(i));
-    const Shape shape{static_cast<int64_t>(axes.size())};
-    return std::optional(
-        part(p == 1 ? "ReduceL1" : "ReduceL2",
-             {node_.input(0), g_.add_constant(node_.name + ".axes", Tensor::from<int64_t>(shape, axes))}));
+    return std::optional(part(p == 1 ? "ReduceL1" : "ReduceL2", {node_.input(0), ints(axes)}));
   }
 
   Result<std::optional<Node>> pool() {
@@ -122,7 +136,8 @@ Result<int> run(Graph& g, const OpTable& ops) {
   int rewrites = 0;
   for (NodeId id : g.order()) {
     if (!g.is_live(id)) continue;
-    if (!is_one_of(g[id].op, {"ReduceLogSum", "ReduceLogSumExp", "GlobalLpPool", "LpPool", "Trilu"})) continue;
+    if (!is_one_of(g[id].op, {"ReduceLogSum", "ReduceLogSumExp", "GlobalLpPool", "LpNormalization", "LpPool", "Trilu"}))
+      continue;
     const ValueId old = g[id].output();
     QL_TRY(std::optional<Node> node, Parts(g, ops, g[id]).make());
     if (!node) continue;

@@ -249,20 +249,6 @@ TEST(DensePlan, LayerNormalization) {
       30);
 }
 
-TEST(DensePlan, LpNormalization) {
-  check(
-      [](Rng& rng) {
-        Builder b{{}, rng};
-        Shape shape = random_shape(rng, pick(rng, 1, 3), 12);                     // images have planes
-        const ValueId rounded = b.add({"r", "Round", {}, {b.input(shape)}, {}});  // norms of 0 occur
-        Node node{"n", "LpNormalization", {}, {rounded}, {}};
-        node.attrs.set("axis", pick(rng, 0, static_cast<int64_t>(shape.size()) - 1));
-        node.attrs.set("p", pick(rng, 1, 2));
-        return b.done({b.add(std::move(node))});
-      },
-      60);
-}
-
 TEST(DensePlan, ArgMax) {
   check(
       [](Rng& rng) {

@@ -27,7 +27,7 @@ const std::map<std::string_view, std::string_view>& notes() {
       {"LogSoftmax", "f64 and f16 on the reference, in double"},
       {"MatMul", "f64, f16 and integers on the reference: in double, modulo 2^n"},
       {"Softmax", "f64 and f16 on the reference, in double"},
-      {"MaxPool", "indices: on the reference"},
+      {"MaxPool", "indices: of f32 images and lines, others on the reference"},
       {"Mod", "floats with fmod = 1 only"},
       {"NonMaxSuppression", "its number of rows depends on data: runs behind the planned part of the graph"},
       {"NonZero", "its number of columns depends on data: runs behind the planned part of the graph"},

@@ -1,5 +1,7 @@
 #include "engine/run/dense/deform_rows.h"
 
+#include <algorithm>
+
 #include "engine/run/dense/on_isa.h"
 #include "engine/run/dense/taps.h"
 
@@ -11,7 +13,7 @@ struct Quartet {
   const float* pixel[4];
   float weight[4];
 
-  Quartet(const PlaneTaps<4>& taps, int64_t i, const float* x, int64_t pixel_step) {
+  Quartet(const PlaneTaps& taps, int64_t i, const float* x, int64_t pixel_step) {
     int64_t any = -1;
     for (int k = 3; k >= 0; --k)
       if (taps.weight[k][i] != 0) any = taps.at[k][i];
@@ -42,24 +44,18 @@ void DeformRowsStep::block(const RunContext& ctx, int64_t group, int64_t tap, in
     column[i] = static_cast<double>(ox * across.stride - across.pad + tap % across.kernel * across.dilation);
     if (++ox == across.out) ox = 0, ++oy;
   }
-  AxisTaps rows, columns;
-  PlaneTaps<4> found;
-  AxisTaps *r = &rows, *c = &columns;
-  PlaneTaps<4>* t = &found;
+  PlaneTaps found;
+  PlaneTaps* t = &found;
   double *at_row = row, *at_column = column;
-  const int64_t height = down.in, width = across.in;
   on_isa(isa, [=] {
     for (int64_t i = 0; i < n; ++i) at_row[i] += places[i], at_column[i] += places[all + i];
-    linear_taps(at_row, n, height, r);
-    linear_taps(at_column, n, width, c);
-    for (int a = 0; a < 4; ++a)
-      for (int64_t i = 0; i < n; ++i) {
-        t->at[a][i] = r->at[a / 2][i] * static_cast<int32_t>(width) + c->at[a % 2][i];
-        t->weight[a][i] = r->weight[a / 2][i] * c->weight[a % 2][i] * (factors ? factors[i] : 1.0f);
-      }
   });
+  t->start(n);
+  if (factors) std::copy_n(factors, n, t->weight[0]);
+  t->add_axis(isa, {GridMode::linear, GridPadding::zeros, false, down.in}, row, n);
+  t->add_axis(isa, {GridMode::linear, GridPadding::zeros, false, across.in}, column, n);
   const int64_t image = group / groups, pixel_channels = groups * channels, each = pixel_channels / products;
-  const float* x = static_cast<const float*>(from.at(ctx)) + image * height * width * pixel_channels;
+  const float* x = static_cast<const float*>(from.at(ctx)) + image * down.in * across.in * pixel_channels;
   const int64_t begin = group % groups * channels, end = begin + channels, row_floats = taps() * each;
   float* y = static_cast<float*>(to.at(ctx)) + (image * products * all + first) * row_floats + tap * each;
   on_isa(isa, [=] {

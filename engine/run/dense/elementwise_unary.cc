@@ -58,17 +58,8 @@ QL_UNARY(GeluTanh, gelu(x, tanh(0.79788456080286535588f * (x + 0.044715f * x * x
 QL_UNARY(Clip, clamped(x, p, q))
 #undef QL_UNARY
 
-// Sine and cosine: where a group holds an angle beyond kMostAngle, or none, those are computed one by one.
-struct Sin {
-  static float near(float x) { return sin(x); }
-  static float any(float x) { return std::sin(x); }
-};
-struct Cos {
-  static float near(float x) { return cos(x); }
-  static float any(float x) { return std::cos(x); }
-};
-template <class Op>
-void angle_block(Isa isa, const ElementBlock& e) {
+// Sine (quarters 0) and cosine (1). Where a group holds an angle beyond kMostAngle, or none, those go one by one.
+void angle_block(Isa isa, const ElementBlock& e, uint32_t quarters) {
   const auto* x = static_cast<const float*>(e.in[0]);
   auto* y = static_cast<float*>(e.out);
   const int64_t n = e.n;
@@ -78,14 +69,16 @@ void angle_block(Isa isa, const ElementBlock& e) {
 #pragma GCC unroll 1
 #pragma GCC ivdep
       for (int64_t j = 0; j < kElementGroup; ++j) {
-        y[i + j] = Op::near(x[i + j]);
+        y[i + j] = sine(x[i + j], quarters);
         far |= !(std::fabs(x[i + j]) <= kMostAngle);
       }
       for (int64_t j = 0; far && j < kElementGroup; ++j)
-        if (!(std::fabs(x[i + j]) <= kMostAngle)) y[i + j] = Op::any(x[i + j]);
+        if (!(std::fabs(x[i + j]) <= kMostAngle)) y[i + j] = quarters ? std::cos(x[i + j]) : std::sin(x[i + j]);
     });
   });
 }
+void sin_block(Isa isa, const ElementBlock& e) { angle_block(isa, e, 0); }
+void cos_block(Isa isa, const ElementBlock& e) { angle_block(isa, e, 1); }
 
 struct Not {
   static uint8_t apply(uint8_t x, float, float) { return x == 0; }
@@ -112,8 +105,8 @@ constexpr Entry kF32[] = {
 ElementFn find_unary(std::string_view name, DType in) {
   if (in == DType::boolean && name == "Not") return unary_block<Not, uint8_t, uint8_t>;
   if (in != DType::f32) return nullptr;
-  if (name == "Sin") return angle_block<Sin>;
-  if (name == "Cos") return angle_block<Cos>;
+  if (name == "Sin") return sin_block;
+  if (name == "Cos") return cos_block;
   for (const Entry& entry : kF32)
     if (entry.name == name) return entry.fn;
   return nullptr;

@@ -3,14 +3,9 @@
 
 #include <array>
 
-#include "engine/base/cpu.h"
+#include "engine/run/dense/taps.h"
 #include "engine/run/step.h"
 
-namespace quadlane::run {
-
-enum class GridPadding : uint8_t { zeros, border, reflection };
-enum class GridMode : uint8_t { nearest, linear, cubic };  // one, two or four taps along each axis; cubic: images alone
-}  // namespace quadlane::run
 template <>
 inline constexpr quadlane::run::GridPadding quadlane::kLastOf<quadlane::run::GridPadding> =
     quadlane::run::GridPadding::reflection;
@@ -37,7 +32,6 @@ class GridSampleStep final : public Step {
   void run(const RunContext&, int part, int parts) const noexcept override;
 
  private:
-  template <int K>
   void block(const RunContext&, int64_t image, int64_t first, int64_t n) const;
 };
 

@@ -16,20 +16,17 @@ struct Best {
   int32_t at[kPixels];
 };
 
-// One tap of n neighbouring pixels; `at` is the index of the first one's. The stride is the template's where it is not
-// 0.
-template <int64_t Stride>
+// One tap of n neighbouring pixels; `at` is the index of the first one's.
 void take(const float* x, int64_t n, int64_t stride, int32_t at, Best* best, int64_t first) {
-  const int64_t step = Stride ? Stride : stride;
   float *value = best->value + first, *indexed = best->indexed + first;
   int32_t* where = best->at + first;
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const float v = x[i * step], b = indexed[i];
+    const float v = x[i * stride], b = indexed[i];
     const bool better = (where[i] < 0) | (v > b);
     value[i] = v > value[i] ? v : value[i];
     indexed[i] = better ? v : b;
-    where[i] = better ? at + static_cast<int32_t>(i * step) : where[i];
+    where[i] = better ? at + static_cast<int32_t>(i * stride) : where[i];
   }
 }
 
@@ -68,10 +65,7 @@ void IndexPoolStep::run(const RunContext& ctx, int part, int parts) const noexce
             const int64_t at = row * across.in + in.begin * across.stride - across.pad + j * across.dilation;
             const int64_t count = in.end - in.begin, to = in.begin - first;
             if (count <= 0) continue;
-            if (across.stride == 2)
-              take<2>(x + at, count, 2, static_cast<int32_t>(at), b, to);
-            else
-              take<0>(x + at, count, across.stride, static_cast<int32_t>(at), b, to);
+            take(x + at, count, across.stride, static_cast<int32_t>(at), b, to);
           }
         }
         for (int64_t p = 0; p < n; ++p) {

@@ -1,4 +1,4 @@
-// Operators whose lines are walked in order, TopK and CumSum, and LpNormalization.
+// Operators whose lines are walked in order: TopK, CumSum.
 #include <algorithm>
 
 #include "engine/run/dense/line_loops.h"
@@ -56,37 +56,7 @@ void sum_columns(const float* x, int64_t extent, int64_t step, int64_t columns, 
   }
 }
 
-template <class Rule>
-void lp_normalize(const float* x, int64_t extent, int64_t step, int64_t columns, bool root, float* y) {
-  double norms[kLineGroup];
-  if (step == 1) {
-    norms[0] = reduce_line<Rule>(x, extent);
-  } else {
-    for (int64_t c = 0; c < columns; ++c) norms[c] = 0;
-    for (int64_t e = 0; e < extent; ++e)
-      for (int64_t c = 0; c < columns; ++c) norms[c] = Rule::add(norms[c], static_cast<double>(x[e * step + c]));
-  }
-  float factors[kLineGroup];
-  for (int64_t c = 0; c < columns; ++c) {
-    const double norm = root ? std::sqrt(norms[c]) : norms[c];
-    factors[c] = norm == 0 ? 0.0f : static_cast<float>(1 / norm);
-  }
-  if (step == 1)
-    for (int64_t e = 0; e < extent; ++e) y[e] = x[e] * factors[0];
-  else
-    for (int64_t e = 0; e < extent; ++e)
-      for (int64_t c = 0; c < columns; ++c) y[e * step + c] = x[e * step + c] * factors[c];
-}
-
 }  // namespace
-
-void LpNormalizeStep::group(const RunContext&, const LineGroup& g) const {
-  const int64_t extent = lines.extent;
-  if (squares)
-    on_isa(isa, [=] { lp_normalize<SumOfSquares>(g.x, extent, g.step, g.columns, true, g.y); });
-  else
-    on_isa(isa, [=] { lp_normalize<SumOfMagnitudes>(g.x, extent, g.step, g.columns, false, g.y); });
-}
 
 void TopKStep::group(const RunContext& ctx, const LineGroup& g) const {
   const int64_t n = lines.extent, inner = lines.inner;

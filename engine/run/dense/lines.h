@@ -125,16 +125,4 @@ class CumSumStep final : public LinesStep {
   void group(const RunContext&, const LineGroup&) const override;
 };
 
-// y = x / norm, the sum of magnitudes or the root of the sum of squares; 0 where that is 0.
-class LpNormalizeStep final : public LinesStep {
- public:
-  bool squares = true;
-  static constexpr auto kFields = std::tuple_cat(LinesStep::kFields, std::tuple{&LpNormalizeStep::squares});
-  void check(Checker&) const;
-
- private:
-  bool keeps_shape() const override { return true; }
-  void group(const RunContext&, const LineGroup&) const override;
-};
-
 }  // namespace quadlane::run

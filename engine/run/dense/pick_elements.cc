@@ -38,9 +38,7 @@ void PickElementsStep::run_as(const RunContext& ctx, int part, int parts) const 
 }
 
 void PickElementsStep::run(const RunContext& ctx, int part, int parts) const noexcept {
-  if (element_bytes == 1)
-    run_as<uint8_t>(ctx, part, parts);
-  else if (element_bytes == 4)
+  if (element_bytes == 4)
     run_as<uint32_t>(ctx, part, parts);
   else
     run_as<uint64_t>(ctx, part, parts);

@@ -11,7 +11,7 @@ class PickElementsStep final : public Step {
   bool scatters = false;  // to = from, then to[index] = updates in order; else to = from[index]
   bool wide = true;       // s64 indices, else s32
   int64_t outer = 1, extent = 1, picks = 1, inner = 1;
-  size_t element_bytes = 4;  // 1, 4 or 8
+  size_t element_bytes = 4;  // 4 or 8
   DenseAddress from{}, index{}, updates{}, to{};
   static constexpr auto kFields =
       std::tuple{&PickElementsStep::scatters,      &PickElementsStep::wide,  &PickElementsStep::outer,

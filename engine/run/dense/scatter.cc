@@ -32,13 +32,14 @@ void add_slab(std::byte* to, const std::byte* from, int64_t bytes) {
 
 int64_t SlabIndex::slabs() const {
   int64_t product = 1;
-  for (int64_t extent : extents) product *= extent;
+  for (size_t d = 0; d < static_cast<size_t>(depth); ++d) product *= extents[d];
   return product;
 }
 
 int64_t SlabIndex::at(const void* coordinates, int64_t i, int64_t* bad) const {
-  int64_t slab = 0, c = i * static_cast<int64_t>(extents.size());
-  for (int64_t extent : extents) {
+  int64_t slab = 0;
+  for (int64_t d = 0; d < depth; ++d) {
+    const int64_t extent = extents[static_cast<size_t>(d)], c = i * depth + d;
     int64_t given = coordinate(coordinates, wide, c);
     if (given < 0 && wraps) given += extent;
     if (given < 0 || given >= extent) {
@@ -46,13 +47,12 @@ int64_t SlabIndex::at(const void* coordinates, int64_t i, int64_t* bad) const {
       return -1;
     }
     slab = slab * extent + given;
-    ++c;
   }
   return slab;
 }
 
 Status SlabIndex::refusal(const void* coordinates, int64_t bad) const {
-  return bad_index(bad, coordinate(coordinates, wide, bad), extents[static_cast<size_t>(bad) % extents.size()]);
+  return bad_index(bad, coordinate(coordinates, wide, bad), extents[static_cast<size_t>(bad % depth)]);
 }
 
 void GatherSlabsStep::run(const RunContext& ctx, int part, int parts) const noexcept {

@@ -2,7 +2,7 @@
 // write them. Coordinates count from the end when negative; one beyond its axis fails the run.
 #pragma once
 
-#include <vector>
+#include <array>
 
 #include "engine/run/step.h"
 
@@ -10,12 +10,13 @@ namespace quadlane::run {
 
 // Where slab i of a list of coordinates is: sum of coordinate d times the extents behind it.
 struct SlabIndex {
-  bool wide = true;              // s64, else s32
-  bool wraps = true;             // negative coordinates count from the end; else they are refused
-  std::vector<int64_t> extents;  // one for each coordinate
+  bool wide = true;   // s64, else s32
+  bool wraps = true;  // negative coordinates count from the end; else they are refused
+  int64_t depth = 1;  // coordinates of a slab
+  std::array<int64_t, kMaxRank> extents{};
   DenseAddress list{};
   static constexpr auto kFields =
-      std::tuple{&SlabIndex::wide, &SlabIndex::wraps, &SlabIndex::extents, &SlabIndex::list};
+      std::tuple{&SlabIndex::wide, &SlabIndex::wraps, &SlabIndex::depth, &SlabIndex::extents, &SlabIndex::list};
 
   int64_t slabs() const;
   void check(Checker&, int64_t count) const;

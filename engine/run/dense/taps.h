@@ -1,53 +1,40 @@
-// Places between pixels, as GridSample and DeformConv read them: the taps of each place along each axis, their
-// products, and the weighted sums of a plane. Every function is a loop over the places of a block, for on_isa.
+// Places between pixels, as GridSample and DeformConv read them: the pixels around each place along each axis and their
+// weights, and the products of these.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
+
+#include "engine/base/cpu.h"
 
 namespace quadlane::run {
 
 inline constexpr int64_t kPlaces = 256;  // of a block: their taps are found before the channels are walked
+inline constexpr int kMostTaps = 16;     // of a place
 
-// Of each place up to four pixels along an axis and their weights. A pixel outside that reads 0 has weight 0.
-struct AxisTaps {
-  int32_t at[4][kPlaces];
-  float weight[4][kPlaces];
+enum class GridPadding : uint8_t { zeros, border, reflection };
+enum class GridMode : uint8_t { nearest, linear, cubic };  // one, two or four taps along each axis
+
+struct TapAxis {
+  GridMode mode;
+  GridPadding padding;
+  bool align;  // corners are the centres of pixels: reflection turns there
+  int64_t extent;
+
+  int taps() const { return mode == GridMode::nearest ? 1 : mode == GridMode::linear ? 2 : 4; }
+  double lo() const { return align ? 0 : -0.5; }
+  double hi() const { return static_cast<double>(extent - 1) - lo(); }
 };
 
-// Tap k of place i is the pixel at first(i) + k where that is inside, else one that weighs 0. x may be NaN.
-inline void linear_taps(const double* x, int64_t n, int64_t extent, AxisTaps* taps) {
-  const auto last = static_cast<double>(extent - 1);
-  for (int k = 0; k < 2; ++k)
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) {
-      const double first = std::floor(x[i]), at = first + k, weight = k ? x[i] - first : 1 - (x[i] - first);
-      taps->at[k][i] = static_cast<int32_t>(at > 0 ? std::min(at, last) : 0.0);
-      taps->weight[k][i] = static_cast<float>(at >= 0 && at <= last ? weight : 0.0);
-    }
-}
-
-// Taps of whole places, by their offset in a plane.
-template <int K>
+// Up to kPlaces places. Tap k of place i is element at[k][i] of a plane; one that reads 0 has weight 0.
 struct PlaneTaps {
-  alignas(64) int32_t at[K][kPlaces];
-  alignas(64) float weight[K][kPlaces];
-};
+  alignas(64) int32_t at[kMostTaps][kPlaces];
+  alignas(64) float weight[kMostTaps][kPlaces];
+  int count = 0;
 
-// y[i] = sum of the taps' products; a weight of 0 hides what the pixel holds.
-template <int K>
-inline void sum_taps(const PlaneTaps<K>& taps, const float* plane, int64_t n, float* y) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) {
-    float sum = 0;
-    for (int k = 0; k < K; ++k) {
-      const float product = taps.weight[k][i] * plane[taps.at[k][i]];
-      sum += taps.weight[k][i] == 0 ? 0 : product;
-    }
-    y[i] = sum;
-  }
-}
+  // One tap: the first element.
+  void start(int64_t n);
+  // The taps so far, each with each of the next axis: those of the axis change first. x may be NaN.
+  void add_axis(Isa, const TapAxis&, const double* x, int64_t n);
+};
 
 }  // namespace quadlane::run
