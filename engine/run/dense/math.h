@@ -108,7 +108,8 @@ inline float erf(float x) {
 
 inline constexpr float kMostAngle = 0x1p17f;
 
-// x + quarters * pi / 2 = n pi / 2 + r, |r| <= pi / 4. The sine of it is that of r or its cosine, with either sign.
+// x + quarters * pi / 2 = n pi / 2 + r, |r| <= pi / 4. The sine of it is that of r or its cosine, with either sign: the
+// polynomials of Cephes (sinf.c, S. Moshier).
 inline float sine(float x, uint32_t quarters) {
   constexpr float kSin[] = {-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f};
   constexpr float kCos[] = {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f};
