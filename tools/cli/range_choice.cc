@@ -10,7 +10,7 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMeasured = 12;
+constexpr size_t kMeasured = 12, kRuns = 3;
 // Of fewer samples some cannot be held out for good: what is left says too little, and so do they. Then each of so many
 // folds is held out in turn, and a method has to be good on all of them; single values are not tried one by one then.
 constexpr size_t kEnough = 32, kFolds = 4;
@@ -34,15 +34,18 @@ Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source
   return OutputError::against(graph, std::move(samples));
 }
 
-// Parts of the samples: every fourth and the rest, or as many as there are folds.
+// Parts of the samples: those held out and the rest, or as many as there are folds. Neighbours are alike, as slices of an
+// exam or frames of a film are, so runs of them are held out together.
 std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
   const size_t count = all.samples.size(), folds = count < kEnough ? std::min(count, kFolds) : 2;
   std::vector<CalibrationSource> parts(folds, all);
   for (CalibrationSource& part : parts) part.samples.clear(), part.others.clear();
-  for (size_t i = 0; i < count; ++i) {
-    const bool held_out = i % 4 == 3 && parts[0].samples.size() < kMeasured;
-    parts[count < kEnough ? i % folds : held_out ? 0 : 1].samples.push_back(all.samples[i]);
-  }
+  const auto is_held_out = [&](size_t i) {  // one of kRuns, each in the middle of its share
+    const size_t share = count / kRuns, length = kMeasured / kRuns, first = (share - length) / 2;
+    return i / share < kRuns && i % share >= first && i % share < first + length;
+  };
+  for (size_t i = 0; i < count; ++i)
+    parts[count < kEnough ? i * folds / count : is_held_out(i) ? 0 : 1].samples.push_back(all.samples[i]);
   for (size_t i = 0; i < all.others.size(); ++i) parts[count < kEnough ? i % folds : 1].others.push_back(all.others[i]);
   return parts;
 }
