@@ -4,7 +4,8 @@
 //
 //   ReduceLogSumExp      m + Log(ReduceSum(Exp(x - m))), m the largest element, bounded so that infinities subtract
 //   GlobalLpPool         ReduceL1, ReduceL2 over the pixels
-//   LpNormalization      x / ReduceL1 or ReduceL2, which is bounded above 0; that of images along channels has a kernel
+//   LpNormalization      x / ReduceL1 or ReduceL2, which is bounded above 0; images along channels have a kernel,
+//                        unless they are the graph's inputs
 //   LpPool, p 1 or 2     |x| or x * x -> AveragePool that counts padding -> times the taps (-> Sqrt)
 //   Trilu                Where with the triangle
 #include <limits>
@@ -78,7 +79,7 @@ class Parts {
     const auto rank = static_cast<int64_t>(g_[node_.input(0)].type.shape.size());
     int64_t axis = node_.attrs.int_or("axis", -1);
     if (axis < 0) axis += rank;
-    if (rank == 4 && axis == 1) return std::optional<Node>();
+    if (rank == 4 && axis == 1 && g_.producer(node_.input(0))) return std::optional<Node>();
     const bool magnitudes = node_.attrs.int_or("p", 2) == 1;
     QL_TRY(ValueId norm, add(magnitudes ? "ReduceL1" : "ReduceL2", {node_.input(0), ints({axis})}));
     QL_TRY(norm, add("Clip", {norm, number(std::numeric_limits<float>::min())}));

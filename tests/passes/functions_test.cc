@@ -144,7 +144,7 @@ TEST(RareAsParts, SumsPoolsAndTriangles) {
     return all;
   };
   using Ints = std::vector<int64_t>;
-  Builder a, b, c, d, e, f, g, h, i;
+  Builder a, b, c, d, e, f, g, h, i, j;
   EXPECT_EQ(a.after(a.op("ReduceLogSum", {a.op("Abs", {a.x}), a.ints({1})}), "rare_as_parts"), "Abs ReduceSum Log");
   EXPECT_EQ(b.after(b.op("ReduceLogSumExp", {b.x, b.ints({2, 3})}, attrs({{"keepdims", int64_t{0}}})), "rare_as_parts"),
             "ReduceMax Clip ReduceMax Clip Sub Exp ReduceSum Log Add");
@@ -154,6 +154,8 @@ TEST(RareAsParts, SumsPoolsAndTriangles) {
       i.after(i.op("LpNormalization", {i.op("Sub", {i.x, i.x})}, attrs({{"p", int64_t{1}}, {"axis", int64_t{2}}})),
               "rare_as_parts"),
       "Sub ReduceL1 Clip Div");  // norms of 0
+  EXPECT_EQ(j.after(j.op("LpNormalization", {j.op("Abs", {j.x})}, attrs({{"axis", int64_t{1}}})), "rare_as_parts"),
+            "Abs LpNormalization");
   const Attrs window = attrs({{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"strides", Ints{2, 1}}});
   EXPECT_EQ(d.after(d.op("LpPool", {d.x}, window), "rare_as_parts"), "Mul AveragePool Mul Sqrt");
   Attrs magnitudes = window;
