@@ -1,8 +1,5 @@
 #include "tests/jit/kernel_harness.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -10,22 +7,6 @@
 #include "tests/support/emulator.h"
 
 namespace quadlane::testing {
-
-GuardedBytes::GuardedBytes(size_t bytes) : size_(bytes) {
-  size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  size_t usable = (bytes + page - 1) / page * page;
-  mapped_ = usable + 2 * page;
-  mapping_ = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  std::byte* first = static_cast<std::byte*>(mapping_) + page;
-  if (mapping_ == MAP_FAILED || mprotect(first, usable, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  data_ = first + usable - bytes;
-}
-
-GuardedBytes::GuardedBytes(const GuardedBytes& other) : GuardedBytes(other.size_) {
-  std::memcpy(data_, other.data_, size_);
-}
-
-GuardedBytes::~GuardedBytes() { munmap(mapping_, mapped_); }
 
 void fill_bytes(const GuardedBytes& bytes, Rng& rng) {
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -13,30 +13,9 @@
 #include "engine/base/cpu.h"
 #include "engine/base/geometry.h"
 #include "jit/machine_code.h"
+#include "tests/support/guarded_bytes.h"
 
 namespace quadlane::testing {
-
-// Bytes directly in front of an unreadable page, so that one byte behind them faults.
-class GuardedBytes {
- public:
-  explicit GuardedBytes(size_t bytes);
-  GuardedBytes(const GuardedBytes& other);
-  GuardedBytes& operator=(const GuardedBytes&) = delete;
-  ~GuardedBytes();
-
-  std::byte* data() const { return data_; }
-  size_t size() const { return size_; }
-  template <class T>
-  T* as() const {
-    return reinterpret_cast<T*>(data_);
-  }
-  bool operator==(const GuardedBytes& o) const { return size_ == o.size_ && !std::memcmp(data_, o.data_, size_); }
-
- private:
-  void* mapping_ = nullptr;
-  size_t mapped_ = 0, size_ = 0;
-  std::byte* data_ = nullptr;
-};
 
 using Rng = std::mt19937;
 inline int pick(Rng& rng, int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); }
