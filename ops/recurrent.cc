@@ -291,7 +291,7 @@ void walk(const OpContext& ctx, const Recurrent& r, std::span<const MutView> out
         w.step(ctx.inputs[In::x].as<T>() + t * s.x_position + b * s.x_row);
         put(out[0].as<T>() + t * s.y_position + d * s.y_direction + b * s.y_row, w.h);
       }
-      put(out[1].as<T>() + state, w.h);
+      if (out.size() > 1) put(out[1].as<T>() + state, w.h);
       if (out.size() > 2) put(out[2].as<T>() + state, w.c);
     }
   }

@@ -29,6 +29,7 @@ class Recurrence {
     for (size_t i : {In::w, In::r, In::b, In::lengths, In::p})
       if (node_.input(i) != kNoValue && !l_.graph.constant(node_.input(i)))
         return declined(cat("input ", i, " is no constant"));
+    if (node_.outputs.size() != (r_.cell == Cell::lstm ? 3 : 2)) return declined("the last states are not asked for");
     if (elements(l_.shape(node_.outputs[0])) == 0) return declined("the result is empty");
     const Product p =
         product({r_.positions * r_.batch, r_.inputs}, {r_.directions * r_.gates * r_.hidden, r_.inputs}, false, true);

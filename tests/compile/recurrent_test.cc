@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "graph/text.h"
 #include "ops/table.h"
 #include "tests/compile/plan_check.h"
 
@@ -92,6 +93,18 @@ void check(const std::string& op) {
 TEST(Recurrent, Lstm) { check("LSTM"); }
 TEST(Recurrent, Gru) { check("GRU"); }
 TEST(Recurrent, Rnn) { check("RNN"); }
+
+// Texts and stored graphs may leave the last outputs away; ONNX files name them all.
+TEST(Recurrent, WithoutTheLastStates) {
+  for (const auto& [op, gates] : {std::pair{"LSTM", 4}, {"GRU", 3}, {"RNN", 1}}) {
+    const auto g = parse_graph(
+        cat("graph \"one\"\ninput %x: f32[3,2,5]\nconst %w: f32[1,", gates * 6, ",5] = random(1)\nconst %r: f32[1,",
+            gates * 6, ",6] = random(2)\n%y = ", op, "(%x, %w, %r) hidden_size=6\noutput %y\n"),
+        op_table());
+    ASSERT_TRUE(g.ok()) << g.error().text();
+    EXPECT_EQ(check_plan(*g, {}), "") << op;
+  }
+}
 
 }  // namespace
 }  // namespace quadlane::testing
