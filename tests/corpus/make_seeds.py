@@ -108,6 +108,26 @@ def networks():
          node("Cast", ["m"], ["f"], to=1), node("Mul", ["f", "qs"], ["y"]), node("MatMul", ["x", "x"], ["xx"]),
          node("Erf", ["xx"], ["z"])],
         image, [("y", TensorProto.FLOAT), ("z", TensorProto.FLOAT)], [("b", rng.randint(-9, 9, (8, 5)).astype(np.int8))])
+    yield "recurrent", model(
+        [node("LSTM", ["x", "w4", "r4", "", "n", "h", "h", "p"], ["a", "ah", "ac"], hidden_size=6, direction="bidirectional"),
+         node("GRU", ["x", "w3", "r3", "b3"], ["g"], hidden_size=6),
+         node("GRU", ["x", "w3", "r3", "b3"], ["l"], hidden_size=6, linear_before_reset=1, direction="reverse"),
+         node("RNN", ["x", "w1", "r1"], ["r"], hidden_size=6)],
+        [("x", TensorProto.FLOAT, [4, 3, 5]), ("h", TensorProto.FLOAT, [2, 3, 6])],
+        [(name, TensorProto.FLOAT) for name in ["a", "ac", "g", "l", "r"]],
+        [("w4", f(2, 24, 5)), ("r4", f(2, 24, 6)), ("n", np.array([4, 0, 2], np.int32)), ("p", f(2, 18)), ("w3", f(1, 18, 5)),
+         ("r3", f(1, 18, 6)), ("b3", f(1, 36)), ("w1", f(1, 6, 5)), ("r1", f(1, 6, 6))])
+    yield "sampled", model(
+        [node("GridSample", ["x", "places"], ["a"], padding_mode="reflection"),
+         node("Squeeze", ["x", "zero"], ["s"]), node("Resize", ["s", "", "", "sizes"], ["b"], mode="linear"),
+         node("BatchNormalization", ["s", "v", "v", "v", "v"], ["c"]), node("TopK", ["c", "two"], ["t", "at"], axis=1),
+         node("Gather", ["c", "at0"], ["g"], axis=2), node("QuantizeLinear", ["s", "qs", "qz"], ["q"]),
+         node("DequantizeLinear", ["q", "qs", "qz"], ["d"]), node("Sigmoid", ["d"], ["e"]),
+         node("QuantizeLinear", ["e", "qs", "qz"], ["y"])],
+        image + [("places", TensorProto.FLOAT, [1, 2, 3, 2])],
+        [(name, TensorProto.FLOAT) for name in ["a", "b", "t", "g"]] + [("at", TensorProto.INT64), ("y", TensorProto.UINT8)],
+        [("zero", np.array([0])), ("sizes", np.array([3, 9, 5])), ("v", np.ones(8, np.float32)), ("two", np.array([2])),
+         ("at0", np.array([0, -1])), ("qs", np.float32(0.02)), ("qz", np.uint8(120))])
     twice = model([node("Twice", ["x"], ["y"], domain="own")], image, [("y", TensorProto.FLOAT)])
     twice.functions.append(helper.make_function(
         "own", "Twice", ["v"], ["w"], [node("Add", ["v", "v"], ["t"]), node("LeakyRelu", ["t"], ["w"])],
