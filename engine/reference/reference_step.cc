@@ -33,18 +33,20 @@ Result<std::unique_ptr<run::Step>> ReferenceStep::read(FieldReader& r, const OpT
   Node node;
   restore_node(r, node);
   auto in = r.get<std::vector<Operand>>(), out = r.get<std::vector<Operand>>();
-  if (!r.ok()) return std::move(r).status().error();
+  if (!r.ok()) return invalid_model("a node that ends early");  // the reader keeps its own reason
   for (const auto* list : {&in, &out})
     for (const Operand& operand : *list)
       if (auto count = element_count(operand.type.shape); !count.ok()) return std::move(count).error();
   // The operator's own checks see the types, and the data of what is constant, as they did when the plan was made.
   Graph graph;
+  std::vector<run::Checker::Touched> touched;
   for (const Operand& operand : in) {
     if (!operand.present) {
       node.inputs.push_back(kNoValue);
       continue;
     }
-    checker.reads(operand.at, operand.type.bytes());
+    checker.reads(operand.at, operand.type.bytes(), std::max<size_t>(size_of(operand.type.dtype), 4));
+    touched.push_back({operand.at, operand.type.bytes()});
     QL_CHECK_OK(Status(checker.status()));
     if (operand.at.place == run::Place::constant) {
       QL_TRY(Tensor tensor, Tensor::allocate(operand.type));
@@ -61,8 +63,10 @@ Result<std::unique_ptr<run::Step>> ReferenceStep::read(FieldReader& r, const OpT
     if (out[i].type != types[i])
       return invalid_model("node '", node.name, "' makes ", to_string(types[i]), ", the file says ",
                            to_string(out[i].type));
-    checker.writes(out[i].at, out[i].type.bytes());
+    checker.writes(out[i].at, out[i].type.bytes(), std::max<size_t>(size_of(out[i].type.dtype), 4));
+    touched.push_back({out[i].at, out[i].type.bytes(), true});
   }
+  if (checker.ok()) checker.apart(std::move(touched));
   const OpDef& def = *ops.find(node.op);
   return std::unique_ptr<run::Step>(
       std::make_unique<ReferenceStep>(def, std::move(node), std::move(in), std::move(out)));

@@ -77,7 +77,8 @@ bool StridedCopy::fits(size_t src_bytes, size_t dst_bytes) const {
 
 void CopiesStep::check(Checker& c) const {
   for (const Job& job : jobs_) {
-    c.writes(job.to, 0);
+    const size_t alignment = std::max<size_t>(job.copy.element_bytes(), 4);
+    c.reads(job.from, 0, alignment), c.writes(job.to, 0, alignment);
     c.that(job.to.place == Place::arena || job.to.place == Place::user_output, "a copy into what may only be read");
     c.that(job.copy.fits(c.room(job.from), c.room(job.to)), "a copy leaves its tensors");
   }
@@ -86,9 +87,12 @@ void CopiesStep::check(Checker& c) const {
 void GatherStep::check(Checker& c) const {
   const auto slab = static_cast<int64_t>(std::min(slab_bytes, Checker::kTooMany));
   c.that(outer >= 0 && extent >= 0 && indices >= 0, "negative extents");
-  c.reads(from, Checker::product({outer, extent, slab}));
-  c.reads(index, Checker::product({indices, wide ? 8 : 4}));
-  c.writes(to, Checker::product({outer, indices, slab}));
+  const size_t read = Checker::product({outer, extent, slab}), written = Checker::product({outer, indices, slab});
+  const size_t index_bytes = Checker::product({indices, wide ? 8 : 4});
+  c.reads(from, read);
+  c.reads(index, index_bytes, wide ? 8 : 4);
+  c.writes(to, written);
+  if (c.ok()) c.apart({{from, read}, {index, index_bytes}, {to, written, true}});
 }
 
 void SlabIndex::check(Checker& c, int64_t count) const {
@@ -156,6 +160,7 @@ void AxisResizeStep::check(Checker& c) const {
   c.loops(isa);
   for (int64_t extent : {outer, in, out, inner, taps}) c.that(is_extent(extent), "negative extents");
   c.that(in <= INT32_MAX, "an axis of 2^31 elements");
+  c.that(index.place == Place::constant, "a table that is no constant");
   c.reads(from, Checker::product({outer, in, inner, 4}));
   c.reads(index, Checker::product({out, taps, 4}));
   c.reads(weight, Checker::product({out, taps, 4}));
@@ -223,10 +228,11 @@ void BroadcastStep::check(Checker& c) const {
       c.that(axis->step[k] >= 0 && axis->step[k] <= kMostExtent, "an operand that runs backwards");
       if (c.ok()) reach.along(axis->extent, axis->step[k]);
     }
-    c.reads(from[k], 0);
+    c.reads(from[k], 0, std::max<size_t>(loop_.operand_bytes(k), 4));
     c.that(reach.within(c.room(from[k]), loop_.operand_bytes(k)), "an operand ends behind its memory");
   }
-  c.writes(to, Checker::product({count_, static_cast<int64_t>(size_of(loop_.out))}));
+  const size_t bytes = size_of(loop_.out);
+  c.writes(to, Checker::product({count_, static_cast<int64_t>(bytes)}), std::max<size_t>(bytes, 4));
 }
 
 void GridStep::check(Checker& c) const {
@@ -276,7 +282,10 @@ void ReduceStep::check(Checker& c) const {
 }
 void ArgStep::check(Checker& c) const {
   check_lines(c);
-  c.writes(to, Checker::product({lines.outer, lines.inner, 8}));
+  const size_t read = Checker::product({lines.outer, lines.extent, lines.inner, 4}),
+               written = Checker::product({lines.outer, lines.inner, 8});
+  c.writes(to, written, 8);
+  if (c.ok()) c.apart({{from, read}, {to, written, true}});  // what was found is looked for
 }
 void LayerNormStep::check(Checker& c) const {
   check_lines(c);
@@ -285,9 +294,9 @@ void LayerNormStep::check(Checker& c) const {
 }
 void TopKStep::check(Checker& c) const {
   check_lines(c);
-  c.that(k >= 0 && k <= kMost && k <= lines.extent, "more results than a line has elements");
+  c.that(k >= 1 && k <= kMost && k <= lines.extent, "no results, or more than a line has elements");
   c.writes(to, Checker::product({lines.outer, k, lines.inner, 4}));
-  c.writes(indices, Checker::product({lines.outer, k, lines.inner, 8}));
+  c.writes(indices, Checker::product({lines.outer, k, lines.inner, 8}), 8);
 }
 
 namespace {

@@ -210,7 +210,7 @@ void ChannelsStep::check(Checker& c) const {
 
 void UnpackIndicesStep::check(Checker& c) const {
   c.planes(src, {&src_plane, 1});
-  c.writes(dst, Checker::product({8, src.n, src.h, src.w}));
+  c.writes(dst, Checker::product({8, src.n, src.h, src.w}), 8);
 }
 
 void MoveStep::check(Checker& c) const {

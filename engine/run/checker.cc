@@ -65,20 +65,37 @@ size_t Checker::room(const DenseAddress& a) {
   return 0;
 }
 
-void Checker::reads(const DenseAddress& a, size_t bytes) {
+void Checker::reads(const DenseAddress& a, size_t bytes, size_t alignment) {
   // An empty tensor has an address too.
   that(a.place != Place::user_input || a.index_or_offset < inputs_.size(), "an input that is not there");
   that(a.place != Place::user_output || a.index_or_offset < outputs_.size(), "an output that is not there");
   that(bytes <= room(a), "a dense tensor ends behind its memory");
   // Kernels read past it in vectors, but scalars must be whole.
-  that(a.place == Place::user_input || a.place == Place::user_output || a.index_or_offset % 4 == 0,
+  that(a.place == Place::user_input || a.place == Place::user_output || a.index_or_offset % alignment == 0,
        "a dense tensor is not aligned");
 }
 
-void Checker::writes(const DenseAddress& a, size_t bytes) {
-  reads(a, bytes);
+void Checker::writes(const DenseAddress& a, size_t bytes, size_t alignment) {
+  reads(a, bytes, alignment);
   that(a.place == Place::arena || a.place == Place::user_output || bytes == 0,
        "a step writes into what it may only read");
+}
+
+void Checker::apart(std::vector<Touched> all) {
+  std::erase_if(all, [](const Touched& t) { return t.bytes == 0; });
+  std::sort(all.begin(), all.end(), [](const Touched& a, const Touched& b) {
+    return std::pair(a.at.place, a.at.index_or_offset) < std::pair(b.at.place, b.at.index_or_offset);
+  });
+  size_t end = 0, written_end = 0;  // of what begins before, in the same place
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Touched& t = all[i];
+    const size_t begin = t.at.index_or_offset;
+    const bool whole = t.at.place == Place::user_input || t.at.place == Place::user_output;
+    if (i == 0 || t.at.place != all[i - 1].at.place) end = written_end = 0;
+    that(begin >= (t.written ? end : written_end), "a step writes where it reads, or twice");
+    end = std::max(end, begin + (whole ? 1 : t.bytes));
+    if (t.written) written_end = end;
+  }
 }
 
 void Checker::groups(std::span<const PlaneGroup> groups, size_t planes) {

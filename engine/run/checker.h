@@ -36,8 +36,16 @@ class Checker {
     return {reinterpret_cast<const T*>(plan_.weights.data() + offset), static_cast<size_t>(count)};
   }
   void weights(size_t offset, size_t bytes);
-  void reads(const DenseAddress&, size_t bytes);
-  void writes(const DenseAddress&, size_t bytes);
+  void reads(const DenseAddress&, size_t bytes, size_t alignment = 4);
+  void writes(const DenseAddress&, size_t bytes, size_t alignment = 4);
+  // Of all that a step touches, no byte that is written is read, or written twice: for steps that look at their
+  // operands again while they write.
+  struct Touched {
+    DenseAddress at;
+    size_t bytes;
+    bool written = false;
+  };
+  void apart(std::vector<Touched>);
   // Bytes from the address to the end of its tensor, the arena or the weights.
   size_t room(const DenseAddress&);
   void arena(int64_t first, int64_t end);  // bytes

@@ -8,8 +8,10 @@ namespace quadlane::run {
 void CopyStep::run(const RunContext& ctx, int part, int parts) const noexcept {
   Share share(static_cast<int64_t>(bytes_), part, parts);
   if (share.begin >= share.end) return;  // an empty tensor may have no address
-  std::memcpy(static_cast<std::byte*>(to_.at(ctx)) + share.begin,
-              static_cast<const std::byte*>(from_.at(ctx)) + share.begin, static_cast<size_t>(share.end - share.begin));
+  // Here and below: a plan file may let both overlap, and then gets what it asked for.
+  std::memmove(static_cast<std::byte*>(to_.at(ctx)) + share.begin,
+               static_cast<const std::byte*>(from_.at(ctx)) + share.begin,
+               static_cast<size_t>(share.end - share.begin));
 }
 
 namespace {
@@ -37,7 +39,7 @@ void PackStep::run(const RunContext& ctx, int part, int parts) const noexcept {
       return static_cast<size_t>(n * channels_ + p.channels[lane]) * channel_elements + static_cast<size_t>(y * g.w);
     };
     if (dtype_ == DType::f32) {
-      std::memcpy(row, from + 4 * channel_row(0), static_cast<size_t>(g.w) * 4);
+      std::memmove(row, from + 4 * channel_row(0), static_cast<size_t>(g.w) * 4);
     } else {
       const uint8_t* rows[4];
       for (int lane = 0; lane < 4; ++lane)
@@ -62,7 +64,7 @@ void UnpackStep::run(const RunContext& ctx, int part, int parts) const noexcept 
       const size_t at =
           static_cast<size_t>(n * channels_ + p.channels[lane]) * channel_elements + static_cast<size_t>(y * g.w);
       if (dtype_ == DType::f32) {
-        std::memcpy(to + 4 * at, row, static_cast<size_t>(g.w) * 4);
+        std::memmove(to + 4 * at, row, static_cast<size_t>(g.w) * 4);
       } else {
         auto* out = reinterpret_cast<uint8_t*>(to) + at;
         for (int x = 0; x < g.w; ++x) out[x] = static_cast<uint8_t>(row[4 * x + lane]);

@@ -17,7 +17,7 @@ void move_row(uint32_t* to, const uint32_t* from, const MoveTable& t, uint32_t f
     const uint32_t* first = from + t.columns[static_cast<size_t>(t.run_begin)];
     const int32_t count = t.run_end - t.run_begin;
     if (t.run_step == 1)
-      std::memcpy(to + t.run_begin, first, static_cast<size_t>(count) * kPixelBytes);
+      std::memmove(to + t.run_begin, first, static_cast<size_t>(count) * kPixelBytes);
     else
       for (int32_t i = 0; i < count; ++i) to[t.run_begin + i] = first[int64_t{i} * t.run_step];
   }

@@ -82,7 +82,7 @@ template <class T>
 void copy_rows(const T* src, T* dst, const CopyAxis& rows, int64_t n) {
   auto all = [&](auto count) {
     for (int64_t r = 0; r < rows.extent; ++r)
-      std::memcpy(dst + r * rows.dst, src + r * rows.src, static_cast<size_t>(count) * sizeof(T));
+      std::memmove(dst + r * rows.dst, src + r * rows.src, static_cast<size_t>(count) * sizeof(T));
   };
   switch (n) {  // short rows without a call
     case 1: return all(std::integral_constant<int, 1>());

@@ -30,6 +30,7 @@ class StridedCopy {
   StridedCopy(size_t element_bytes, std::vector<CopyAxis> axes, int64_t src_offset = 0, int64_t dst_offset = 0);
   void run(const void* src, void* dst, int part, int parts) const noexcept;
   const char* kind() const;
+  size_t element_bytes() const { return element_bytes_; }
   enum class Kind : uint8_t { rows, fill, transpose, steps };
   // Whether all elements lie within so many bytes, and no loop is one that its kind does not allow.
   bool fits(size_t src_bytes, size_t dst_bytes) const;

@@ -74,9 +74,11 @@ void BroadcastStep::run(const RunContext& ctx, int part, int parts) const noexce
 
 ElementFn find_elementwise(std::string_view name, size_t operands, DType in, DType out) {
   if (name == "Cast") return find_cast(in, out);
+  if (operands == 2 && out == DType::boolean && in != out) return find_comparison(name, in);
+  if (out != in) return nullptr;  // the type that a plan file names is the one that the loop writes
   if (operands == 1) return find_unary(name, in);
   if (operands == 3) return name == "Where" ? find_where(in) : name == "Affine" ? find_affine(in) : nullptr;
-  return out == DType::boolean && in != DType::boolean ? find_comparison(name, in) : find_binary(name, in);
+  return find_binary(name, in);
 }
 
 ElementLoop ElementLoop::find(std::string_view name, size_t operands, DType in, DType out) {
