@@ -11,6 +11,8 @@
 #include "engine/api/engine.h"
 #include "engine/reference/reference_plan.h"
 #include "engine/reference/reference_step.h"
+#include "engine/run/dense/elementwise.h"
+#include "engine/run/dense/lines.h"
 #include "graph/text.h"
 #include "ops/table.h"
 #include "tests/api/step_damage.h"
@@ -158,6 +160,39 @@ TEST(DamagedSteps, AreRefusedOrStayInTheirMemory) {
   EXPECT_GT(refused, accepted);
   RecordProperty("refused", refused);
   RecordProperty("accepted", accepted);
+}
+
+template <class Step>
+std::string refusal(Step step) {
+  run::Plan plan;
+  plan.arena_bytes = 4096;
+  run::Checker checker(plan, Isa::avx2);
+  step.lines = {2, 8, 1};
+  step.from.index_or_offset = 1024;
+  step.check(checker);
+  return checker.ok() ? "" : checker.status().error().message;
+}
+
+// What the guard pages above do not see: a list on the stack, an element across two words, a result that another thread
+// writes into what is searched.
+TEST(DamagedSteps, LinesAreRefusedByName) {
+  run::TopKStep top;
+  EXPECT_EQ((top.indices.index_or_offset = 512, refusal(top)), "");
+  EXPECT_EQ((top.k = 0, refusal(top)), "no results, or more than a line has elements");
+  run::ArgStep arg;
+  EXPECT_EQ(refusal(arg), "");
+  EXPECT_EQ((arg.to.index_or_offset = 4, refusal(arg)), "a dense tensor is not aligned");
+  EXPECT_EQ((arg.to.index_or_offset = 1032, refusal(arg)), "a step writes where it reads, or twice");
+}
+
+TEST(DamagedSteps, LoopsWriteTheTypeThatIsNamed) {
+  using run::ElementLoop;
+  EXPECT_TRUE(ElementLoop::find("Where", 3, DType::f32, DType::f32).fn);
+  EXPECT_TRUE(ElementLoop::find("Less", 2, DType::f32, DType::boolean).fn);
+  for (DType out : {DType::u8, DType::f64, DType::boolean}) {
+    for (const auto& [name, operands] : {std::pair{"Where", 3}, {"Affine", 3}, {"Exp", 1}, {"Add", 2}})
+      EXPECT_FALSE(ElementLoop::find(name, static_cast<size_t>(operands), DType::f32, out).fn) << name;
+  }
 }
 
 // References look at what they read again while they write: lengths that were checked may not become others.
