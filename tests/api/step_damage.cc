@@ -76,10 +76,10 @@ void fill(const GuardedBytes& bytes, std::minstd_rand& rng) {
   }
 }
 
-}  // namespace
-
-// `bytes`, as much as keeps what ends with them aligned.
+// So many that what ends with them begins aligned.
 size_t aligned(size_t bytes, size_t alignment = 64) { return (bytes + alignment - 1) / alignment * alignment; }
+
+}  // namespace
 
 // The memory of a run.
 struct DamagedSteps::Grounds {
