@@ -1,6 +1,5 @@
 // What the steps on dense tensors may touch.
 #include <algorithm>
-#include <cstdlib>
 
 #include "engine/run/checker.h"
 #include "engine/run/dense/copy.h"
@@ -38,6 +37,7 @@ struct Reach {
 
 constexpr int64_t kMostExtent = int64_t{1} << 40;
 bool is_extent(int64_t extent) { return extent >= 1 && extent <= kMostExtent; }
+bool is_step(int64_t step) { return step >= -kMostExtent && step <= kMostExtent; }
 
 }  // namespace
 
@@ -48,7 +48,7 @@ bool StridedCopy::fits(size_t src_bytes, size_t dst_bytes) const {
   Reach src(src_offset_), dst(dst_offset_);
   __int128 elements = 1;
   auto add = [&](const CopyAxis& axis) {
-    if (!is_extent(axis.extent) || std::abs(axis.src) > kMostExtent || std::abs(axis.dst) > kMostExtent) return false;
+    if (!is_extent(axis.extent) || !is_step(axis.src) || !is_step(axis.dst)) return false;
     src.along(axis.extent, axis.src);
     dst.along(axis.extent, axis.dst);
     elements *= axis.extent;
@@ -402,6 +402,7 @@ void RecurrentStep::check(Checker& c) const {
   c.loops(isa);
   for (int64_t extent : {positions, batch, hidden, directions})
     c.that(extent >= 1 && extent < (int64_t{1} << 24), "no recurrent layer");
+  if (!c.ok()) return;
   c.that(directions <= 2 && rows >= 1 && rows <= kGemmMaxRows, "more directions or rows than there are");
   c.that(static_cast<int64_t>(functions.size()) == directions * functions_each(), "functions are missing");
   c.that(products.size() == (is_split() ? 2 : 1), "products are missing");

@@ -110,6 +110,7 @@ void Checker::groups(std::span<const PlaneGroup> groups, size_t planes) {
 void Checker::float_rows(const FloatRows& rows, const Geometry& g, size_t planes, bool written) {
   that(rows.channels.size() == 4 * planes, "not four channels for each plane");
   that(rows.image_bytes >= 0 && rows.row_bytes >= 0, "rows that run backwards");
+  if (!ok()) return;  // nor is the geometry one, perhaps
   const size_t images = product({g.n - 1, rows.image_bytes}), lines = product({g.h - 1, rows.row_bytes});
   that(images < kTooMany / 4 && lines < kTooMany / 4, "rows outside of their memory");
   if (!ok()) return;
