@@ -1,5 +1,7 @@
 // Operators on dense tensors whose places come with the data: GatherND, ScatterND, GatherElements, ScatterElements, and
 // MaxPool with indices and MaxUnpool.
+#include <algorithm>
+
 #include "engine/compile/dense.h"
 #include "engine/run/dense/index_pool.h"
 #include "engine/run/dense/pick_elements.h"
@@ -135,6 +137,8 @@ Result<Verdict> lower_index_pool(Lowering& l, const Node& node) {
   if (elements_between(in, 2, in.size()) > int64_t{1} << 30) return declined("an image of more than 2^30 pixels");
   QL_TRY(PoolAttrs a, pool_attrs(node, in));
   run::IndexPoolStep made;
+  if (*std::max_element(a.kernel.begin(), a.kernel.end()) > made.kMostTaps)
+    return declined(cat("a window of more than ", made.kMostTaps, " pixels along an axis"));
   made.isa = l.loops();
   made.planes = in[0] * in[1];
   made.axes[0] = {1, 1, 1, 1, 0, 1};

@@ -141,7 +141,8 @@ void PickElementsStep::check(Checker& c) const {
 void IndexPoolStep::check(Checker& c) const {
   c.loops(isa);
   c.that(planes >= 0, "negative extents");
-  for (const WindowAxis& axis : axes) c.that(axis.is_sound(), "a window that is none");
+  for (const WindowAxis& axis : axes)
+    c.that(axis.is_sound() && axis.kernel <= kMostTaps, "a window that is none, or of too many taps");
   const WindowAxis &down = axes[0], &across = axes[1];
   c.that(Checker::product({down.in, across.in}) <= size_t{1} << 30, "an image of more than 2^30 pixels");
   c.reads(from, Checker::product({4, planes, down.in, across.in}));

@@ -73,6 +73,8 @@ const %pads: s64[8] = {0,0,1,2,0,0,2,1}
 %uq = QuantizeLinear(%u, %s, %z)
 %g = GlobalAveragePool(%rd)
 %gq = QuantizeLinear(%g, %s, %z)
+%md = DequantizeLinear(%mq, %s, %z)
+%gm = GlobalAveragePool(%md)
 %bd = DequantizeLinear(%b, %s, %z)
 %dw2 = DequantizeLinear(%w2, %ws, %wz)
 %k = Conv(%bd, %dw2, _) strides=[2,2]
@@ -85,6 +87,7 @@ const %pads: s64[8] = {0,0,1,2,0,0,2,1}
 output %mq
 output %uq
 output %gq
+output %gm
 output %kq
 output %rf
 output %im
@@ -190,6 +193,8 @@ input %boxes: f32[2,4]
 input %n: s64[2]
 input %h: f32[1,2,2,3]
 input %hi: s64[1,2,2,3]
+input %offset: f32[1,8,4,5]
+const %taps: f32[3,2,2,2] = random(6)
 const %w: f32[1,6,5] = random(7)
 const %r: f32[1,6,6] = random(8)
 const %depth: s64[] = {3}
@@ -204,6 +209,11 @@ const %values: f32[2] = {0,1}
 %l = MaxUnpool(%h, %hi) kernel_shape=[2,2] strides=[2,2]
 %m = RoiAlign(%image, %boxes, %n) output_height=2 output_width=2
 %o = Hardmax(%x)
+%p, %pi = MaxPool(%image) kernel_shape=[2,2] outputs=2
+%q = DeformConv(%image, %taps, %offset)
+output %p
+output %pi
+output %q
 output %a
 output %b
 output %c

@@ -12,6 +12,7 @@ namespace quadlane::run {
 
 class IndexPoolStep final : public Step {
  public:
+  static constexpr int64_t kMostTaps = 4096;  // of a window along an axis: each is looked at, inside the image or not
   Isa isa = Isa::avx2;
   int64_t planes = 1;
   std::array<WindowAxis, 2> axes{};  // rows, columns
