@@ -322,13 +322,16 @@ const %two: f32[4] = {1,1,2,2}
 output %y
 )"));
     const Graph qdq = quantized(fp32, profile_of(fp32, 8), {.form = QuantForm::for_any});
+    int resizes = 0;
     for (NodeId id : qdq.order()) {
       if (qdq[id].op != "Resize") continue;
+      ++resizes;
       const auto scale_of = [&](const Node* node) { return qdq.constant(node->input(1))->as<float>()[0]; };
       const float in = scale_of(producer_of(qdq, qdq[id].input(0), "DequantizeLinear"));
       const float out = scale_of(&qdq[qdq.single_use(qdq[id].output())->node]);
       EXPECT_NEAR(out / in, *mode == 'l' ? 1 - 1 / 4096.0 : 1, 1e-6) << mode;
     }
+    EXPECT_EQ(resizes, 1) << mode;
     EXPECT_GT(sqnr(qdq, fp32, 5), 30);
   }
 }

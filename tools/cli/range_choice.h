@@ -20,9 +20,9 @@ struct RangeChoice {
 bool needs_histograms(const std::string& method);
 
 // `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
-// auto. auto keeps runs of neighbouring samples (kMeasured in all), or of few samples each in turn, out of the statistics while
-// it compares methods on the int8 network itself, and adds them at the end. `choose_rounding`: then it also looks
-// whether adaptive rounding is worse by more than chance, and puts the moments of all samples into the policy if it is
+// auto. auto keeps runs of neighbouring samples (kMeasured in all), or of few samples each in turn, out of the
+// statistics while it compares methods on the int8 network itself, and adds them at the end. `choose_rounding`: then it
+// also looks whether adaptive rounding is worse by more than chance, and puts the moments of all samples into the policy if it is
 // not.
 Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
                                   QuantPolicy base, bool histograms = false, bool choose_rounding = false);
