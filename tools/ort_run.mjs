@@ -1,13 +1,14 @@
 // Runs a model once in ONNX Runtime on .npy inputs and writes NAME.npy for every output, like `quadlane run`.
 //
 //   node tools/ort_run.mjs MODEL.onnx --input [NAME=]FILE.npy ... --output-dir DIR [--level disabled|basic|extended|all]
+//   node tools/ort_run.mjs MODEL.onnx --each DIR --output-dir DIR ...  # samples: folders with input_K.npy; outputs beside them
 //   node tools/ort_run.mjs MODEL.onnx --describe     # {inputs: [{name, type, shape}], outputs: [name]} as JSON
 //
 // Level disabled runs Q/DQ models as they are written, in float. Fused, ONNX Runtime's int8 saturates in 16 bits on
 // processors without VNNI.
 //
 // Exit code 3: ONNX Runtime is not installed.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeNpy } from './npy.mjs';
@@ -16,7 +17,7 @@ import { loadRuntime, openSession, readFeeds } from './ort.mjs';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    input: { type: 'string', multiple: true, default: [] }, 'output-dir': { type: 'string' },
+    input: { type: 'string', multiple: true, default: [] }, each: { type: 'string' }, 'output-dir': { type: 'string' },
     level: { type: 'string', default: 'all' }, describe: { type: 'boolean' },
   },
 });
@@ -36,9 +37,15 @@ if (values.describe) {
   console.log(JSON.stringify({ inputs, outputs: session.outputNames }));
   process.exit(0);
 }
-const feeds = readFeeds(ort, session, values.input);
-const outputs = await session.run(feeds);
-mkdirSync(values['output-dir'], { recursive: true });
-for (const [name, tensor] of Object.entries(outputs))
-  writeNpy(join(values['output-dir'], `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`),
-    { type: tensor.type, data: tensor.data, dims: tensor.dims });
+async function runOn(specs, folder) {
+  const outputs = await session.run(readFeeds(ort, session, specs));
+  mkdirSync(folder, { recursive: true });
+  for (const [name, tensor] of Object.entries(outputs))
+    writeNpy(join(folder, `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`),
+      { type: tensor.type, data: tensor.data, dims: tensor.dims });
+}
+const { each, 'output-dir': target } = values;
+if (!each) await runOn(values.input, target);
+else
+  for (const sample of readdirSync(each).sort())
+    await runOn(session.inputNames.map((_, k) => join(each, sample, `input_${k}.npy`)), join(target, sample));

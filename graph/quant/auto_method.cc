@@ -5,6 +5,8 @@
 namespace quadlane {
 namespace {
 
+constexpr const char* kAdaptive = " + adaptive";
+
 class Choice {
  public:
   Choice(const MeasurePolicy& measure, const AutoOptions& options, AutoReport& report)
@@ -19,18 +21,35 @@ class Choice {
     return {};
   }
 
-  // The best of those that are better than minmax by more than chance.
-  QuantPolicy best() {
-    for (size_t i = 0; i < measured_.size(); ++i) {
-      const AutoCandidate &one = report_.candidates[i], &best = report_.candidates[chosen_];
-      if (one.gain.beyond_noise() && one.sqnr_db >= best.sqnr_db + options_.least_gain_db) chosen_ = i;
+  // What was added so far, but for what is clearly worse, once more with these moments.
+  Status add_adaptive(const std::shared_ptr<const InputMoments>& moments) {
+    const std::vector<AutoCandidate> nearest = report_.candidates;
+    for (const AutoCandidate& one : nearest) {
+      if (one.gain.worse_beyond_noise()) continue;
+      QuantPolicy policy = one.policy;
+      policy.moments = moments;
+      QL_CHECK_OK(add(one.name + kAdaptive, policy));
     }
-    const AutoCandidate& one = report_.candidates[chosen_];
-    report_.base = one.name;
-    report_.sqnr_db = one.sqnr_db;
-    report_.gain = one.gain;
-    now_ = measured_[chosen_];
-    return one.policy;
+    return {};
+  }
+
+  const AutoCandidate& best() {
+    size_t best = 0;
+    for (size_t i = 0; i < measured_.size(); ++i)
+      if (clearly_better(i) && (best == 0 || merit(i) > merit(best))) best = i;
+    if (best == 0)  // minmax
+      for (size_t i = 0; i < measured_.size(); ++i)
+        if (report_.candidates[i].name == "minmax" + std::string(kAdaptive) &&
+            !report_.candidates[i].gain.worse_beyond_noise())
+          best = i;
+    return take(best);
+  }
+
+  // The same ranges with weights rounded to nearest.
+  const AutoCandidate& nearest_of(const AutoCandidate& chosen) {
+    for (size_t i = 0; i < measured_.size(); ++i)
+      if (report_.candidates[i].name + kAdaptive == chosen.name) return take(i);
+    return chosen;
   }
 
   // The methods of all values alike, from the best on, without the policy's own.
@@ -50,19 +69,45 @@ class Choice {
     if (!paired_gain(db, now_).on_every_input()) return {};
     if (level_db(db) < report_.sqnr_db + options_.least_gain_db) return {};
     policy = trial;
-    now_ = std::move(db);
-    report_.sqnr_db = level_db(now_);
-    report_.gain = paired_gain(now_, minmax_);
+    tell(std::move(db));
+    return {};
+  }
+
+  // Adaptive rounding behind changes of single values, unless it is worse.
+  Status round_again(const std::shared_ptr<const InputMoments>& moments, QuantPolicy& policy) {
+    QuantPolicy adaptive = policy;
+    adaptive.moments = moments;
+    QL_TRY(std::vector<double> db, measure_(adaptive));
+    if (paired_gain(db, now_).worse_beyond_noise()) return {};
+    policy = std::move(adaptive);
+    tell(std::move(db));
     return {};
   }
 
  private:
+  double level_gain(size_t i) const { return report_.candidates[i].sqnr_db - report_.candidates[0].sqnr_db; }
+  bool clearly_better(size_t i) const {
+    return report_.candidates[i].gain.beyond_noise() && level_gain(i) >= options_.least_gain_db;
+  }
+  double merit(size_t i) const { return report_.candidates[i].gain.mean + level_gain(i); }
+
+  const AutoCandidate& take(size_t i) {
+    const AutoCandidate& one = report_.candidates[i];
+    report_.base = one.name;
+    tell(measured_[i]);
+    return one;
+  }
+  void tell(std::vector<double> db) {
+    now_ = std::move(db);
+    report_.sqnr_db = level_db(now_);
+    report_.gain = paired_gain(now_, minmax_);
+  }
+
   const MeasurePolicy& measure_;
   const AutoOptions& options_;
   AutoReport& report_;
   std::vector<double> minmax_, now_;
   std::vector<std::vector<double>> measured_;
-  size_t chosen_ = 0;
 };
 
 }  // namespace
@@ -84,9 +129,13 @@ Result<QuantPolicy> choose_methods(QuantPolicy policy, const std::map<std::strin
     policy.value_methods = mixed;
     QL_CHECK_OK(choice.add("mixed", policy));
   }
-  policy = choice.best();
+  if (options.moments) QL_CHECK_OK(choice.add_adaptive(options.moments));
+  const AutoCandidate best = choice.best();
+  if (values.empty() || options.max_trials == 0) return best.policy;
 
-  // For one value at a time, in the graph's order: what comes first disturbs everything behind it.
+  // For one value at a time, in the graph's order: what comes first disturbs everything behind it. Weights are rounded to
+  // nearest meanwhile, which takes a fraction of the time.
+  policy = choice.nearest_of(best).policy;
   const std::vector<RangeMethod> runners_up = choice.runners_up(policy.method);
   for (const std::string& value : values)
     for (size_t i = 0; i < 2 && i < runners_up.size() && out.trials < options.max_trials; ++i) {
@@ -94,6 +143,7 @@ Result<QuantPolicy> choose_methods(QuantPolicy policy, const std::map<std::strin
       trial.value_methods[value] = runners_up[i];
       QL_CHECK_OK(choice.consider(trial, policy));
     }
+  if (best.policy.moments && !policy.moments) QL_CHECK_OK(choice.round_again(best.policy.moments, policy));
   return policy;
 }
 

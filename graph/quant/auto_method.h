@@ -1,10 +1,13 @@
-// Choosing the range method by measurement on held-out inputs.
+// Choosing the range method, and how weights are rounded, by measurement on held-out inputs.
 //
 // With few inputs the best of several figures is mostly the luckiest one. So everything is compared input by input with
 // minmax, which cuts nothing, and that stays unless the difference is more than chance: the share of noise falls, and
 // the mean gain in dB exceeds its standard error. What is compared: every method for all values alike, and for each
-// value the method with the least squared error on held-out inputs (held_out_methods.h). Where many inputs are held
-// out, the runners-up are then tried value by value, and stay where they gain on every input.
+// value the method with the least squared error on held-out inputs (held_out_methods.h); each of them that is not
+// clearly worse with adaptive rounding, too, for what suits one rounding need not suit the other. The best has the
+// highest sum of the mean gain, which the many inputs decide, and the level's, which the worst do. Where nothing is
+// clearly better, weights are rounded adaptively all the same unless that is worse: it lowers every layer's error.
+// Where many inputs are held out, the runners-up are then tried value by value, and stay where they gain on every input.
 #pragma once
 
 #include <functional>
@@ -16,16 +19,17 @@
 namespace quadlane {
 
 // How good a policy is: the signal-to-quantization-noise ratio at the network's outputs in dB, of each of some inputs
-// whose statistics the profile does not hold. Measured where it will run.
+// whose statistics the profile does not hold, nor the moments, if the policy has any. Measured where it will run.
 using MeasurePolicy = std::function<Result<std::vector<double>>(const QuantPolicy&)>;
 
 struct AutoOptions {
   int max_trials = 120;         // of single values
   double least_gain_db = 0.02;  // a smaller one is noise
+  std::shared_ptr<const InputMoments> moments = nullptr;  // of all inputs: adaptive rounding is a candidate
 };
 
 struct AutoCandidate {
-  std::string name;    // of the method; "mixed"
+  std::string name;    // of the method, or "mixed"; "+ adaptive" rounding
   QuantPolicy policy;  // all values alike, or each by its own
   double sqnr_db = 0;  // level_db()
   PairedGain gain;     // over minmax
@@ -39,9 +43,9 @@ struct AutoReport {
   int trials = 0;                         // of single values
 };
 
-inline constexpr int kAutoCandidates = static_cast<int>(std::size(kRangeMethods)) + 1;
+inline constexpr int kAutoCandidates = 2 * (static_cast<int>(std::size(kRangeMethods)) + 1);
 
-// Fills `method` and `value_methods` of the policy. `values`: names of those that are tried on their own. `mixed`: the
+// Fills `method`, `value_methods` and `moments` of the policy. `values`: names of those that are tried on their own. `mixed`: the
 // method of each value that another than minmax suits better.
 Result<QuantPolicy> choose_methods(QuantPolicy, const std::map<std::string, RangeMethod>& mixed,
                                    std::span<const std::string> values, const MeasurePolicy&, const AutoOptions& = {},

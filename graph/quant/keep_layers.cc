@@ -20,14 +20,11 @@ class Search {
     found_.held_out = found_.int8_held_out;
     found_.met = fits(found_.loss) && fits(found_.held_out);
     if (found_.met) return std::move(found_);
-    QL_CHECK_OK(rank());
+    QL_CHECK_OK(rank_in_f32());
     QL_CHECK_OK(one_alone());
-    QL_CHECK_OK(grow([&]() -> Result<bool> { return fits(found_.loss); }));
-    QL_CHECK_OK(complete());
-    QL_CHECK_OK(put_back());
-    if (!fits(found_.loss)) found_.keep = best_, found_.loss = measured_.at(best_);
+    if (!fits(found_.loss)) QL_CHECK_OK(shorter_list());
     QL_TRY(found_.held_out, held_out_(found_.keep));
-    if (fits(found_.loss)) QL_CHECK_OK(satisfy_held_out());
+    if (fits(found_.loss) && !fits(found_.held_out)) QL_CHECK_OK(satisfy_held_out());
     found_.trials = static_cast<int>(measured_.size());
     found_.met = fits(found_.loss) && fits(found_.held_out);
     return std::move(found_);
@@ -46,7 +43,7 @@ class Search {
     return loss;
   }
 
-  Status rank() {
+  Status rank_in_f32() {
     for (const std::string& conv : convs_) {
       QL_TRY(NetworkLoss loss, measure({conv}));
       found_.ranking.push_back({conv, loss});
@@ -62,66 +59,105 @@ class Search {
     return {};
   }
 
-  // Keeps one after the other of the ranking, if that lowers the noise, until it is enough.
-  template <class Enough>
-  Status grow(const Enough& enough) {
-    for (const auto& [conv, without] : found_.ranking) {
-      QL_TRY(const bool done, enough());
-      if (done || found_.keep.size() >= most()) return {};
-      std::set<std::string> more = found_.keep;
-      if (!more.insert(conv).second) continue;
-      QL_TRY(const NetworkLoss loss, measure(more));
-      if (loss.noise < found_.loss.noise || loss.drop < found_.loss.drop) found_.keep = more, found_.loss = loss;
+  Status shorter_list() {
+    using Keep = std::set<std::string>;
+    QL_TRY(Keep one_by_one, grow());
+    QL_TRY(const std::vector<std::string> loudest, rank_in_int8());
+    QL_TRY(Keep together, shortest({}, loudest, [&](const Keep& keep) -> Result<bool> {
+      QL_TRY(const NetworkLoss loss, measure(keep));
+      return fits(loss);
+    }));
+    for (const Keep& keep : {one_by_one, together}) {
+      QL_TRY(const NetworkLoss loss, measure(keep));
+      if (!fits(loss) || keep.size() > most()) continue;
+      QL_TRY(Keep fewer, without_needless(keep));
+      if (!fits(found_.loss) || fewer.size() < found_.keep.size()) QL_CHECK_OK(take(fewer));
     }
+    return fits(found_.loss) ? Status() : take(best_);
+  }
+
+  Status take(const std::set<std::string>& keep) {
+    found_.keep = keep;
+    QL_TRY(found_.loss, measure(keep));
     return {};
   }
 
-  // Where no further one helps by itself: with the shortest beginning of the rest, by bisection.
-  Status complete() {
-    const std::set<std::string> grown = found_.keep;
-    std::vector<std::string> rest;
-    for (const auto& [conv, without] : found_.ranking)
-      if (!grown.count(conv)) rest.push_back(conv);
-    size_t low = 0, high = std::min(rest.size(), most() - grown.size());  // low does not meet the bound
-    if (fits(found_.loss) || high == 0) return {};
+  // One after the other of the ranking, if that lowers the noise, until it is enough.
+  Result<std::set<std::string>> grow() {
+    std::set<std::string> keep;
+    NetworkLoss now = found_.int8;
+    for (const auto& [conv, without] : found_.ranking) {
+      if (fits(now) || keep.size() >= most()) break;
+      std::set<std::string> more = keep;
+      more.insert(conv);
+      QL_TRY(const NetworkLoss loss, measure(more));
+      if (loss.noise < now.noise || loss.drop < now.drop) keep = more, now = loss;
+    }
+    return keep;
+  }
+
+  // By the noise that each adds to a network that is fp32 but for it, most first.
+  Result<std::vector<std::string>> rank_in_int8() {
+    if (!loudest_.empty()) return loudest_;
+    std::map<std::string, double> noise;
+    const std::set<std::string> all(convs_.begin(), convs_.end());
+    for (const std::string& conv : convs_) {
+      std::set<std::string> others = all;
+      others.erase(conv);
+      QL_TRY(const NetworkLoss loss, measure(others));
+      noise[conv] = loss.noise;
+    }
+    loudest_ = convs_;
+    std::stable_sort(loudest_.begin(), loudest_.end(), [&](auto& a, auto& b) { return noise[a] > noise[b]; });
+    return loudest_;
+  }
+
+  // `keep` and the shortest beginning of `order` that is enough with it, by bisection; of all that may be, if none is.
+  template <class Enough>
+  Result<std::set<std::string>> shortest(const std::set<std::string>& keep, std::vector<std::string> order,
+                                         const Enough& enough) {
+    std::erase_if(order, [&](const std::string& conv) { return keep.count(conv) > 0; });
     auto with = [&](size_t count) {
-      std::set<std::string> more = grown;
-      more.insert(rest.begin(), rest.begin() + static_cast<ptrdiff_t>(count));
+      std::set<std::string> more = keep;
+      more.insert(order.begin(), order.begin() + static_cast<ptrdiff_t>(count));
       return more;
     };
-    QL_TRY(const NetworkLoss all, measure(with(high)));
-    if (!fits(all)) return {};
-    while (low + 1 < high) {
+    size_t low = 0, high = std::min(order.size(), most() - std::min(most(), keep.size()));
+    QL_TRY(const bool all, enough(with(high)));
+    if (!all) return with(high);
+    while (low < high) {
       const size_t middle = (low + high) / 2;
-      QL_TRY(const NetworkLoss loss, measure(with(middle)));
-      (fits(loss) ? high : low) = middle;
+      QL_TRY(const bool met, enough(with(middle)));
+      if (met)
+        high = middle;
+      else
+        low = middle + 1;
     }
-    found_.keep = with(high), found_.loss = measured_.at(found_.keep);
-    return {};
+    return with(high);
   }
 
-  // From the least gain up.
-  Status put_back() {
-    for (size_t i = found_.ranking.size(); i-- > 0 && fits(found_.loss) && found_.keep.size() > 1;) {
-      if (!found_.keep.count(found_.ranking[i].conv)) continue;
-      std::set<std::string> fewer = found_.keep;
+  // What it can do without, from the least gain up, goes back to int8.
+  Result<std::set<std::string>> without_needless(std::set<std::string> keep) {
+    for (size_t i = found_.ranking.size(); i-- > 0 && keep.size() > 1;) {
+      if (!keep.count(found_.ranking[i].conv)) continue;
+      std::set<std::string> fewer = keep;
       fewer.erase(found_.ranking[i].conv);
-      QL_TRY(NetworkLoss loss, measure(fewer));
-      if (fits(loss)) found_.keep = fewer, found_.loss = loss;
+      QL_TRY(const NetworkLoss loss, measure(fewer));
+      if (fits(loss)) keep = std::move(fewer);
     }
-    return {};
+    return keep;
   }
 
   Status satisfy_held_out() {
-    std::set<std::string> measured = found_.keep;
-    auto enough = [&]() -> Result<bool> {
-      if (found_.keep != measured) {
-        QL_TRY(found_.held_out, held_out_(measured = found_.keep));
-      }
-      return fits(found_.held_out) && fits(found_.loss);
-    };
-    QL_CHECK_OK(grow(enough));
-    QL_TRY([[maybe_unused]] const bool done, enough());
+    QL_TRY(const std::vector<std::string> loudest, rank_in_int8());
+    QL_TRY(const std::set<std::string> more,
+           shortest(found_.keep, loudest, [&](const std::set<std::string>& keep) -> Result<bool> {
+             QL_TRY(const NetworkLoss loss, measure(keep));
+             QL_TRY(const NetworkLoss held_out, held_out_(keep));
+             return fits(loss) && fits(held_out);
+           }));
+    QL_CHECK_OK(take(more));
+    QL_TRY(found_.held_out, held_out_(more));
     return {};
   }
 
@@ -131,6 +167,7 @@ class Search {
   const MeasureLoss& held_out_;
   KeptLayers found_;
   std::map<std::set<std::string>, NetworkLoss> measured_;
+  std::vector<std::string> loudest_;
   std::set<std::string> best_;  // measured, of no more than may be kept
 };
 

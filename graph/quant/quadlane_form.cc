@@ -256,7 +256,7 @@ class Writer {
 Result<Graph> quantize_for_quadlane(const Graph& g, const OpTable& ops, const Profile& profile,
                                     const QuantPolicy& policy, QuantReport& report) {
   StoragePlan plan = plan_storage(g, policy, report);
-  QL_CHECK_OK(choose_scales(g, profile, policy, plan));
+  QL_CHECK_OK(choose_scales(g, ops, profile, policy, plan));
   for (const Source& source : plan.sources)
     report.values.push_back({g[source.value].name, source.scale, source.low, !g.producer(source.value),
                              bounds_of(g, source.value), source.free || source.most < HUGE_VAL});

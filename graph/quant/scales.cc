@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "graph/quant/bounds.h"
+#include "graph/quant/told_apart.h"
 
 namespace quadlane {
 namespace {
@@ -202,8 +203,8 @@ double stretched(const ChannelDemand& d, double scale) {
 
 class ScaleChooser {
  public:
-  ScaleChooser(const Graph& g, const Profile& profile, const QuantPolicy& policy, StoragePlan& plan)
-      : g_(g), profile_(profile), policy_(policy), plan_(plan) {}
+  ScaleChooser(const Graph& g, const OpTable& ops, const Profile& profile, const QuantPolicy& policy, StoragePlan& plan)
+      : g_(g), ops_(ops), profile_(profile), policy_(policy), plan_(plan) {}
 
   Status run() {
     for (const QuantConv& conv : plan_.convs) {
@@ -232,6 +233,7 @@ class ScaleChooser {
     QL_TRY(std::vector<Range> ranges, policy_.ranges(name, *seen, !source.per_channel));
     // The network's inputs are taken as they are: their ranges are made, not found.
     if (g_.producer(source.value)) add_headroom(policy_.headroom, *seen, ranges, bounds_of(g_, source.value));
+    QL_CHECK_OK(cut_to_told_apart(g_, ops_, plan_, s, ranges));
     double largest = std::max({1e-20, std::abs(double{seen->lowest()}), std::abs(double{seen->highest()})});
     std::vector<ChannelDemand> demands;
     for (size_t c = 0; c < channels; ++c) {
@@ -276,6 +278,7 @@ class ScaleChooser {
   }
 
   const Graph& g_;
+  const OpTable& ops_;
   const Profile& profile_;
   const QuantPolicy& policy_;
   StoragePlan& plan_;
@@ -283,8 +286,9 @@ class ScaleChooser {
 
 }  // namespace
 
-Status choose_scales(const Graph& g, const Profile& profile, const QuantPolicy& policy, StoragePlan& plan) {
-  return ScaleChooser(g, profile, policy, plan).run();
+Status choose_scales(const Graph& g, const OpTable& ops, const Profile& profile, const QuantPolicy& policy,
+                     StoragePlan& plan) {
+  return ScaleChooser(g, ops, profile, policy, plan).run();
 }
 
 }  // namespace quadlane

@@ -67,7 +67,6 @@ class Planner {
     if (!gates_.empty())
       report_.notes.push_back(cat(gates_.size(), " convolutions compute gates of channels and stay in fp32"));
     for (const QuantConv& conv : plan_.convs) demand(conv.x);
-    for (ValueId map : pooled_) demand_activation(map);
     for (QuantConv& conv : kept_) add_kept(std::move(conv));
     for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
     for (auto& [value, stored] : plan_.stored) stored.only_tables = stored.needs_f32 && read_by_tables(value);

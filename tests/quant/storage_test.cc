@@ -28,7 +28,7 @@ struct Planned {
 Planned planned(std::string_view text, const QuantPolicy& policy = {}) {
   Planned p{simplified(parsed(text)), {}, {}};
   p.plan = plan_storage(p.graph, policy, p.report);
-  Status s = choose_scales(p.graph, profile_of(p.graph, 4), policy, p.plan);
+  Status s = choose_scales(p.graph, op_table(), profile_of(p.graph, 4), policy, p.plan);
   EXPECT_TRUE(s.ok()) << (s.ok() ? "" : s.error().text());
   return p;
 }

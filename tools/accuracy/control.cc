@@ -43,7 +43,7 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   QuantReport report;  // whatever does not become int8 anyway has nothing to be measured
   QL_TRY(Graph unused, quantize(fp32, op_table(), profile, policy, &report));
   const std::vector<std::string>& convs = report.int8;
-  Progress progress("sensitivity", static_cast<int64_t>(convs.size()) + 1, "trials");
+  Progress progress("sensitivity", static_cast<int64_t>(2 * convs.size()) + 1, "trials");
   auto measure_on = [&](const Evaluator& evaluator) {
     return [&](const std::set<std::string>& keep) -> Result<NetworkLoss> {
       QuantPolicy trial = policy;

@@ -22,6 +22,7 @@ struct Fold {
   Profile profile, held_out;
   OutputError error;
   std::shared_ptr<RangeMemory> memory = std::make_shared<RangeMemory>();
+  std::shared_ptr<const InputMoments> moments = nullptr;  // of `seen`, once they are needed
 };
 
 Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from) {
@@ -102,25 +103,15 @@ Result<std::map<std::string, RangeMethod>> mixed_methods(const std::vector<Quant
   return methods_by_held_out_error(values, policy, statistics);
 }
 
-Result<std::vector<double>> db_on(const Fold& fold, const Graph& graph, QuantPolicy policy) {
+// With moments of its own for what is to be rounded adaptively.
+Result<std::vector<double>> db_on(Fold& fold, const Graph& graph, QuantPolicy policy) {
   policy.memory = fold.memory;
+  if (policy.moments && !fold.moments) {
+    QL_TRY(fold.moments, input_moments(graph, fold.seen));
+  }
+  if (policy.moments) policy.moments = fold.moments;
   QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
   return fold.error.sqnr_db(int8);
-}
-
-// Adaptive rounding on samples that its moments do not hold.
-Result<AutoCandidate> try_adaptive(const Graph& graph, const std::vector<Fold>& folds, QuantPolicy policy) {
-  std::vector<double> nearest, adaptive;
-  for (const Fold& fold : folds)
-    for (std::vector<double>* all : {&nearest, &adaptive}) {
-      policy.moments = nullptr;
-      if (all == &adaptive) {
-        QL_TRY(policy.moments, input_moments(graph, fold.seen));
-      }
-      QL_TRY(std::vector<double> db, db_on(fold, graph, policy));
-      all->insert(all->end(), db.begin(), db.end());
-    }
-  return AutoCandidate{"adaptive", {}, level_db(adaptive), paired_gain(adaptive, nearest)};
 }
 
 Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base,
@@ -137,13 +128,16 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   AutoOptions options;
   std::vector<std::string> values;
   if (source.samples.size() < kEnough)
-    options = {0, kFewSamplesGain};
+    options.max_trials = 0, options.least_gain_db = kFewSamplesGain;
   else
     for (const QuantValue& value : ranged) values.push_back(value.name);
+  if (choose_rounding) {
+    QL_TRY(options.moments, input_moments(graph, source));
+  }
   Progress progress("choosing ranges", kAutoCandidates + options.max_trials, "trials");
   auto measure = [&](const QuantPolicy& policy) -> Result<std::vector<double>> {
     std::vector<double> all;
-    for (const Fold& fold : made.folds) {
+    for (Fold& fold : made.folds) {
       QL_TRY(std::vector<double> db, db_on(fold, graph, policy));
       all.insert(all.end(), db.begin(), db.end());
     }
@@ -151,11 +145,6 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
     return all;
   };
   QL_TRY(choice.policy, choose_methods(std::move(base), mixed, values, measure, options, &choice.report));
-  if (!choose_rounding) return choice;
-  QL_TRY(choice.adaptive, try_adaptive(graph, made.folds, choice.policy));
-  if (!choice.adaptive.gain.worse_beyond_noise()) {
-    QL_TRY(choice.policy.moments, input_moments(graph, source));
-  }
   return choice;
 }
 

@@ -10,7 +10,6 @@ struct RangeChoice {
   Profile profile;          // of all calibration inputs
   QuantPolicy policy;       // with the methods chosen
   AutoReport report;        // of --method auto
-  AutoCandidate adaptive;   // the same with adaptive rounding, its gain over nearest, where auto looked at both
   size_t measured_on = 0;   // inputs that auto was measured on
   bool by_classes = false;  // their outputs are integers: dB of the share that differs
   std::vector<std::string> notes;
@@ -21,9 +20,8 @@ bool needs_histograms(const std::string& method);
 
 // `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
 // auto. auto keeps runs of neighbouring samples (kMeasured in all), or of few samples each in turn, out of the
-// statistics while it compares methods on the int8 network itself, and adds them at the end. `choose_rounding`: then it
-// also looks whether adaptive rounding is worse by more than chance, and puts the moments of all samples into the policy if it is
-// not.
+// statistics while it compares methods on the int8 network itself, and adds them at the end. `choose_rounding`: then
+// adaptive rounding is compared, too, and the policy has the moments of all samples if it is chosen.
 Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
                                   QuantPolicy base, bool histograms = false, bool choose_rounding = false);
 

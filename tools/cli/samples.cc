@@ -31,7 +31,7 @@ class Finder {
     const size_t before = source_.samples.size();
     QL_CHECK_OK(add_folder(path, 0));
     if (source_.samples.size() > before) return {};
-    return invalid_argument("calibration folder '", path, "' holds no sample: ", entries_,
+    return invalid_argument("folder '", path, "' holds no sample: ", entries_,
                             " entries, none of them a tensor (.npy, .pb) or an image for the model's ",
                             graph_.inputs().size(), " inputs");
   }

@@ -9,49 +9,61 @@ from models.runners import OnnxRuntime, Quadlane
 from models.samples import save_sample, varied
 from models.scores import score_kinds, scores
 
+MOST_DB = 200
 RECIPES = pathlib.Path(__file__).resolve().parent / "recipes.json"
 
 
 class Split:
-    """Samples that calibrate, a folder, and those measured on, {input: file} each."""
+    """Samples that calibrate, a folder, and those measured on: another, and {input: file} each."""
 
     def __init__(self, folder, about, calib, held):
-        self.calib = folder / "calib"
+        self.calib, self.held = folder / "calib", folder / "held"
         for k, sample in enumerate(itertools.chain(*calib)):
             save_sample(sample, about["inputs"], self.calib / f"{k:03}")
-        self.inputs = [save_sample(s, about["inputs"], folder / "held" / f"{k:03}")
+        self.inputs = [save_sample(s, about["inputs"], self.held / f"{k:03}")
                        for k, s in enumerate(itertools.chain(*held))]
 
 
 class HeldOut:
-    def __init__(self, name, path, data, quadlane, work):
+    def __init__(self, name, path, data, quadlane, work, calibrating=12, measured=48):
+        """So many samples in all, parts of pictures among them: measuring is cheap."""
         self.path, self.work = path, work
         self.ours, self.peer = Quadlane(quadlane), OnnxRuntime()
         self.recipe = json.loads(RECIPES.read_text()).get(name, {"task": {"kind": "vector"}})
         self.about = self.peer.describe(path)
         self.names = self.about["outputs"]
-        self.pictures = varied(self.recipe, data, self.about["inputs"])
-        self.count = sum(map(len, self.pictures))
+        self.pictures = varied(self.recipe, data, self.about["inputs"], calibrating)
+        self.measured = varied(self.recipe, data, self.about["inputs"], measured)  # of the same pictures
         self.kinds = score_kinds(path, self.names)
 
     def halves(self):
         """Every second picture is measured on, the others calibrate."""
-        return Split(self.work / "halves", self.about, self.pictures[::2], self.pictures[1::2])
+        return Split(self.work / "halves", self.about, self.pictures[::2], self.measured[1::2])
 
     def folds(self, most):
         """Every picture is measured on once, by what the others calibrated."""
         count = min(most, len(self.pictures))
         return [Split(self.work / f"fold{f}", self.about, [p for k, p in enumerate(self.pictures) if k % count != f],
-                      self.pictures[f::count]) for f in range(count)]
+                      self.measured[f::count]) for f in range(count)]
 
     def results(self, split, model, runner, *extra):
-        return [runner.run(model, inputs, self.work / "out", self.names, *extra) for inputs in split.inputs]
+        return runner.run_each(model, split.held, self.work / "out", self.names, *extra)
 
     def figures(self, got, want):
         """-> dB of the worst output's scores over all, the mean of each of the task's measures"""
         each = [measures(self.recipe["task"], g, w) for g, w in zip(got, want)]
         in_scores = [[scores(outputs, self.kinds) for outputs in side] for side in (got, want)]
         return sqnr(*in_scores), {name: statistics.mean(m.get(name, 0.0) for m in each) for name in each[0]}
+
+    def db_of_each(self, got, want):
+        """dB of each sample's worst output, in scores; exact ones count MOST_DB."""
+        return [min(MOST_DB, sqnr([scores(g, self.kinds)], [scores(w, self.kinds)])) for g, w in zip(got, want)]
+
+
+def gain_of(db, other):
+    """Mean difference, sample by sample, and its standard error."""
+    gaps = [a - b for a, b in zip(db, other)]
+    return f"{statistics.mean(gaps):+.1f} ± {statistics.stdev(gaps) / len(gaps) ** 0.5:.1f}" if len(gaps) > 1 else ""
 
 
 def cell_of(db, agreed):

@@ -28,6 +28,10 @@ def outputs_in(folder, names):
     return [np.load(folder / (re.sub(r"[^A-Za-z0-9_.-]", "_", name) + ".npy")) for name in names]
 
 
+def each_of(samples, folder, names):
+    return [outputs_in(folder / sample.name, names) for sample in sorted(samples.iterdir())]
+
+
 def input_options(inputs):
     return [part for name, path in inputs.items() for part in ("--input", f"{name}={path}")]
 
@@ -42,6 +46,11 @@ class OnnxRuntime:
               "--level", "disabled" if plain else "all"])
         return outputs_in(folder, names)
 
+    def run_each(self, model, samples, folder, names, plain):
+        call(["node", TOOLS / "ort_run.mjs", model, "--each", samples, "--output-dir", folder,
+              "--level", "disabled" if plain else "all"])
+        return each_of(samples, folder, names)
+
     def cpu_ms(self, model, inputs, rounds=7):
         out = call(["node", TOOLS / "ort_bench.mjs", model, *input_options(inputs), "--rounds", rounds, "--json", "-"])
         return json.loads(out)["models"][0]["cpu_ms"]
@@ -54,6 +63,10 @@ class Quadlane:
     def run(self, model, inputs, folder, names):
         call([self.binary, "run", model, *input_options(inputs), "--output-dir", folder, "--no-tune"])
         return outputs_in(folder, names)
+
+    def run_each(self, model, samples, folder, names):
+        call([self.binary, "run", model, "--each", samples, "--output-dir", folder, "--no-tune"])
+        return each_of(samples, folder, names)
 
     def quantize(self, model, calib, target, form):
         call([self.binary, "quantize", model, "--calib", calib, "--for", form, "-o", target])

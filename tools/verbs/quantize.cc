@@ -117,7 +117,6 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
                                  {"base", choice.report.base},
                                  {"values", values},
                                  {"trials", choice.report.trials}};
-  if (!choice.adaptive.name.empty()) json["adaptive_over_nearest"] = describe(choice.adaptive.gain);
   return json;
 }
 
@@ -180,17 +179,12 @@ void print(const RangeChoice& choice) {
   std::printf("%s, %zu held-out inputs; over minmax: mean of the inputs and its standard error\n",
               choice.by_classes ? "share of classes that differ, as noise" : "SQNR at the outputs", choice.measured_on);
   for (const AutoCandidate& one : choice.report.candidates) {
-    std::printf("  %-10s %6.2f dB", one.name.c_str(), one.sqnr_db);
+    std::printf("  %-21s %6.2f dB", one.name.c_str(), one.sqnr_db);
     if (one.name != "minmax") std::printf("  "), print(one.gain);
     std::printf("\n");
   }
-  std::printf("  auto       %6.2f dB: %s, %zu values by a method of their own\n", choice.report.sqnr_db,
+  std::printf("  auto                  %6.2f dB: %s, %zu values by a method of their own\n", choice.report.sqnr_db,
               choice.report.base.c_str(), choice.policy.value_methods.size());
-  if (choice.adaptive.name.empty()) return;
-  std::printf("  adaptive   %6.2f dB  ", choice.adaptive.sqnr_db);
-  print(choice.adaptive.gain);
-  std::printf(" than rounding to nearest: %s", choice.policy.moments ? "taken" : "not taken");
-  std::printf("\n");
 }
 
 // Writes the reports and prints what they say in short.
