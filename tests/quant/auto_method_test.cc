@@ -55,6 +55,40 @@ TEST(AutoMethod, TakesTheBestOfThoseThatAreClearlyBetter) {
   EXPECT_GT(report.gain.mean, 2);
 }
 
+// Alone neither cutting nor rounding adaptively gains; what was cut leaves adaptive rounding something.
+TEST(AutoMethod, ComparesRangesAndRoundingTogether) {
+  auto measure = [](const QuantPolicy& policy) -> Result<Db> {
+    Db db{20, 25, 30, 35};
+    if (policy.method != RangeMethod::minmax && policy.method != RangeMethod::percentile) db = {5, 5, 5, 5};
+    if (policy.moments)
+      for (double& d : db) d += policy.method == RangeMethod::percentile ? 3 : -1;
+    return db;
+  };
+  AutoReport report;
+  const AutoOptions options{.moments = std::make_shared<InputMoments>(Graph(), 1, nullptr)};
+  auto policy = choose_methods({}, {}, {}, measure, options, &report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(report.base, "percentile + adaptive");
+  EXPECT_EQ(policy->method, RangeMethod::percentile);
+  EXPECT_TRUE(policy->moments);
+  EXPECT_EQ(report.candidates.size(), std::size(kRangeMethods) + 2) << "what is clearly worse is not tried again";
+}
+
+TEST(AutoMethod, RoundsAdaptivelyUnlessThatIsWorse) {
+  const AutoOptions options{.moments = std::make_shared<InputMoments>(Graph(), 1, nullptr)};
+  for (const double gain : {0.0, -2.0}) {
+    auto measure = [gain](const QuantPolicy& policy) -> Result<Db> {
+      Db db{20, 25, 30, 35};
+      if (policy.moments) db = {20 + gain, 25 + 2 * gain, 30 + gain, 35 + gain};
+      return db;
+    };
+    auto policy = choose_methods({}, {}, {}, measure, options);
+    ASSERT_TRUE(policy.ok());
+    EXPECT_EQ(policy->method, RangeMethod::minmax);
+    EXPECT_EQ(policy->moments != nullptr, gain == 0);
+  }
+}
+
 TEST(AutoMethod, SingleValuesChangeWhereEveryInputGains) {
   // Percentile suits a on every input, mse suits b on most.
   auto measure = [](const QuantPolicy& policy) -> Result<Db> {

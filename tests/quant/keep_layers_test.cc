@@ -73,6 +73,18 @@ TEST(KeepLayers, ManyTogetherWhereNoneHelpsAlone) {
   EXPECT_FALSE(keep_layers({"a", "b", "c", "d"}, {0.02, 2}, measure, measure)->met);
 }
 
+// The noise of the value between a and b goes when both are in fp32. Each alone changes nothing, others help a little.
+TEST(KeepLayers, NeighboursTogetherForWhatLiesBetweenThem) {
+  auto measure = [](const std::set<std::string>& keep) {
+    double noise = keep.count("a") && keep.count("b") ? 0 : 8;
+    for (const char* other : {"c", "d", "e", "f"}) noise += keep.count(other) ? 0 : 0.5;
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+  };
+  const KeptLayers kept = *keep_layers({"c", "a", "d", "b", "e", "f"}, {0.02}, measure, measure);
+  EXPECT_TRUE(kept.met);
+  EXPECT_EQ(kept.keep, (std::set<std::string>{"a", "b"}));
+}
+
 TEST(KeepLayers, TheBestReachedWhereTheBoundCannotBeMet) {
   KeptLayers kept = search(0.0, 2);
   EXPECT_FALSE(kept.met);

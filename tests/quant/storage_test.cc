@@ -146,6 +146,27 @@ output %y
   }
 }
 
+// Hard swish is 0 below -3: bytes in front of its table need not tell -8 from -3. Above there is no such end.
+TEST(Storage, TablesGetLevelsForWhatTheirFunctionTellsApart) {
+  const Planned p = planned(R"(graph "g"
+input %x: f32[1,2,8,8]
+const %w: f32[2,2,1,1] = {20.0,0.0,0.0,0.5}
+const %b: f32[2] = {-10.0,0.0}
+const %w2: f32[2,2,3,3] = random(2)
+%p = Conv(%x, %w, %b)
+%s = HardSwish(%p)
+%y = Conv(%s, %w2)
+output %y
+)",
+                            {.headroom = {.share = 0, .lean = 0}});
+  const Source& s = p.source("p");
+  ASSERT_TRUE(s.per_channel);
+  EXPECT_NEAR(s.low[0], -3, 0.6) << "channel 0 goes far below";
+  EXPECT_GT(s.low[0] + 255 * s.scale[0], 8);
+  EXPECT_GT(s.low[1], -2.5) << "channel 1 does not: its range is what was seen";
+  EXPECT_LT(s.low[1], -0.3);
+}
+
 TEST(Storage, ResidualSumsHaveOneScale) {
   Planned p = planned(R"(graph "g"
 input %x: f32[1,3,8,8]

@@ -98,6 +98,30 @@ TEST(Command, RunWritesEveryOutput) {
   expect_failure(scratch, cat("verify ", net, " --data ", scratch.path("data")), {"1 of 1 outputs differ"});
 }
 
+TEST(Command, RunsEachSampleOfAFolder) {
+  Scratch scratch;
+  const std::string net = small_net(scratch);
+  scratch.make_dir("in/b");
+  write_input(scratch, "in/a.npy", {1, 1, 16, 16});
+  write_input(scratch, "in/b/input_0.npy", {1, 1, 16, 16});
+  const CommandResult r =
+      quadlane(scratch, cat("run ", net, " --each ", scratch.path("in"), " --output-dir ", scratch.path("out")));
+  ASSERT_EQ(r.code, 0) << r.err;
+  for (const char* sample : {"a", "b"}) {
+    auto scores = read_npy(scratch.path(cat("out/", sample, "/scores.npy")));
+    ASSERT_TRUE(scores.ok()) << sample;
+    EXPECT_EQ(scores->shape(), (Shape{1, 4, 16, 16}));
+    EXPECT_NE(r.out.find(cat("\n", sample)), std::string::npos) << r.out;
+  }
+  // a.npy and a/: one folder cannot hold both.
+  scratch.make_dir("in/a");
+  write_input(scratch, "in/a/input_0.npy", {1, 1, 16, 16});
+  expect_failure(scratch, cat("run ", net, " --each ", scratch.path("in"), " --output-dir ", scratch.path("out")),
+                 {"a.npy", "would both be written to"});
+  expect_failure(scratch, cat("run ", net, " --each ", scratch.path("in"), " --input ", scratch.path("in/a.npy")),
+                 {"--each"});
+}
+
 TEST(Command, QuantizeBenchInspect) {
   Scratch scratch;
   std::string net = small_net(scratch), calib = calibration_folder(scratch), out = scratch.path("int8.onnx");
