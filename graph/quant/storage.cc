@@ -67,6 +67,8 @@ class Planner {
     if (!gates_.empty())
       report_.notes.push_back(cat(gates_.size(), " convolutions compute gates of channels and stay in fp32"));
     for (const QuantConv& conv : plan_.convs) demand(conv.x);
+    for (ValueId map : pooled_)
+      if (is_made_of_bytes(map)) demand_activation(map);
     for (QuantConv& conv : kept_) add_kept(std::move(conv));
     for (auto& [value, stored] : plan_.stored) stored.needs_f32 = needs_f32(value);
     for (auto& [value, stored] : plan_.stored) stored.only_tables = stored.needs_f32 && read_by_tables(value);
@@ -100,6 +102,13 @@ class Planner {
   void add_gate(const Node& conv) {
     gates_.push_back(conv.output());
     if (const Node* pool = producer_of(g_, conv.input(0), "GlobalAveragePool")) pooled_.push_back(pool->input(0));
+  }
+  // A sum or product of stored values, which bytes take less time to add up than floats.
+  bool is_made_of_bytes(ValueId map) const {
+    const Node* node = g_.producer(map);
+    if (node && is_clamp(*node)) node = g_.producer(node->input(0));
+    return node && is_one_of(node->op, {"Add", "Mul"}) &&
+           std::all_of(node->inputs.begin(), node->inputs.end(), [&](ValueId in) { return plan_.stored.count(in) > 0; });
   }
   bool is_gate(ValueId v) const { return std::find(gates_.begin(), gates_.end(), v) != gates_.end(); }
   bool is_kept(const Node& node) const { return policy_.keep_f32.count(node.name) > 0; }

@@ -331,10 +331,10 @@ output %boxes
   for (int i = 0; i < 9; ++i) scratch.write(cat("labels/", i, ".csv"), "0,90.1,90.1,90.9,90.9\n");
   r = quadlane(scratch, cat(base, " --labels ", labels));
   EXPECT_NE(r.out.find("note: fp32 itself has a map of 0 by"), std::string::npos) << r.out;
-  scratch.write("labels/1.csv", "3,0.1,0.1,0.9,0.9\n");
+  scratch.write("labels/3.csv", "3,0.1,0.1,0.9,0.9\n");
   EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("has a box of class 3, the output has the"),
             std::string::npos);
-  scratch.write("labels/1.csv", "0,0.1,0.1,0.9\n");
+  scratch.write("labels/3.csv", "0,0.1,0.1,0.9\n");
   EXPECT_NE(quadlane(scratch, cat(base, " --labels ", labels)).err.find("line 1 is not CLASS,X1,Y1,X2,Y2"),
             std::string::npos);
 }

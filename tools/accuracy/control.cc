@@ -6,10 +6,20 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8;
+constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8, kManySamples = 64;
+
+// Leaves `most` of the samples, evenly spaced; the others go to `rest`.
+void keep_evenly(std::vector<Sample>& samples, size_t most, std::vector<Sample>& rest) {
+  if (samples.size() <= most) return;
+  std::vector<Sample> kept;
+  for (size_t i = 0; i < samples.size(); ++i)
+    (i * most / samples.size() < (i + 1) * most / samples.size() ? kept : rest).push_back(std::move(samples[i]));
+  samples = std::move(kept);
+}
 
 }  // namespace
 
+// Neighbours are alike, as slices of an exam are, so runs of them go to one part.
 SampleParts split_in_three(const CalibrationSource& all) {
   SampleParts parts;
   parts.statistics = all;
@@ -20,14 +30,13 @@ SampleParts split_in_three(const CalibrationSource& all) {
     return parts;
   }
   parts.statistics.samples.clear();
-  for (size_t i = 0; i < all.samples.size(); ++i) {
-    if (i % 4 == 1 && parts.tuning.size() < kMostTuning)
-      parts.tuning.push_back(all.samples[i]);
-    else if (i % 4 == 3 && parts.held_out.size() < kMostHeldOut)
-      parts.held_out.push_back(all.samples[i]);
-    else
-      parts.statistics.samples.push_back(all.samples[i]);
+  const size_t count = all.samples.size(), runs = count < kManySamples ? 4 : 8;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t run = i * runs / count % 4;
+    (run == 1 ? parts.tuning : run == 3 ? parts.held_out : parts.statistics.samples).push_back(all.samples[i]);
   }
+  for (auto [part, most] : {std::pair(&parts.tuning, kMostTuning), std::pair(&parts.held_out, kMostHeldOut)})
+    keep_evenly(*part, most, parts.statistics.samples);
   return parts;
 }
 
