@@ -23,7 +23,6 @@ namespace quadlane {
 struct NetworkLoss {
   double drop = 0;   // of the task's score against fp32
   double noise = 0;  // at the outputs, relative to the signal's power
-  double ms = 0;     // of one run; reported, never decided by
 };
 // Of the network with these convolutions in fp32.
 using MeasureLoss = std::function<Result<NetworkLoss>(const std::set<std::string>& keep)>;

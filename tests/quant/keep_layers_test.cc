@@ -12,7 +12,7 @@ struct Network {
   std::map<std::string, double> noise{{"a", 1}, {"b", 8}, {"c", 4}, {"d", 0.5}, {"e", 2}};
   double scale = 1;
   NetworkLoss operator()(const std::set<std::string>& keep) const {
-    NetworkLoss loss{0, 0, 1.0 + static_cast<double>(keep.size())};
+    NetworkLoss loss;
     for (const auto& [name, n] : noise) loss.noise += keep.count(name) ? 0 : n;
     loss.drop = static_cast<int>(loss.noise * scale) * 0.01;
     return loss;
@@ -53,7 +53,7 @@ TEST(KeepLayers, LayersThatMakeThingsWorseAreLeftOut) {
   auto measure = [](const std::set<std::string>& keep) {
     const double noise = 8.0 - 5.0 * keep.count("b") - 2.0 * keep.count("c") +
                          4.0 * (keep.count("b") && keep.count("c")) - 1.0 * keep.count("a");
-    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise});
   };
   EXPECT_EQ(keep_layers({"a", "b", "c"}, {0.03}, measure, measure)->keep, (std::set<std::string>{"b"}));
   EXPECT_EQ(keep_layers({"a", "b", "c"}, {0.02}, measure, measure)->keep, (std::set<std::string>{"a", "b"}));
@@ -67,7 +67,7 @@ TEST(KeepLayers, LayersThatMakeThingsWorseAreLeftOut) {
 TEST(KeepLayers, ManyTogetherWhereNoneHelpsAlone) {
   auto measure = [](const std::set<std::string>& keep) {
     const double noise = keep.size() < 3 ? 9 : keep.count("c") ? 1 : 2;
-    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise});
   };
   EXPECT_EQ(keep_layers({"a", "b", "c", "d"}, {0.02}, measure, measure)->keep.size(), 3u);
   EXPECT_FALSE(keep_layers({"a", "b", "c", "d"}, {0.02, 2}, measure, measure)->met);
@@ -78,7 +78,7 @@ TEST(KeepLayers, NeighboursTogetherForWhatLiesBetweenThem) {
   auto measure = [](const std::set<std::string>& keep) {
     double noise = keep.count("a") && keep.count("b") ? 0 : 8;
     for (const char* other : {"c", "d", "e", "f"}) noise += keep.count(other) ? 0 : 0.5;
-    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise, 1});
+    return Result<NetworkLoss>(NetworkLoss{noise * 0.01, noise});
   };
   const KeptLayers kept = *keep_layers({"c", "a", "d", "b", "e", "f"}, {0.02}, measure, measure);
   EXPECT_TRUE(kept.met);

@@ -1,6 +1,7 @@
 #include "tools/accuracy/control.h"
 
 #include "ops/table.h"
+#include "tools/cli/calibrate.h"
 #include "tools/cli/progress.h"
 
 namespace quadlane::tools {
@@ -15,6 +16,48 @@ void keep_evenly(std::vector<Sample>& samples, size_t most, std::vector<Sample>&
   for (size_t i = 0; i < samples.size(); ++i)
     (i * most / samples.size() < (i + 1) * most / samples.size() ? kept : rest).push_back(std::move(samples[i]));
   samples = std::move(kept);
+}
+
+Status count_all_inputs(const Graph& fp32, const Profile& profile, QuantPolicy policy, const SampleParts& parts,
+                        const Evaluator& tuning, const Evaluator& held_out, double max_drop, ControlResult& result) {
+  CalibrationSource others = parts.statistics;
+  others.samples = parts.tuning;
+  others.samples.insert(others.samples.end(), parts.held_out.begin(), parts.held_out.end());
+  others.others.clear();
+  QL_TRY(Profile all, calibrate(fp32, others, profile.histograms()));
+  QL_CHECK_OK(all.merge(profile));
+  policy.keep_f32.insert(result.layers.keep.begin(), result.layers.keep.end());
+  QL_TRY(const Graph graph, quantize(fp32, op_table(), all, policy));
+  for (const Evaluator* evaluator : {&tuning, &held_out}) {
+    QL_TRY(const NetworkLoss loss, evaluator->loss(graph));
+    if (loss.drop > max_drop) return {};
+  }
+  result.all = std::move(all);
+  return {};
+}
+
+// What the kept layers cost, together and each alone.
+Status measure_costs(const Graph& fp32, const Profile& profile, const QuantPolicy& policy, const Evaluator& tuning,
+                     ControlResult& result) {
+  const std::set<std::string>& keep = result.layers.keep;
+  if (keep.empty()) return {};
+  auto with = [&](const std::set<std::string>& layers) {
+    QuantPolicy trial = policy;
+    trial.keep_f32.insert(layers.begin(), layers.end());
+    return quantize(fp32, op_table(), profile, trial);
+  };
+  QL_TRY(const Graph int8, with({}));
+  QL_TRY(const Graph mixed, with(keep));
+  QL_TRY(const std::vector<double> all, tuning.ms_in_turn(std::vector{fp32, int8, mixed}));
+  result.fp32_ms = all[0], result.int8_ms = all[1], result.ms = all[2];
+  Progress progress("time of what is kept", static_cast<int64_t>(keep.size()), "layers");
+  for (const std::string& layer : keep) {
+    QL_TRY(const Graph one, with({layer}));
+    QL_TRY(const std::vector<double> two, tuning.ms_in_turn(std::vector{int8, one}));
+    result.cost_ms[layer] = two[1] - two[0];
+    progress.advance();
+  }
+  return {};
 }
 
 }  // namespace
@@ -64,6 +107,9 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   };
   ControlResult result;
   QL_TRY(result.layers, keep_layers(convs, {bound.max_drop, bound.most}, measure_on(tuning), measure_on(held_out)));
+  if (result.layers.met && parts.apart)
+    QL_CHECK_OK(count_all_inputs(fp32, profile, policy, parts, tuning, held_out, bound.max_drop, result));
+  QL_CHECK_OK(measure_costs(fp32, profile, policy, tuning, result));
   result.fp32_score = tuning.fp32_score();
   result.fp32_held_out = held_out.fp32_score();
   result.tuning = tuning.inputs();

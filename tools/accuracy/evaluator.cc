@@ -15,6 +15,8 @@ namespace quadlane::tools {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{512} << 20;  // of inputs and outputs held
+constexpr size_t kFewestRounds = 3, kMostRounds = 25;  // of timing
+constexpr double kMostMs = 1000;
 
 // A network ready to run, one request after the other.
 struct Runner {
@@ -133,11 +135,8 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   TaskScore score(metric_);
   BoxScore boxes;
   std::vector<Power> powers;  // of each output
-  std::vector<double> ms;
   for (const Case& c : cases_) {
-    const auto start = std::chrono::steady_clock::now();
     QL_CHECK_OK(runner.run(c.inputs).context(c.name));
-    ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     powers.resize(c.fp32.size());
     for (size_t i = 0; i < powers.size(); ++i) powers[i].add(c.fp32[i], runner.outputs[i]);
     if (metric_ == Metric::sqnr) continue;
@@ -148,12 +147,35 @@ Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
     QL_TRY(Classes answered, classes_of(metric_, runner.answers[0], threshold_));
     score.add(answered, c.wanted);
   }
-  std::nth_element(ms.begin(), ms.begin() + static_cast<ptrdiff_t>(ms.size() / 2), ms.end());
   const double own = metric_ == Metric::map ? boxes.value() : score.value();
   double noise = 0;
   for (const Power& power : powers) noise = std::max(noise, power.share());
   const double drop = metric_ == Metric::sqnr ? noise : fp32_score_ - own;
-  return NetworkLoss{drop, noise, ms.empty() ? 0 : ms[ms.size() / 2]};
+  return NetworkLoss{drop, noise};
+}
+
+Result<std::vector<double>> Evaluator::ms_in_turn(std::span<const Graph> graphs) const {
+  std::vector<Runner> runners;
+  for (const Graph& graph : graphs) {
+    QL_TRY(Runner runner, Runner::make(graph));
+    runners.push_back(std::move(runner));
+  }
+  std::vector<std::vector<double>> ms(graphs.size());
+  double spent = 0;
+  for (size_t round = 0; round <= kMostRounds && (round <= kFewestRounds || spent < kMostMs); ++round)
+    for (size_t i = 0; i < runners.size(); ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      QL_CHECK_OK(runners[i].run(cases_[0].inputs).context(cases_[0].name));
+      const double took = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      spent += took;
+      if (round > 0) ms[i].push_back(took);  // the first warms up
+    }
+  std::vector<double> medians;
+  for (std::vector<double>& all : ms) {
+    std::nth_element(all.begin(), all.begin() + static_cast<ptrdiff_t>(all.size() / 2), all.end());
+    medians.push_back(all[all.size() / 2]);
+  }
+  return medians;
 }
 
 Status Evaluator::compare(const Graph& quantized, const Show& show) const {

@@ -16,6 +16,8 @@ class Evaluator {
   // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most. Where
   // outputs have shapes that depend on the data, it is that of the values they are made of.
   Result<NetworkLoss> loss(const Graph& quantized) const;
+  // Of a run of each on the first input, compiled without tuning: medians of rounds in which they run in turn.
+  Result<std::vector<double>> ms_in_turn(std::span<const Graph>) const;
   double fp32_score() const { return fp32_score_; }
   size_t inputs() const { return cases_.size(); }
 

@@ -40,7 +40,7 @@ Result<std::string> overlay(const Tensor& input, const Pixels& p, const Classes&
 }
 
 nlohmann::ordered_json loss_json(const NetworkLoss& loss) {
-  return {{"drop", loss.drop}, {"noise", loss.noise}, {"ms", loss.ms}};
+  return {{"drop", loss.drop}, {"noise", loss.noise}};
 }
 
 }  // namespace
@@ -97,10 +97,15 @@ nlohmann::ordered_json layers_json(const QuantizationReport& report) {
 nlohmann::ordered_json control_json(const DropBound& bound, const std::string& metric, const ControlResult& control) {
   const KeptLayers& layers = control.layers;
   nlohmann::ordered_json ranking = nlohmann::ordered_json::array();
-  for (const KeptLayers::Layer& layer : layers.ranking)
+  for (const KeptLayers::Layer& layer : layers.ranking) {
     ranking.push_back({{"name", layer.conv},
                        {"alone_in_f32", loss_json(layer.without)},
                        {"kept", layers.keep.count(layer.conv) > 0}});
+    if (auto cost = control.cost_ms.find(layer.conv); cost != control.cost_ms.end())
+      ranking.back()["cost_ms"] = cost->second;
+  }
+  nlohmann::ordered_json ms;  // null where nothing is kept
+  if (control.ms > 0) ms = {{"f32", control.fp32_ms}, {"int8", control.int8_ms}, {"mixed", control.ms}};
   return {{"metric", metric},
           {"max_drop", bound.max_drop},
           {"met", layers.met},
@@ -110,6 +115,7 @@ nlohmann::ordered_json control_json(const DropBound& bound, const std::string& m
           {"int8", {{"tuning", loss_json(layers.int8)}, {"held_out", loss_json(layers.int8_held_out)}}},
           {"mixed", {{"tuning", loss_json(layers.loss)}, {"held_out", loss_json(layers.held_out)}}},
           {"kept", layers.keep},
+          {"ms", ms},
           {"ranking", ranking}};
 }
 

@@ -110,6 +110,10 @@ std::string control_section(const QuantizationReport& r) {
   row("chosen on", r.control->fp32_score, layers.int8, layers.loss);
   if (r.control->apart) row("held out", r.control->fp32_held_out, layers.int8_held_out, layers.held_out);
   html += "</table>\n";
+  if (r.control->ms > 0)
+    html += "<p>A run takes " + format("%.3g ms", r.control->fp32_ms) + " in fp32, " +
+            format("%.3g ms", r.control->int8_ms) + " in int8 and " + format("%.3g ms", r.control->ms) +
+            " as written (kernels not tuned).</p>\n";
   if (layers.ranking.empty()) return html + "<p>int8 alone meets the bound: no layer was measured on its own.</p>\n";
   html +=
       "<h2>Sensitivity</h2>\n<p>Every layer alone in fp32, measured on the kernels that run. Noise is that of the "
@@ -124,7 +128,7 @@ std::string control_section(const QuantizationReport& r) {
     html += std::string("<tr") + (kept ? " class=\"kept\"" : "") + "><td>" + escaped(layer.conv) +
             (kept ? " <b>stays in fp32</b>" : "") + "</td><td>" + format("%.3g", layer.without.noise) + "</td><td>" +
             format("%.1f %%", gain) + "</td><td>" + format("%.6f", layer.without.drop) + "</td><td>" +
-            format("%+.2f ms", layer.without.ms - layers.int8.ms) + "</td></tr>\n";
+            (kept ? format("%+.3f ms", r.control->cost_ms.at(layer.conv)) : "") + "</td></tr>\n";
   }
   return html + "</table>\n";
 }

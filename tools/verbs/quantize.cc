@@ -130,8 +130,12 @@ void print(const QuantizeArgs& args, const ControlResult& control) {
               layers.keep.size(), layers.loss.drop, layers.held_out.drop, *args.max_drop);
   for (const KeptLayers::Layer& layer : layers.ranking)
     if (layers.keep.count(layer.conv))
-      std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.2f ms\n",
-                  layer.conv.c_str(), layers.int8.noise, layer.without.noise, layer.without.ms - layers.int8.ms);
+      std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.3f ms\n",
+                  layer.conv.c_str(), layers.int8.noise, layer.without.noise, control.cost_ms.at(layer.conv));
+  if (control.ms > 0)
+    std::printf("a run takes %.3g ms in fp32, %.3g in int8, %.3g with them (kernels not tuned)%s\n", control.fp32_ms,
+                control.int8_ms, control.ms,
+                control.ms < control.fp32_ms ? "" : ": no faster than fp32, which loses nothing");
 }
 
 DropBound bound_of(const QuantizeArgs& args) {
@@ -151,6 +155,7 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
                             " layers in fp32");
   choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());
   choice.policy.for_a_bound = layers.keep;
+  if (result.all) choice.profile = *result.all;
   if (std::min(result.fp32_score, result.fp32_held_out) <= 0)
     choice.notes.push_back(cat("fp32 itself has a ", args.metric, " of 0 by '", args.labels,
                                "': nothing can be lost, the bound says nothing; are these the inputs' labels?"));
