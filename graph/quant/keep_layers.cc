@@ -54,7 +54,7 @@ class Search {
   }
 
   Status one_alone() {
-    for (const auto& [conv, without] : found_.ranking)
+    for (const auto& [conv, without, adds] : found_.ranking)
       if (most() > 0 && fits(without) && !fits(found_.loss)) found_.keep = {conv}, found_.loss = without;
     return {};
   }
@@ -86,7 +86,7 @@ class Search {
   Result<std::set<std::string>> grow() {
     std::set<std::string> keep;
     NetworkLoss now = found_.int8;
-    for (const auto& [conv, without] : found_.ranking) {
+    for (const auto& [conv, without, adds] : found_.ranking) {
       if (fits(now) || keep.size() >= most()) break;
       std::set<std::string> more = keep;
       more.insert(conv);
@@ -107,6 +107,7 @@ class Search {
       QL_TRY(const NetworkLoss loss, measure(others));
       noise[conv] = loss.noise;
     }
+    for (KeptLayers::Layer& layer : found_.ranking) layer.adds = noise[layer.conv];
     loudest_ = convs_;
     std::stable_sort(loudest_.begin(), loudest_.end(), [&](auto& a, auto& b) { return noise[a] > noise[b]; });
     return loudest_;

@@ -36,6 +36,7 @@ struct KeptLayers {
   struct Layer {
     std::string conv;
     NetworkLoss without;  // this one alone in fp32
+    double adds = -1;     // noise of a network in fp32 but for this one; -1: was not needed
   };
   std::vector<Layer> ranking;  // best first; empty: int8 alone met the bound
   std::set<std::string> keep;

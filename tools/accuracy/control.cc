@@ -7,7 +7,7 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMostTuning = 24, kMostHeldOut = 96, kFewestSamples = 8, kManySamples = 64;
+constexpr size_t kMostTuning = 24, kMostOfAnswers = 96, kFewestSamples = 8, kManySamples = 64;
 
 // Leaves `most` of the samples, evenly spaced; the others go to `rest`.
 void keep_evenly(std::vector<Sample>& samples, size_t most, std::vector<Sample>& rest) {
@@ -62,8 +62,9 @@ Status measure_costs(const Graph& fp32, const Profile& profile, const QuantPolic
 
 }  // namespace
 
-// Neighbours are alike, as slices of an exam are, so runs of them go to one part.
-SampleParts split_in_three(const CalibrationSource& all) {
+// Neighbours are alike, as slices of an exam are, so runs of them go to one part. A class is one answer a sample where a
+// mask is thousands: it takes more samples to tune by.
+SampleParts split_in_three(const CalibrationSource& all, Metric metric) {
   SampleParts parts;
   parts.statistics = all;
   if (all.samples.size() < kFewestSamples) {
@@ -78,7 +79,8 @@ SampleParts split_in_three(const CalibrationSource& all) {
     const size_t run = i * runs / count % 4;
     (run == 1 ? parts.tuning : run == 3 ? parts.held_out : parts.statistics.samples).push_back(all.samples[i]);
   }
-  for (auto [part, most] : {std::pair(&parts.tuning, kMostTuning), std::pair(&parts.held_out, kMostHeldOut)})
+  const size_t most_tuning = metric == Metric::top1 ? kMostOfAnswers : kMostTuning;
+  for (auto [part, most] : {std::pair(&parts.tuning, most_tuning), std::pair(&parts.held_out, kMostOfAnswers)})
     keep_evenly(*part, most, parts.statistics.samples);
   return parts;
 }

@@ -23,7 +23,7 @@ struct SampleParts {
   bool apart = true;  // false: too few to hold any out, all three are all of them
   std::string note;   // then
 };
-SampleParts split_in_three(const CalibrationSource&);
+SampleParts split_in_three(const CalibrationSource&, Metric);
 
 struct ControlResult {
   KeptLayers layers;

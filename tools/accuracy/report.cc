@@ -10,30 +10,45 @@ namespace {
 
 constexpr size_t kLayerInputs = 4, kWorst = 8;
 
+// A picture [1,C,H,W] or [1,H,W,C].
 struct Pixels {
-  int64_t channels, rows, columns;
+  int64_t rows, columns, channels;
+  int64_t next_pixel, next_channel;  // elements
 };
+
+std::optional<Pixels> pixels_of(const TensorType& type) {
+  const Shape& s = type.shape;
+  if (s.size() != 4 || s[0] != 1 || type.count() == 0) return std::nullopt;
+  if (channels_last(s)) return Pixels{s[1], s[2], s[3], s[3], 1};
+  return Pixels{s[2], s[3], s[1], 1, s[2] * s[3]};
+}
 
 // Pictures of outputs that have the input's size.
 std::optional<Pixels> pixels_of(const Tensor& input, const Tensor& output) {
-  const Shape &in = input.shape(), &out = output.shape();
-  const bool images = in.size() == 4 && out.size() == 4 && in[0] == 1 && in[2] == out[2] && in[3] == out[3];
-  if (!images || input.dtype() != DType::f32) return std::nullopt;
-  return Pixels{in[1], in[2], in[3]};
+  const std::optional<Pixels> in = pixels_of(input.type()), out = pixels_of(output.type());
+  const bool same = in && out && in->rows == out->rows && in->columns == out->columns;
+  return same && input.dtype() == DType::f32 ? in : std::nullopt;
+}
+
+// Of its first three channels.
+std::vector<float> grey_of(const Tensor& input, const Pixels& p) {
+  std::vector<float> grey(static_cast<size_t>(p.rows * p.columns));
+  for (int64_t c = 0; c < std::min<int64_t>(p.channels, 3); ++c)
+    for (size_t i = 0; i < grey.size(); ++i)
+      grey[i] += input.as<float>()[static_cast<int64_t>(i) * p.next_pixel + c * p.next_channel];
+  return grey;
 }
 
 // The input in grey; red where the class changed.
 Result<std::string> overlay(const Tensor& input, const Pixels& p, const Classes& a, const Classes& b) {
   Picture picture(static_cast<int>(p.columns), static_cast<int>(p.rows));
-  const float* x = input.as<float>();
-  const int64_t pixels = p.rows * p.columns;
-  const auto [low, high] = std::minmax_element(x, x + pixels);
-  for (int64_t i = 0; i < pixels; ++i) {
+  const std::vector<float> x = grey_of(input, p);
+  const auto [low, high] = std::minmax_element(x.begin(), x.end());
+  for (size_t i = 0; i < x.size(); ++i) {
     const double grey = *high > *low ? 255.0 * (x[i] - *low) / (*high - *low) : 0;
     const uint8_t g = static_cast<uint8_t>(grey);
-    const bool differs = a[static_cast<size_t>(i)] != b[static_cast<size_t>(i)];
-    const bool inside = a[static_cast<size_t>(i)] != 0;
-    picture.pixels[static_cast<size_t>(i)] =
+    const bool differs = a[i] != b[i], inside = a[i] != 0;
+    picture.pixels[i] =
         differs ? Rgb{255, 40, 40} : Rgb{g, static_cast<uint8_t>(inside ? std::min(255, g + 45) : g), g};
   }
   return format_png(picture);
@@ -100,6 +115,7 @@ nlohmann::ordered_json control_json(const DropBound& bound, const std::string& m
   for (const KeptLayers::Layer& layer : layers.ranking) {
     ranking.push_back({{"name", layer.conv},
                        {"alone_in_f32", loss_json(layer.without)},
+                       {"alone_in_int8_noise", layer.adds},
                        {"kept", layers.keep.count(layer.conv) > 0}});
     if (auto cost = control.cost_ms.find(layer.conv); cost != control.cost_ms.end())
       ranking.back()["cost_ms"] = cost->second;

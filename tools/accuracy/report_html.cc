@@ -116,18 +116,18 @@ std::string control_section(const QuantizationReport& r) {
             " as written (kernels not tuned).</p>\n";
   if (layers.ranking.empty()) return html + "<p>int8 alone meets the bound: no layer was measured on its own.</p>\n";
   html +=
-      "<h2>Sensitivity</h2>\n<p>Every layer alone in fp32, measured on the kernels that run. Noise is that of the "
-      "output, "
-      "relative to its power; all int8: " +
+      "<h2>Sensitivity</h2>\n<p>Every layer alone in fp32, measured on the kernels that run, and what it adds to a "
+      "network of fp32 where it alone is int8. Noise is that of the output, relative to its power; all int8: " +
       format("%.3g", layers.int8.noise) + ".</p>\n";
   html += "<table><tr><th>layer</th><th>noise left</th><th>takes away</th><th>" + r.metric +
-          " drop</th><th>costs</th></tr>\n";
+          " drop</th><th>adds alone</th><th>costs</th></tr>\n";
   for (const KeptLayers::Layer& layer : layers.ranking) {
     const double gain = layers.int8.noise > 0 ? 100 * (1 - layer.without.noise / layers.int8.noise) : 0;
     const bool kept = layers.keep.count(layer.conv) > 0;
     html += std::string("<tr") + (kept ? " class=\"kept\"" : "") + "><td>" + escaped(layer.conv) +
             (kept ? " <b>stays in fp32</b>" : "") + "</td><td>" + format("%.3g", layer.without.noise) + "</td><td>" +
             format("%.1f %%", gain) + "</td><td>" + format("%.6f", layer.without.drop) + "</td><td>" +
+            (layer.adds >= 0 ? format("%.3g", layer.adds) : "") + "</td><td>" +
             (kept ? format("%+.3f ms", r.control->cost_ms.at(layer.conv)) : "") + "</td></tr>\n";
   }
   return html + "</table>\n";

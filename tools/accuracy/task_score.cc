@@ -5,9 +5,6 @@
 namespace quadlane::tools {
 namespace {
 
-// [N, H, W, C], as networks from TensorFlow have it: fewer channels than rows and columns.
-bool channels_last(const Shape& s) { return s.size() == 4 && s[3] < s[1] && s[3] < s[2]; }
-
 // Where the classes of an output of floats lie: channels of pixels, or the elements of a row (top1).
 struct Layout {
   int64_t batch, channels, pixels;
@@ -35,6 +32,8 @@ Classes classes_in(Metric metric, const Tensor& integers) {
 }
 
 }  // namespace
+
+bool channels_last(const Shape& s) { return s.size() == 4 && s[3] < s[1] && s[3] < s[2]; }
 
 std::optional<Metric> metric_of(std::string_view name) {
   if (name == "dice") return Metric::dice;

@@ -12,6 +12,9 @@ namespace quadlane::tools {
 enum class Metric : uint8_t { dice, miou, top1, sqnr, map };
 std::optional<Metric> metric_of(std::string_view name);
 
+// [N,H,W,C], as networks from TensorFlow have it: fewer channels than rows and columns.
+bool channels_last(const Shape&);
+
 // The class of every pixel, or of every picture of a batch (top1).
 using Classes = std::vector<int32_t>;
 

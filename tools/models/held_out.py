@@ -13,6 +13,10 @@ MOST_DB = 200
 RECIPES = pathlib.Path(__file__).resolve().parent / "recipes.json"
 
 
+def recipe_of(name):
+    return json.loads(RECIPES.read_text()).get(name, {"task": {"kind": "vector"}})
+
+
 class Split:
     """Samples that calibrate, a folder, and those measured on: another, and {input: file} each."""
 
@@ -25,11 +29,11 @@ class Split:
 
 
 class HeldOut:
-    def __init__(self, name, path, data, quadlane, work, calibrating=12, measured=48):
+    def __init__(self, name, path, data, quadlane, work, calibrating, measured):
         """So many samples in all, parts of pictures among them: measuring is cheap."""
         self.path, self.work = path, work
         self.ours, self.peer = Quadlane(quadlane), OnnxRuntime()
-        self.recipe = json.loads(RECIPES.read_text()).get(name, {"task": {"kind": "vector"}})
+        self.recipe = recipe_of(name)
         self.about = self.peer.describe(path)
         self.names = self.about["outputs"]
         self.pictures = varied(self.recipe, data, self.about["inputs"], calibrating)

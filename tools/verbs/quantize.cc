@@ -248,7 +248,7 @@ Status quantize_model(const QuantizeArgs& args) {
   SampleParts parts{source, {}, {}, {}};
   if (args.max_drop) {
     if (source.profile) return invalid_argument("--max-drop measures on inputs, --calib names saved statistics only");
-    parts = split_in_three(source);
+    parts = split_in_three(source, *metric_of(args.metric));
   }
   const bool histograms = !args.html.empty();
   std::optional<Equalized> equalized;
