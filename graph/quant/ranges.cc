@@ -90,10 +90,15 @@ std::vector<double> clipped_distribution(const std::vector<Histogram::Bin>& bins
     const double inside = (to - from) * width / (bin.high - bin.low);
     if (bin.low < r.low) mass.front() += count * (r.low - bin.low) / (bin.high - bin.low);
     if (bin.high > r.high) mass.back() += count * (bin.high - r.high) / (bin.high - bin.low);
-    for (int c = static_cast<int>(from); c < cells && c < to; ++c) {
-      const double overlap = std::min(to, c + 1.0) - std::max(from, double(c));
-      mass[static_cast<size_t>(c)] += count * inside * overlap / (to - from);
+    const double density = count * inside / (to - from);
+    const size_t first = static_cast<size_t>(from), last = static_cast<size_t>(to);  // the cells at its ends, in part
+    if (first == last) {
+      mass[first] += count * inside;
+      continue;
     }
+    mass[first] += density * (static_cast<double>(first + 1) - from);
+    for (size_t c = first + 1; c < last; ++c) mass[c] += density;
+    if (last < mass.size()) mass[last] += density * (to - static_cast<double>(last));
   }
   return mass;
 }
@@ -103,7 +108,6 @@ double divergence(const std::vector<Histogram::Bin>& bins, const Range& r) {
   constexpr int kCells = 4;  // to a level
   const std::vector<double> p = clipped_distribution(bins, r, (kLevels + 1) * kCells);
   // What the levels know of the values outside is nothing: q is made of the values inside alone.
-  std::vector<double> q = p;
   double outside_low = 0, outside_high = 0, total = 0;
   for (const Histogram::Bin& bin : bins) {
     const double count = static_cast<double>(bin.count), mid = (bin.low + bin.high) / 2;
@@ -111,18 +115,23 @@ double divergence(const std::vector<Histogram::Bin>& bins, const Range& r) {
     if (mid > r.high) outside_high += count;
     total += count;
   }
-  q.front() = std::max(0.0, q.front() - outside_low);
-  q.back() = std::max(0.0, q.back() - outside_high);
   const double inside = total - outside_low - outside_high;
   if (inside <= 0) return HUGE_VAL;
-  double sum = 0;
+  // sum p / total * log(p / total / q): q is one number for a level, and p for the cells of a bin.
+  double sum = -std::log(total), cell = 0, cell_log = 0;
   for (int level = 0; level <= kLevels; ++level) {
     const size_t first = static_cast<size_t>(level * kCells);
-    double mass = 0;
+    double mass = 0, clipped = 0, logs = 0;
     int used = 0;
-    for (size_t c = first; c < first + kCells; ++c) mass += q[c], used += p[c] > 0;
-    for (size_t c = first; c < first + kCells; ++c)
-      if (p[c] > 0) sum += p[c] / total * std::log(p[c] / total / std::max(1e-12, mass / used / inside));
+    for (size_t c = first; c < first + kCells; ++c) {
+      if (p[c] <= 0) continue;
+      if (p[c] != cell) cell = p[c], cell_log = std::log(cell);
+      mass += c == 0 ? std::max(0.0, p[c] - outside_low) : c + 1 == p.size() ? std::max(0.0, p[c] - outside_high) : p[c];
+      clipped += p[c];
+      logs += p[c] * cell_log;
+      ++used;
+    }
+    if (used > 0) sum += (logs - clipped * std::log(std::max(1e-12, mass / used / inside))) / total;
   }
   return sum;
 }
