@@ -71,7 +71,9 @@ class Search {
       QL_TRY(const NetworkLoss loss, measure(keep));
       if (!fits(loss) || keep.size() > most()) continue;
       QL_TRY(Keep fewer, without_needless(keep));
-      if (!fits(found_.loss) || fewer.size() < found_.keep.size()) QL_CHECK_OK(take(fewer));
+      QL_TRY(const NetworkLoss left, measure(fewer));
+      const auto cost = std::pair(fewer.size(), left.noise), known = std::pair(found_.keep.size(), found_.loss.noise);
+      if (!fits(found_.loss) || cost < known) QL_CHECK_OK(take(fewer));
     }
     return fits(found_.loss) ? Status() : take(best_);
   }

@@ -18,7 +18,14 @@ void keep_evenly(std::vector<Sample>& samples, size_t most, std::vector<Sample>&
   samples = std::move(kept);
 }
 
-Status count_all_inputs(const Graph& fp32, const Profile& profile, QuantPolicy policy, const SampleParts& parts,
+Result<Graph> with_kept(const Graph& fp32, const Profile& profile, QuantPolicy policy,
+                        const std::set<std::string>& keep) {
+  policy.keep_f32.insert(keep.begin(), keep.end());
+  return quantize(fp32, op_table(), profile, policy);
+}
+
+// Few inputs show too little for some to be left out of what is written, if the bound is met with all of them.
+Status count_all_inputs(const Graph& fp32, const Profile& profile, const QuantPolicy& policy, const SampleParts& parts,
                         const Evaluator& tuning, const Evaluator& held_out, double max_drop, ControlResult& result) {
   CalibrationSource others = parts.statistics;
   others.samples = parts.tuning;
@@ -26,8 +33,7 @@ Status count_all_inputs(const Graph& fp32, const Profile& profile, QuantPolicy p
   others.others.clear();
   QL_TRY(Profile all, calibrate(fp32, others, profile.histograms()));
   QL_CHECK_OK(all.merge(profile));
-  policy.keep_f32.insert(result.layers.keep.begin(), result.layers.keep.end());
-  QL_TRY(const Graph graph, quantize(fp32, op_table(), all, policy));
+  QL_TRY(const Graph graph, with_kept(fp32, all, policy, result.layers.keep));
   for (const Evaluator* evaluator : {&tuning, &held_out}) {
     QL_TRY(const NetworkLoss loss, evaluator->loss(graph));
     if (loss.drop > max_drop) return {};
@@ -40,19 +46,14 @@ Status count_all_inputs(const Graph& fp32, const Profile& profile, QuantPolicy p
 Status measure_costs(const Graph& fp32, const Profile& profile, const QuantPolicy& policy, const Evaluator& tuning,
                      ControlResult& result) {
   const std::set<std::string>& keep = result.layers.keep;
-  if (keep.empty()) return {};
-  auto with = [&](const std::set<std::string>& layers) {
-    QuantPolicy trial = policy;
-    trial.keep_f32.insert(layers.begin(), layers.end());
-    return quantize(fp32, op_table(), profile, trial);
-  };
-  QL_TRY(const Graph int8, with({}));
-  QL_TRY(const Graph mixed, with(keep));
+  if (keep.empty() || !result.layers.met) return {};
+  QL_TRY(const Graph int8, with_kept(fp32, profile, policy, {}));
+  QL_TRY(const Graph mixed, with_kept(fp32, profile, policy, keep));
   QL_TRY(const std::vector<double> all, tuning.ms_in_turn(std::vector{fp32, int8, mixed}));
   result.fp32_ms = all[0], result.int8_ms = all[1], result.ms = all[2];
   Progress progress("time of what is kept", static_cast<int64_t>(keep.size()), "layers");
   for (const std::string& layer : keep) {
-    QL_TRY(const Graph one, with({layer}));
+    QL_TRY(const Graph one, with_kept(fp32, profile, policy, {layer}));
     QL_TRY(const std::vector<double> two, tuning.ms_in_turn(std::vector{int8, one}));
     result.cost_ms[layer] = two[1] - two[0];
     progress.advance();
@@ -94,15 +95,15 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   const Labels* known = labels ? &*labels : nullptr;
   QL_TRY(Evaluator tuning, Evaluator::against(fp32, parts.tuning, parts.statistics, bound.metric, known));
   QL_TRY(Evaluator held_out, Evaluator::against(fp32, parts.held_out, parts.statistics, bound.metric, known));
+  QuantPolicy remembering = policy;
+  remembering.memory = std::make_shared<RangeMemory>();
   QuantReport report;  // whatever does not become int8 anyway has nothing to be measured
-  QL_TRY(Graph unused, quantize(fp32, op_table(), profile, policy, &report));
+  QL_TRY(Graph unused, quantize(fp32, op_table(), profile, remembering, &report));
   const std::vector<std::string>& convs = report.int8;
   Progress progress("sensitivity", static_cast<int64_t>(2 * convs.size()) + 1, "trials");
   auto measure_on = [&](const Evaluator& evaluator) {
     return [&](const std::set<std::string>& keep) -> Result<NetworkLoss> {
-      QuantPolicy trial = policy;
-      trial.keep_f32.insert(keep.begin(), keep.end());
-      QL_TRY(Graph graph, quantize(fp32, op_table(), profile, trial));
+      QL_TRY(Graph graph, with_kept(fp32, profile, remembering, keep));
       progress.advance();
       return evaluator.loss(graph);
     };
@@ -111,7 +112,7 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   QL_TRY(result.layers, keep_layers(convs, {bound.max_drop, bound.most}, measure_on(tuning), measure_on(held_out)));
   if (result.layers.met && parts.apart)
     QL_CHECK_OK(count_all_inputs(fp32, profile, policy, parts, tuning, held_out, bound.max_drop, result));
-  QL_CHECK_OK(measure_costs(fp32, profile, policy, tuning, result));
+  QL_CHECK_OK(measure_costs(fp32, profile, remembering, tuning, result));
   result.fp32_score = tuning.fp32_score();
   result.fp32_held_out = held_out.fp32_score();
   result.tuning = tuning.inputs();
