@@ -32,7 +32,10 @@ class AnyForm {
   }
 
   Result<Graph> write() {
-    for (NodeId id : fp32_.order()) tie_scales(fp32_[id]);
+    // Sums and pools are bytes between layers on bytes; where none is left (--max-drop keeps all), nothing is rounded.
+    const std::vector<NodeId> order = fp32_.order();
+    if (std::none_of(order.begin(), order.end(), [&](NodeId id) { return is_quantized(id); })) return std::move(g_);
+    for (NodeId id : order) tie_scales(fp32_[id]);
     QL_CHECK_OK(observe_ranges());
     for (NodeId id : fp32_.order())
       if (is_quantized(id)) QL_CHECK_OK(quantize_weights(id));

@@ -340,6 +340,16 @@ output %y
 }
 
 // Other engines know convolutions of volumes and sequences.
+// Sums and pools between layers that all stay in fp32 are not rounded either.
+TEST(Quantize, ForAnyWithAllLayersKeptIsTheGraphItself) {
+  const Graph fp32 = network(1);
+  QuantReport report;
+  QuantPolicy policy{.form = QuantForm::for_any};
+  ASSERT_TRUE(quantize(fp32, op_table(), profile_of(fp32, 2), policy, &report).ok());
+  policy.keep_f32 = {report.int8.begin(), report.int8.end()};
+  EXPECT_EQ(ops_of(quantized(fp32, profile_of(fp32, 2), policy)), ops_of(fp32));
+}
+
 TEST(Quantize, ForAnyKeepsVolumes) {
   const Graph fp32 = parsed(R"(graph "g"
 input %x: f32[1,2,5,6,6]

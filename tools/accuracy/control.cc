@@ -31,6 +31,7 @@ Status count_all_inputs(const Graph& fp32, const Profile& profile, const QuantPo
   others.samples = parts.tuning;
   others.samples.insert(others.samples.end(), parts.held_out.begin(), parts.held_out.end());
   others.others.clear();
+  others.profile.reset();  // equalizing may have left that of the statistics there
   QL_TRY(Profile all, calibrate(fp32, others, profile.histograms()));
   QL_CHECK_OK(all.merge(profile));
   QL_TRY(const Graph graph, with_kept(fp32, all, policy, result.layers.keep));
