@@ -119,6 +119,12 @@ size_t Graph::erase_dead() {
   return erased;
 }
 
+std::optional<ValueId> Graph::find(const std::string& name) const {
+  const auto found = names_.find(name);
+  if (found == names_.end() || at(found->second).constant) return std::nullopt;
+  return found->second;
+}
+
 std::vector<NodeId> Graph::order() const {
   std::vector<uint32_t> waiting(nodes_.size(), 0);
   std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> ready;

@@ -133,6 +133,8 @@ class Graph {
   const Node* producer(ValueId id) const {
     return id == kNoValue || at(id).producer == kNoNode ? nullptr : &at(at(id).producer);
   }
+  // The value of that name, given or computed by a node; nothing where there is none, or a constant.
+  std::optional<ValueId> find(const std::string& name) const;
   // The only use of a value that is no graph output, or null.
   const Use* single_use(ValueId id) const {
     return at(id).uses.size() == 1 && !is_output(id) ? &at(id).uses[0] : nullptr;

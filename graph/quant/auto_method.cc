@@ -33,23 +33,27 @@ class Choice {
     return {};
   }
 
-  const AutoCandidate& best() {
+  // Adaptive rounding only where it is worth its time: to nearest with the same ranges is clearly worse.
+  size_t best() const {
     size_t best = 0;
     for (size_t i = 0; i < measured_.size(); ++i)
       if (clearly_better(i) && (best == 0 || merit(i) > merit(best))) best = i;
-    if (best == 0)  // minmax
-      for (size_t i = 0; i < measured_.size(); ++i)
-        if (report_.candidates[i].name == "minmax" + std::string(kAdaptive) &&
-            !report_.candidates[i].gain.worse_beyond_noise())
-          best = i;
-    return take(best);
+    const size_t nearest = nearest_of(best);
+    const bool suits = nearest == 0 || clearly_better(nearest);
+    return suits && !paired_gain(measured_[best], measured_[nearest]).beyond_noise() ? nearest : best;
   }
 
   // The same ranges with weights rounded to nearest.
-  const AutoCandidate& nearest_of(const AutoCandidate& chosen) {
+  size_t nearest_of(size_t chosen) const {
     for (size_t i = 0; i < measured_.size(); ++i)
-      if (report_.candidates[i].name + kAdaptive == chosen.name) return take(i);
+      if (report_.candidates[i].name + kAdaptive == report_.candidates[chosen].name) return i;
     return chosen;
+  }
+
+  const QuantPolicy& take(size_t i) {
+    report_.base = report_.candidates[i].name;
+    tell(measured_[i]);
+    return report_.candidates[i].policy;
   }
 
   // The methods of all values alike, from the best on, without the policy's own.
@@ -91,12 +95,6 @@ class Choice {
   }
   double merit(size_t i) const { return report_.candidates[i].gain.mean + level_gain(i); }
 
-  const AutoCandidate& take(size_t i) {
-    const AutoCandidate& one = report_.candidates[i];
-    report_.base = one.name;
-    tell(measured_[i]);
-    return one;
-  }
   void tell(std::vector<double> db) {
     now_ = std::move(db);
     report_.sqnr_db = level_db(now_);
@@ -130,12 +128,12 @@ Result<QuantPolicy> choose_methods(QuantPolicy policy, const std::map<std::strin
     QL_CHECK_OK(choice.add("mixed", policy));
   }
   if (options.moments) QL_CHECK_OK(choice.add_adaptive(options.moments));
-  const AutoCandidate best = choice.best();
-  if (values.empty() || options.max_trials == 0) return best.policy;
+  const size_t best = choice.best();
+  if (values.empty() || options.max_trials == 0) return choice.take(best);
 
   // For one value at a time, in the graph's order: what comes first disturbs everything behind it. Weights are rounded to
   // nearest meanwhile, which takes a fraction of the time.
-  policy = choice.nearest_of(best).policy;
+  policy = choice.take(choice.nearest_of(best));
   const std::vector<RangeMethod> runners_up = choice.runners_up(policy.method);
   for (const std::string& value : values)
     for (size_t i = 0; i < 2 && i < runners_up.size() && out.trials < options.max_trials; ++i) {
@@ -143,7 +141,7 @@ Result<QuantPolicy> choose_methods(QuantPolicy policy, const std::map<std::strin
       trial.value_methods[value] = runners_up[i];
       QL_CHECK_OK(choice.consider(trial, policy));
     }
-  if (best.policy.moments && !policy.moments) QL_CHECK_OK(choice.round_again(best.policy.moments, policy));
+  if (const auto& moments = out.candidates[best].policy.moments) QL_CHECK_OK(choice.round_again(moments, policy));
   return policy;
 }
 

@@ -13,8 +13,8 @@ struct PairedGain {
   double mean = 0, error = 0;  // dB, and the mean's standard error; infinite for a single input
   size_t better = 0, worse = 0, inputs = 0;
 
-  // More than chance would give: the mean exceeds its standard error.
-  bool beyond_noise() const { return inputs > 1 && mean > error; }
+  // More than chance would give the best of a handful: the mean exceeds two standard errors.
+  bool beyond_noise() const { return inputs > 1 && mean > 2 * error; }
   bool worse_beyond_noise() const { return inputs > 1 && mean < -error; }
   bool on_every_input() const { return inputs > 0 && better == inputs; }
 };

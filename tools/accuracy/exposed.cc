@@ -12,21 +12,12 @@ struct Exposed::State {
   std::vector<Tensor> inputs;
 };
 
-std::optional<ValueId> find_value(const Graph& graph, const std::string& name) {
-  for (ValueId v : graph.inputs())
-    if (graph.at(v).name == name) return v;
-  for (NodeId id : graph.order())
-    for (ValueId v : graph.at(id).outputs)
-      if (v != kNoValue && graph.at(v).name == name) return v;
-  return std::nullopt;
-}
-
 Result<Exposed> Exposed::make(const Graph& graph, const std::vector<std::string>& names) {
   std::vector<ValueId> outputs;
   std::vector<std::optional<size_t>> input;
   std::vector<size_t> output;
   for (const std::string& name : names) {
-    const std::optional<ValueId> v = find_value(graph, name);
+    const std::optional<ValueId> v = graph.find(name);
     if (!v) return invalid_argument("the model has no value '", name, "'");
     const auto at = std::find(graph.inputs().begin(), graph.inputs().end(), *v);
     const bool given = at != graph.inputs().end();

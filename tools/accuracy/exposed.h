@@ -8,9 +8,6 @@
 
 namespace quadlane::tools {
 
-// The value of that name, computed by a node or given; or nothing.
-std::optional<ValueId> find_value(const Graph&, const std::string& name);
-
 class Exposed {
  public:
   // The graph with these values as its outputs, compiled for this machine.

@@ -6,34 +6,11 @@
 #include "engine/run/topology.h"
 #include "graph/quant/products.h"
 #include "tools/accuracy/exposed.h"
+#include "tools/cli/level_deviation.h"
 #include "tools/cli/tensors.h"
-#include "tools/measure/deviation.h"
 
 namespace quadlane::tools {
 namespace {
-
-struct Sums {
-  measure::Deviation values;
-  double beyond = 0, count = 0;
-};
-
-void add(const Tensor& real, const Tensor& bytes, const QuantValue& value, Sums& sums) {
-  const Shape& s = real.shape();
-  const int64_t channels = s.size() < 2 ? 1 : s[1], batch = s.size() < 2 ? 1 : s[0],
-                inner = real.count() / batch / channels;
-  for (int64_t row = 0; row < batch * channels; ++row) {
-    const size_t c = static_cast<size_t>(row % channels);
-    const double scale = value.scale_of(c), low = value.low_of(c), high = low + 255 * scale;
-    const float* x = real.as<float>() + row * inner;
-    const uint8_t* q = bytes.as<uint8_t>() + row * inner;
-    for (int64_t i = 0; i < inner; ++i) {
-      const double wanted = value.clamped ? std::clamp<double>(x[i], low, high) : x[i];
-      sums.values.add(wanted, low + scale * q[i]);
-      sums.beyond += x[i] < low - scale / 2 || x[i] > high + scale / 2;
-    }
-    sums.count += static_cast<double>(inner);
-  }
-}
 
 LayerFigures describe(const Graph& fp32, const QuantValue& value, const Profile& profile) {
   LayerFigures f{value.name};
@@ -64,18 +41,18 @@ Result<std::vector<LayerFigures>> layer_figures(const Graph& fp32, const Graph& 
   std::vector<const QuantValue*> values;
   std::vector<std::string> reals, bytes;
   for (const QuantValue& value : report.values) {
-    if (!find_value(fp32, value.name) || !find_value(int8, value.name + "_quantized")) continue;
+    if (!fp32.find(value.name) || !int8.find(bytes_of(value.name))) continue;
     values.push_back(&value);
     reals.push_back(value.name);
-    bytes.push_back(value.name + "_quantized");
+    bytes.push_back(bytes_of(value.name));
   }
   QL_TRY(Exposed a, Exposed::make(fp32, reals));
   QL_TRY(Exposed b, Exposed::make(int8, bytes));
-  std::vector<Sums> sums(values.size());
+  std::vector<LevelDeviation> sums(values.size());
   for (const std::vector<Tensor>& input : inputs) {
     QL_CHECK_OK(a.run(input));
     QL_CHECK_OK(b.run(input));
-    for (size_t i = 0; i < values.size(); ++i) add(a.value(i), b.value(i), *values[i], sums[i]);
+    for (size_t i = 0; i < values.size(); ++i) sums[i].add(a.value(i), b.value(i), *values[i]);
   }
   std::vector<LayerFigures> figures;
   for (size_t i = 0; i < values.size(); ++i) {

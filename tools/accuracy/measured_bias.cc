@@ -4,6 +4,7 @@
 
 #include "ops/table.h"
 #include "tools/accuracy/side_by_side.h"
+#include "tools/cli/level_deviation.h"
 #include "tools/cli/progress.h"
 
 namespace quadlane::tools {
@@ -31,7 +32,7 @@ std::vector<Layer> layers_of(const Graph& fp32, const QuantReport& report) {
     Layer layer{node.name, result.name, {}, nullptr, static_cast<size_t>(result.type.shape[1])};
     for (const QuantValue& value : report.values) {
       if (value.name != result.name) continue;
-      layer.shown = result.name + "_quantized";
+      layer.shown = bytes_of(result.name);
       layer.levels = &value;
     }
     if (fp32.is_output(node.output())) layer.shown = result.name;
@@ -72,7 +73,7 @@ Status measure_bias(const Graph& fp32, const Profile& profile, std::span<const S
   Progress progress("measuring biases", static_cast<int64_t>(layers.size()), "layers");
   for (const Layer& layer : layers) {
     QL_TRY(Graph int8, quantize(fp32, op_table(), profile, policy));
-    if (!find_value(int8, layer.shown)) continue;
+    if (!int8.find(layer.shown)) continue;
     std::vector<double> error(layer.channels, 0);
     double images = 0;
     QL_CHECK_OK(

@@ -6,11 +6,17 @@
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
 #include "graph/passes/rewrite.h"
+#include "tools/cli/features.h"
+#include "tools/cli/level_deviation.h"
 #include "tools/cli/tensors.h"
-#include "tools/measure/deviation.h"
 
 namespace quadlane::tools {
 namespace {
+
+// Rounding falls differently when the contrast changes a little, which shows how much of an error is chance. Few samples
+// are judged by copies of less and less contrast, so many that there are kMeasured in all, or outputs of kMostElements.
+constexpr float kContrastStep = 0.03f;
+constexpr int64_t kMeasured = 96, kMostCopies = 8, kMostElements = 1 << 24;
 
 // Calls seen(sample, outputs) for every sample.
 Status run_all(Graph graph, std::span<const std::vector<Tensor>> samples,
@@ -27,10 +33,14 @@ Status run_all(Graph graph, std::span<const std::vector<Tensor>> samples,
   return {};
 }
 
-double sqnr_of(const Tensor& got, const Tensor& want) {
-  measure::Deviation d;
-  for (int64_t e = 0; e < want.count(); ++e) d.add(want.as<float>()[e], got.as<float>()[e]);
-  const double db = d.sqnr_db();
+// `levels`: of bytes; null: floats.
+double sqnr_of(const Tensor& got, const Tensor& want, const QuantValue* levels = nullptr) {
+  LevelDeviation d;
+  if (levels)
+    d.add(want, got, *levels);
+  else
+    for (int64_t e = 0; e < want.count(); ++e) d.values.add(want.as<float>()[e], got.as<float>()[e]);
+  const double db = d.values.sqnr_db();
   return db > 0 ? db : 0;  // as much noise as signal, or no number, is lost
 }
 
@@ -42,9 +52,8 @@ double agreement_db(const Tensor& got, const Tensor& want) {
   return -10 * std::log10(std::max(static_cast<double>(unlike), 0.5) / count);
 }
 
-bool has_floats(const Graph& graph) {
-  const auto outputs = graph.outputs();
-  return std::any_of(outputs.begin(), outputs.end(), [&](ValueId v) { return graph.at(v).type.dtype == DType::f32; });
+bool has_floats(std::span<const ValueId> values, const Graph& graph) {
+  return std::any_of(values.begin(), values.end(), [&](ValueId v) { return graph.at(v).type.dtype == DType::f32; });
 }
 
 // The graph with the scores that its probabilities are made of in their place: in front of a softmax or sigmoid at the
@@ -63,21 +72,48 @@ Graph with_scores(Graph graph) {
   return graph;
 }
 
+// The sample with so much of its contrast.
+std::vector<Tensor> weaker(std::vector<Tensor> sample, float contrast) {
+  for (Tensor& input : sample) {
+    if (input.dtype() != DType::f32) continue;
+    float* x = input.mutate<float>();
+    for (int64_t e = 0; e < input.count(); ++e) x[e] *= contrast;
+  }
+  return sample;
+}
+
+int copies_of_each(const Graph& fp32, size_t samples) {
+  if (!has_floats(fp32.inputs(), fp32)) return 1;
+  int64_t elements = 0;
+  for (ValueId v : fp32.outputs()) elements += fp32.at(v).type.count();
+  const int64_t count = std::max<int64_t>(static_cast<int64_t>(samples), 1);
+  const int64_t room = kMostElements / std::max<int64_t>(elements * count, 1);
+  return static_cast<int>(std::clamp<int64_t>(std::min(kMeasured / count, room), 1, kMostCopies));
+}
+
 }  // namespace
 
 Status check_measurable(const Graph& graph) {
-  if (has_floats(graph)) return {};
+  if (has_floats(graph.outputs(), graph)) return {};
   std::string found;
   for (ValueId v : graph.outputs())
     found += cat(found.empty() ? "'" : ", '", graph.at(v).name, "' ", to_string(graph.at(v).type));
   return unsupported("no output is f32, whose sqnr could be measured: ", found);
 }
 
-Result<OutputError> OutputError::against(const Graph& fp32, std::vector<std::vector<Tensor>> samples) {
+Result<OutputError> OutputError::against(const Graph& fp32, std::vector<std::vector<Tensor>> samples,
+                                         std::span<const QuantValue> ranged) {
   OutputError error;
-  error.counts_classes_ = !has_floats(fp32);
-  error.wanted_.resize(samples.size());
-  QL_CHECK_OK(run_all(with_scores(fp32), samples, [&](size_t i, const Outputs& outputs) -> Status {
+  error.counts_classes_ = !has_floats(fp32.outputs(), fp32);
+  error.copies_ = copies_of_each(fp32, samples.size());
+  for (const std::vector<Tensor>& sample : samples)
+    for (int c = 0; c < error.copies_; ++c)
+      error.samples_.push_back(weaker(sample, 1 - kContrastStep * static_cast<float>(c)));
+  error.wanted_.resize(error.samples_.size());
+  Graph graph = with_scores(fp32);
+  for (ValueId output : graph.outputs()) error.features_.push_back(features_of(graph, output, ranged));
+  error.places_ = show(graph, error.features_);
+  QL_CHECK_OK(run_all(std::move(graph), error.samples_, [&](size_t i, const Outputs& outputs) -> Status {
     for (size_t k = 0; k < outputs.size(); ++k) {
       QL_TRY(Tensor copy, Tensor::allocate(outputs[k].type()));
       std::copy_n(outputs[k].as<std::byte>(), outputs[k].type().bytes(), static_cast<std::byte*>(copy.mutable_data()));
@@ -85,20 +121,34 @@ Result<OutputError> OutputError::against(const Graph& fp32, std::vector<std::vec
     }
     return {};
   }));
-  error.samples_ = std::move(samples);
   return error;
 }
 
-Result<std::vector<double>> OutputError::sqnr_db(const Graph& quantized) const {
-  std::vector<double> db;
-  QL_CHECK_OK(run_all(with_scores(quantized), samples_, [&](size_t i, const Outputs& outputs) -> Status {
+Result<std::vector<double>> OutputError::sqnr_db(const Graph& quantized, std::span<const QuantValue> levels) const {
+  Graph graph = with_scores(quantized);
+  std::vector<const QuantValue*> features;  // null: floats
+  std::vector<std::string> names;
+  for (const std::string& name : features_) {
+    const auto found = std::find_if(levels.begin(), levels.end(), [&](const auto& value) { return value.name == name; });
+    features.push_back(found == levels.end() ? nullptr : &*found);
+    names.push_back(features.back() ? bytes_of(name) : name);
+  }
+  const auto places = show(graph, names);
+  std::vector<double> db(inputs(), 0.0);
+  QL_CHECK_OK(run_all(std::move(graph), samples_, [&](size_t i, const Outputs& outputs) -> Status {
+    const std::vector<Tensor>& wanted = wanted_[i];
     double sum = 0, count = 0;  // at least one
-    for (size_t k = 0; k < outputs.size(); ++k) {
-      const bool counts = wanted_[i][k].dtype() == DType::f32 || counts_classes_;
-      if (counts) sum += (counts_classes_ ? agreement_db : sqnr_of)(outputs[k], wanted_[i][k]);
-      count += counts;
+    for (size_t k = 0; k < features_.size(); ++k) {
+      if (wanted[k].dtype() != DType::f32 && !counts_classes_) continue;
+      if (counts_classes_)
+        sum += agreement_db(outputs[k], wanted[k]);
+      else if (!places[k])
+        sum += sqnr_of(outputs[k], wanted[k]);
+      else
+        sum += sqnr_of(outputs[*places[k]], wanted[*places_[k]], features[k]);
+      ++count;
     }
-    db.push_back(sum / count);
+    db[i / static_cast<size_t>(copies_)] += sum / count / copies_;
     return {};
   }));
   return db;

@@ -25,14 +25,15 @@ struct Fold {
   std::shared_ptr<const InputMoments> moments = nullptr;  // of `seen`, once they are needed
 };
 
-Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from) {
+Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from,
+                             std::span<const QuantValue> ranged) {
   std::vector<std::vector<Tensor>> samples;
   for (const Sample& sample : from) {
     QL_TRY(auto read, read_samples(sample, graph, source));
     for (std::vector<Tensor>& tensors : read)
       if (samples.size() < kMeasured) samples.push_back(std::move(tensors));
   }
-  return OutputError::against(graph, std::move(samples));
+  return OutputError::against(graph, std::move(samples), ranged);
 }
 
 // Parts of the samples: those held out and the rest, or as many as there are folds. Neighbours are alike, as slices of an
@@ -53,23 +54,32 @@ std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
 
 struct Folds {
   Profile all;
+  std::vector<QuantValue> ranged;
   std::vector<Fold> folds;
   size_t measured = 0;  // inputs
 };
 
+// The values that get a range of their own, in the graph's order.
+Result<std::vector<QuantValue>> ranged_values(const Graph& graph, const Profile& profile, const QuantPolicy& policy) {
+  QuantReport report;
+  QL_TRY(Graph unused, quantize(graph, op_table(), profile, policy, &report));
+  return std::move(report.values);
+}
+
 // The statistics of each part, put together for each fold without what it measures on; of a single sample with it.
 Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, std::vector<CalibrationSource> parts,
-                         std::vector<std::string>& notes) {
+                         const QuantPolicy& policy, std::vector<std::string>& notes) {
   std::vector<Profile> profiles;
-  Folds made{Profile(true), {}, 0};
+  Folds made{Profile(true), {}, {}, 0};
   for (const CalibrationSource& part : parts) {
     auto profile = calibrate(graph, part, true, &notes);
     // A part of constants alone; together with the others they may do.
-    if (!profile.ok() && parts.size() > 1) return make_folds(graph, source, {source}, notes);
+    if (!profile.ok() && parts.size() > 1) return make_folds(graph, source, {source}, policy, notes);
     if (!profile.ok()) return std::move(profile).error();
     QL_CHECK_OK(made.all.merge(*profile));
     profiles.push_back(*std::move(profile));
   }
+  QL_TRY(made.ranged, ranged_values(graph, made.all, policy));
   const size_t folds = source.samples.size() < kEnough ? parts.size() : 1;
   for (size_t k = 0; k < folds; ++k) {
     Profile others(true);
@@ -81,18 +91,11 @@ Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, st
       seen.samples.insert(seen.samples.end(), parts[j].samples.begin(), parts[j].samples.end());
       seen.others.insert(seen.others.end(), parts[j].others.begin(), parts[j].others.end());
     }
-    QL_TRY(OutputError error, error_on(graph, source, parts[k].samples));
+    QL_TRY(OutputError error, error_on(graph, source, parts[k].samples, made.ranged));
     made.measured += error.inputs();
     made.folds.push_back({std::move(seen), std::move(others), profiles[k], std::move(error)});
   }
   return made;
-}
-
-// The values that get a range of their own, in the graph's order.
-Result<std::vector<QuantValue>> ranged_values(const Graph& graph, const Profile& profile, const QuantPolicy& policy) {
-  QuantReport report;
-  QL_TRY(Graph unused, quantize(graph, op_table(), profile, policy, &report));
-  return std::move(report.values);
 }
 
 Result<std::map<std::string, RangeMethod>> mixed_methods(const std::vector<QuantValue>& values, QuantPolicy policy,
@@ -110,8 +113,9 @@ Result<std::vector<double>> db_on(Fold& fold, const Graph& graph, QuantPolicy po
     QL_TRY(fold.moments, input_moments(graph, fold.seen));
   }
   if (policy.moments) policy.moments = fold.moments;
-  QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy));
-  return fold.error.sqnr_db(int8);
+  QuantReport report;
+  QL_TRY(Graph int8, quantize(graph, op_table(), fold.profile, policy, &report));
+  return fold.error.sqnr_db(int8, report.values);
 }
 
 Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSource& source, QuantPolicy base,
@@ -119,18 +123,17 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   if (source.profile)
     return invalid_argument("method auto measures on calibration inputs, --calib names saved statistics only");
   RangeChoice choice;
-  QL_TRY(Folds made, make_folds(graph, source, parts_of(source), choice.notes));
+  QL_TRY(Folds made, make_folds(graph, source, parts_of(source), base, choice.notes));
   choice.measured_on = made.measured;
   choice.by_classes = made.folds[0].error.counts_classes();
   choice.profile = std::move(made.all);
-  QL_TRY(std::vector<QuantValue> ranged, ranged_values(graph, choice.profile, base));
-  QL_TRY(auto mixed, mixed_methods(ranged, base, made.folds));
+  QL_TRY(auto mixed, mixed_methods(made.ranged, base, made.folds));
   AutoOptions options;
   std::vector<std::string> values;
   if (source.samples.size() < kEnough)
     options.max_trials = 0, options.least_gain_db = kFewSamplesGain;
   else
-    for (const QuantValue& value : ranged) values.push_back(value.name);
+    for (const QuantValue& value : made.ranged) values.push_back(value.name);
   if (choose_rounding) {
     QL_TRY(options.moments, input_moments(graph, source));
   }

@@ -64,7 +64,7 @@ std::vector<Pair> pairs_of(const Graph& a, const Graph& b) {
       if (v == kNoValue || a.at(v).constant || !is_comparable(a.at(v).type.dtype) || a.at(v).type.shape.empty())
         continue;
       for (const Name& as : kNames) {
-        const std::optional<ValueId> w = find_value(b, a.at(v).name + as.suffix);
+        const std::optional<ValueId> w = b.find(a.at(v).name + as.suffix);
         if (!w || !is_comparable(b.at(*w).type.dtype) || b.at(*w).type.shape != a.at(v).type.shape) continue;
         Pair pair{{a.at(v).name, b.at(*w).name, a.at(id).op}};
         const bool bytes = a.at(v).type.dtype != DType::f32 || b.at(*w).type.dtype != DType::f32;
