@@ -2,9 +2,9 @@
 // canonical opset (21; the loader upgrades older forms); operators in the "ql." namespace are Quadlane's own and are
 // documented where they are implemented, in ops/.
 //
-// A graph changes through its own functions only, so that names and uses are always right. Types are always known: every
-// shape is static, symbolic dimensions are bound while loading. What depends on shapes that data decides is no part of
-// the graph (tail.h).
+// A graph changes through its own functions only, so that names and uses are always right. Types are always known:
+// every shape is static, symbolic dimensions are bound while loading. What depends on shapes that data decides is no
+// part of the graph (tail.h).
 #pragma once
 
 #include <map>

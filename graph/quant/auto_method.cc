@@ -131,8 +131,8 @@ Result<QuantPolicy> choose_methods(QuantPolicy policy, const std::map<std::strin
   const size_t best = choice.best();
   if (values.empty() || options.max_trials == 0) return choice.take(best);
 
-  // For one value at a time, in the graph's order: what comes first disturbs everything behind it. Weights are rounded to
-  // nearest meanwhile, which takes a fraction of the time.
+  // For one value at a time, in the graph's order: what comes first disturbs everything behind it. Weights are rounded
+  // to nearest meanwhile, which takes a fraction of the time.
   policy = choice.take(choice.nearest_of(best));
   const std::vector<RangeMethod> runners_up = choice.runners_up(policy.method);
   for (const std::string& value : values)

@@ -2,12 +2,13 @@
 //
 // With few inputs the best of several figures is mostly the luckiest one. So everything is compared input by input with
 // minmax, which cuts nothing, and that stays unless the difference is more than chance: the share of noise falls, and
-// the mean gain in dB exceeds twice its standard error. What is compared: every method for all values alike, and for each
-// value the method with the least squared error on held-out inputs (held_out_methods.h); each of them that is not
+// the mean gain in dB exceeds twice its standard error. What is compared: every method for all values alike, and for
+// each value the method with the least squared error on held-out inputs (held_out_methods.h); each of them that is not
 // clearly worse with adaptive rounding, too, for what suits one rounding need not suit the other. The best has the
 // highest sum of the mean gain, which the many inputs decide, and the level's, which the worst do; adaptive rounding is
 // left out where the same ranges are as good to nearest but for chance.
-// Where many inputs are held out, the runners-up are then tried value by value, and stay where they gain on every input.
+// Where many inputs are held out, the runners-up are then tried value by value, and stay where they gain on every
+// input.
 #pragma once
 
 #include <functional>
@@ -23,8 +24,8 @@ namespace quadlane {
 using MeasurePolicy = std::function<Result<std::vector<double>>(const QuantPolicy&)>;
 
 struct AutoOptions {
-  int max_trials = 120;         // of single values
-  double least_gain_db = 0.02;  // a smaller one is noise
+  int max_trials = 120;                                   // of single values
+  double least_gain_db = 0.02;                            // a smaller one is noise
   std::shared_ptr<const InputMoments> moments = nullptr;  // of all inputs: adaptive rounding is a candidate
 };
 
@@ -45,8 +46,8 @@ struct AutoReport {
 
 inline constexpr int kAutoCandidates = 2 * (static_cast<int>(std::size(kRangeMethods)) + 1);
 
-// Fills `method`, `value_methods` and `moments` of the policy. `values`: names of those that are tried on their own. `mixed`: the
-// method of each value that another than minmax suits better.
+// Fills `method`, `value_methods` and `moments` of the policy. `values`: names of those that are tried on their own.
+// `mixed`: the method of each value that another than minmax suits better.
 Result<QuantPolicy> choose_methods(QuantPolicy, const std::map<std::string, RangeMethod>& mixed,
                                    std::span<const std::string> values, const MeasurePolicy&, const AutoOptions& = {},
                                    AutoReport* report = nullptr);

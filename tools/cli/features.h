@@ -11,8 +11,8 @@
 
 namespace quadlane::tools {
 
-// The name of the last value with enough elements that an output of few is made of, and of nothing else: of those stored
-// as bytes (`ranged`), or of floats where there is none. Empty where the output has enough itself.
+// The name of the last value with enough elements that an output of few is made of, and of nothing else: of those
+// stored as bytes (`ranged`), or of floats where there is none. Empty where the output has enough itself.
 std::string features_of(const Graph& fp32, ValueId output, std::span<const QuantValue> ranged);
 
 // Makes these values outputs, too. -> where among the outputs each is; nothing for those that the graph does not have

@@ -13,8 +13,9 @@
 namespace quadlane::tools {
 namespace {
 
-// Rounding falls differently when the contrast changes a little, which shows how much of an error is chance. Few samples
-// are judged by copies of less and less contrast, so many that there are kMeasured in all, or outputs of kMostElements.
+// Rounding falls differently when the contrast changes a little, which shows how much of an error is chance. Few
+// samples are judged by copies of less and less contrast, so many that there are kMeasured in all, or outputs of
+// kMostElements.
 constexpr float kContrastStep = 0.03f;
 constexpr int64_t kMeasured = 96, kMostCopies = 8, kMostElements = 1 << 24;
 
@@ -129,7 +130,8 @@ Result<std::vector<double>> OutputError::sqnr_db(const Graph& quantized, std::sp
   std::vector<const QuantValue*> features;  // null: floats
   std::vector<std::string> names;
   for (const std::string& name : features_) {
-    const auto found = std::find_if(levels.begin(), levels.end(), [&](const auto& value) { return value.name == name; });
+    const auto found =
+        std::find_if(levels.begin(), levels.end(), [&](const auto& value) { return value.name == name; });
     features.push_back(found == levels.end() ? nullptr : &*found);
     names.push_back(features.back() ? bytes_of(name) : name);
   }

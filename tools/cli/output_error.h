@@ -31,9 +31,9 @@ class OutputError {
   bool counts_classes() const { return counts_classes_; }
 
  private:
-  std::vector<std::vector<Tensor>> samples_;  // copies of one behind each other
-  std::vector<std::vector<Tensor>> wanted_;  // [sample][output, then features]
-  std::vector<std::string> features_;        // of each output their name; empty: it is enough itself
+  std::vector<std::vector<Tensor>> samples_;   // copies of one behind each other
+  std::vector<std::vector<Tensor>> wanted_;    // [sample][output, then features]
+  std::vector<std::string> features_;          // of each output their name; empty: it is enough itself
   std::vector<std::optional<size_t>> places_;  // of the features in wanted_[sample]
   bool counts_classes_ = false;
   int copies_ = 1;  // of each sample

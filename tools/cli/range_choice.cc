@@ -36,8 +36,8 @@ Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source
   return OutputError::against(graph, std::move(samples), ranged);
 }
 
-// Parts of the samples: those held out and the rest, or as many as there are folds. Neighbours are alike, as slices of an
-// exam or frames of a film are, so runs of them are held out together.
+// Parts of the samples: those held out and the rest, or as many as there are folds. Neighbours are alike, as slices of
+// an exam or frames of a film are, so runs of them are held out together.
 std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
   const size_t count = all.samples.size(), folds = count < kEnough ? std::min(count, kFolds) : 2;
   std::vector<CalibrationSource> parts(folds, all);
