@@ -5,8 +5,8 @@
 // is exactly what the graph computes. With parameters for each channel, in front of f or behind it, every channel has a
 // table of its own.
 #include <algorithm>
-#include <map>
 
+#include "graph/passes/computed_alone.h"
 #include "graph/passes/list.h"
 #include "graph/passes/quant_match.h"
 
@@ -36,38 +36,20 @@ bool collect(const Graph& g, ValueId v, Function& f) {
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) { return collect(g, in, f); });
 }
 
-// Runs QuantizeLinear(f(DequantizeLinear(0..255))) in a graph of its own, for `channels` channels side by side, or once
+// QuantizeLinear(f(DequantizeLinear(0..255))), for `channels` channels side by side, or once
 // for all (0).
 Result<Tensor> table_of(const Graph& g, const OpTable& ops, const Function& f, const Node& quantize, int64_t channels) {
-  Graph scratch;
   std::vector<uint8_t> levels(static_cast<size_t>(256 * std::max<int64_t>(1, channels)));
   for (size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<uint8_t>(i);
-  Tensor input = Tensor::from<uint8_t>(channels ? Shape{1, channels, 256} : Shape{256}, levels);
-  std::map<ValueId, ValueId> copies;
-  const Node& dequantize = g[g[f.source].producer];
-  copies[dequantize.input(0)] = scratch.add_input("levels", input.type());
-  std::vector<Node> nodes{dequantize};
-  std::vector<NodeId> members = f.nodes;
+  const Tensor input = Tensor::from<uint8_t>(channels ? Shape{1, channels, 256} : Shape{256}, levels);
+  std::vector<Node> nodes{g[g[f.source].producer]};
   for (NodeId id : g.order())
-    if (std::find(members.begin(), members.end(), id) != members.end()) nodes.push_back(g[id]);
+    if (std::find(f.nodes.begin(), f.nodes.end(), id) != f.nodes.end()) nodes.push_back(g[id]);
   nodes.push_back(quantize);
-  ValueId last = kNoValue;
-  for (Node& node : nodes) {
-    ValueId result = node.output();
-    const bool ends = is_one_of(node.op, {"DequantizeLinear", "QuantizeLinear"});
-    const bool scalars = !ends || constant_params(g, node, 1)->per_tensor();
-    for (ValueId& in : node.inputs) {
-      if (in == kNoValue) continue;
-      const Tensor* t = g.constant(in);
-      in = t ? scratch.add_constant("", scalars ? first_element(*t) : *t) : copies[in];
-    }
-    if (ends) node.attrs.set("axis", int64_t{channels ? 1 : 0});
-    QL_TRY(last, add_op(scratch, ops, std::move(node)));
-    copies[result] = last;
-  }
-  scratch.set_outputs({last});
-  QL_TRY(std::vector<Tensor> results, interpret(scratch, ops, std::span<const Tensor>(&input, 1)));
-  return channels ? results[0].reshaped({channels, 256}) : results[0];
+  for (Node* end : {&nodes.front(), &nodes.back()}) end->attrs.set("axis", int64_t{channels ? 1 : 0});
+  const ValueId bytes = nodes.front().input(0);
+  QL_TRY(Tensor table, computed_alone(g, ops, std::move(nodes), bytes, input));
+  return channels ? table.reshaped({channels, 256}) : table;
 }
 
 // The channels whose parameters differ in front of the function or behind it; 0 where none do.

@@ -1,8 +1,8 @@
 #include "graph/quant/told_apart.h"
 
 #include <algorithm>
-#include <map>
 
+#include "graph/passes/computed_alone.h"
 #include "graph/passes/quant_match.h"
 
 namespace quadlane {
@@ -19,8 +19,9 @@ std::vector<float> spread_over(const std::vector<Range>& ranges) {
 }
 
 // The nodes from the root to v, in the graph's order.
-std::vector<NodeId> nodes_between(const Graph& g, ValueId root, ValueId v) {
-  std::vector<NodeId> found, order;
+std::vector<Node> nodes_between(const Graph& g, ValueId root, ValueId v) {
+  std::vector<NodeId> found;
+  std::vector<Node> nodes;
   std::vector<ValueId> open{v};
   while (!open.empty()) {
     const ValueId next = open.back();
@@ -32,30 +33,8 @@ std::vector<NodeId> nodes_between(const Graph& g, ValueId root, ValueId v) {
     open.insert(open.end(), g[id].inputs.begin(), g[id].inputs.end());
   }
   for (NodeId id : g.order())
-    if (std::find(found.begin(), found.end(), id) != found.end()) order.push_back(id);
-  return order;
-}
-
-// f(x), computed by the operators' own references.
-Result<Tensor> function_of(const Graph& g, const OpTable& ops, ValueId root, ValueId v, const Tensor& x) {
-  Graph scratch;
-  std::map<ValueId, ValueId> copies;
-  copies[root] = scratch.add_input("x", x.type());
-  ValueId last = copies[root];
-  for (NodeId id : nodes_between(g, root, v)) {
-    Node node = g[id];
-    for (ValueId& in : node.inputs) {
-      if (in == kNoValue) continue;
-      const Tensor* t = g.constant(in);
-      in = t ? scratch.add_constant("", first_element(*t)) : copies.at(in);
-    }
-    const ValueId result = node.output();
-    QL_TRY(last, add_op(scratch, ops, std::move(node)));
-    copies[result] = last;
-  }
-  scratch.set_outputs({last});
-  QL_TRY(std::vector<Tensor> results, interpret(scratch, ops, std::span<const Tensor>(&x, 1)));
-  return std::move(results[0]);
+    if (std::find(found.begin(), found.end(), id) != found.end()) nodes.push_back(g[id]);
+  return nodes;
 }
 
 struct Span {
@@ -91,7 +70,7 @@ Status cut_to_told_apart(const Graph& g, const OpTable& ops, const StoragePlan& 
   std::vector<Span> needed(ranges.size());
   for (const Source& table : plan.sources) {
     if (table.function_of != root) continue;
-    QL_TRY(const Tensor y, function_of(g, ops, root, table.value, x));
+    QL_TRY(const Tensor y, computed_alone(g, ops, nodes_between(g, root, table.value), root, x));
     const std::span<const float> all(y.as<float>(), ranges.size() * kPoints);
     double widest = 0;
     for (size_t c = 0; c < ranges.size(); ++c) widest = std::max(widest, width_of(all.subspan(c * kPoints, kPoints)));

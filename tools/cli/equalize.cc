@@ -17,7 +17,8 @@ Result<std::optional<Equalized>> equalize(Graph& graph, CalibrationSource& sourc
       equalize(other, factors);
       return other;
     };
-  if (method != "auto" || source.profile) source.profile = equalized(result.before, factors);
+  result.after = equalized(result.before, factors);
+  if (method != "auto" || source.profile) source.profile = result.after;
   return std::optional<Equalized>(std::move(result));
 }
 

@@ -8,7 +8,7 @@
 namespace quadlane::tools {
 
 struct Equalized {
-  Profile before;  // of the values as they were
+  Profile before, after;  // of the values as they were and as they are now
   std::vector<std::string> notes;
 };
 

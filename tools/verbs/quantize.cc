@@ -261,6 +261,7 @@ Status quantize_model(const QuantizeArgs& args) {
   }
   QL_TRY(RangeChoice choice,
          choose_ranges(graph, parts.statistics, args.method, std::move(policy), histograms, chooses_rounding(args)));
+  if (equalized) choice.profile = equalized->after;  // as if the chosen method had been asked for
   if (args.measured_bias) QL_CHECK_OK(correct_biases(graph, parts.statistics.samples, source, choice));
   std::optional<ControlResult> controlled;
   if (args.max_drop) {
