@@ -2,7 +2,6 @@
 #include "graph/quant/quantize.h"
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/sha256.h"
 #include "graph/passes/rewrite.h"
@@ -21,7 +20,7 @@
 #include "tools/cli/output_files.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
-#include "tools/io/json.h"
+#include "tools/verbs/quantize_report.h"
 #include "tools/verbs/verb.h"
 
 namespace quadlane::tools {
@@ -96,48 +95,6 @@ Result<std::string> remark_on_others(const Graph& graph, const CalibrationSource
   return cat(others, ": ranges count them, what is measured leaves them out");
 }
 
-nlohmann::ordered_json describe(const PairedGain& gain) {
-  nlohmann::ordered_json json = {{"mean_db", gain.mean}, {"better", gain.better}, {"worse", gain.worse}};
-  if (gain.inputs > 1) json["standard_error_db"] = gain.error;
-  return json;
-}
-
-nlohmann::ordered_json describe(const RangeChoice& choice) {
-  nlohmann::ordered_json single, over_minmax, values = nlohmann::ordered_json::object();
-  for (const AutoCandidate& one : choice.report.candidates) {
-    single[one.name] = one.sqnr_db;
-    over_minmax[one.name] = describe(one.gain);
-  }
-  for (const auto& [name, method] : choice.policy.value_methods) values[name] = to_string(method);
-  nlohmann::ordered_json json = {{"measured_on", choice.measured_on},
-                                 {"measured", choice.by_classes ? "classes that differ" : "sqnr"},
-                                 {"sqnr_db", choice.report.sqnr_db},
-                                 {"single_sqnr_db", single},
-                                 {"over_minmax", over_minmax},
-                                 {"base", choice.report.base},
-                                 {"values", values},
-                                 {"trials", choice.report.trials}};
-  return json;
-}
-
-void print(const QuantizeArgs& args, const ControlResult& control) {
-  const KeptLayers& layers = control.layers;
-  if (!args.labels.empty() && args.metric != "sqnr")
-    std::printf("%s of fp32: %.6g, %.6g on %s\n", args.metric.c_str(), control.fp32_score, control.fp32_held_out,
-                control.checked_on());
-  std::printf("%s drop: int8 %.6g, %.6g on %s; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
-              args.metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, control.checked_on(),
-              layers.keep.size(), layers.loss.drop, layers.held_out.drop, *args.max_drop);
-  for (const KeptLayers::Layer& layer : layers.ranking)
-    if (layers.keep.count(layer.conv))
-      std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.3f ms\n",
-                  layer.conv.c_str(), layers.int8.noise, layer.without.noise, control.cost_ms.at(layer.conv));
-  if (control.ms > 0)
-    std::printf("a run takes %.3g ms in fp32, %.3g in int8, %.3g with them (kernels not tuned)%s\n", control.fp32_ms,
-                control.int8_ms, control.ms,
-                control.ms < control.fp32_ms ? "" : ": no faster than fp32, which loses nothing");
-}
-
 DropBound bound_of(const QuantizeArgs& args) {
   return {args.max_drop.value_or(0), *metric_of(args.metric), args.labels, args.max_f32};
 }
@@ -171,46 +128,6 @@ Status correct_biases(const Graph& graph, const std::vector<Sample>& all, const 
     spread.push_back(all[i * all.size() / std::min(all.size(), kBiasInputs)]);
   QL_CHECK_OK(measure_bias(graph, choice.profile, spread, source, choice.policy));
   QL_TRY([[maybe_unused]] bool balanced, balance_decisions(graph, choice.profile, all, source, choice.policy));
-  return {};
-}
-
-void print(const PairedGain& gain) {
-  std::printf("%+.2f", gain.mean);
-  if (gain.inputs > 1) std::printf(" +- %.2f", gain.error);
-  std::printf(" dB, better on %zu, worse on %zu", gain.better, gain.worse);
-}
-
-void print(const RangeChoice& choice) {
-  std::printf("%s, %zu held-out inputs; over minmax: mean of the inputs and its standard error\n",
-              choice.by_classes ? "share of classes that differ, as noise" : "SQNR at the outputs", choice.measured_on);
-  for (const AutoCandidate& one : choice.report.candidates) {
-    std::printf("  %-21s %6.2f dB", one.name.c_str(), one.sqnr_db);
-    if (one.name != "minmax") std::printf("  "), print(one.gain);
-    std::printf("\n");
-  }
-  std::printf("  auto                  %6.2f dB: %s, %zu values by a method of their own\n", choice.report.sqnr_db,
-              choice.report.base.c_str(), choice.policy.value_methods.size());
-}
-
-// Writes the reports and prints what they say in short.
-Status tell(const QuantizeArgs& args, const QuantizationReport& written, const RangeChoice& choice) {
-  const QuantReport& report = written.quantized;
-  if (!args.html.empty()) QL_CHECK_OK(write_file(args.html, to_html(written)));
-  if (!args.json.empty()) {
-    nlohmann::ordered_json json = {
-        {"model", args.model.path},      {"output", args.output},           {"form", args.form},
-        {"method", args.method},         {"rounding", written.rounding},    {"samples", written.samples},
-        {"convolutions", report.layers}, {"quantized", report.int8.size()}, {"notes", report.notes}};
-    if (choice.measured_on) json["auto"] = describe(choice);
-    if (written.inputs > 0) json["output_sqnr_db"] = written.output_sqnr_db, json["layers"] = layers_json(written);
-    if (written.control) json["accuracy"] = control_json(bound_of(args), args.metric, *written.control);
-    QL_CHECK_OK(write_json(args.json, json));
-  }
-  std::printf("%s: %zu of %d convolutions and products in int8, calibrated on %lld inputs\n", args.output.c_str(),
-              report.int8.size(), report.layers, static_cast<long long>(written.samples));
-  if (choice.measured_on) print(choice);
-  if (written.control) print(args, *written.control);
-  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
   return {};
 }
 
@@ -302,7 +219,7 @@ Status quantize_model(const QuantizeArgs& args) {
     else  // the model is good all the same
       written.quantized.notes.push_back(cat("the report has no measured figures: ", status.error().text()));
   }
-  return tell(args, written, choice);
+  return tell(written, choice, args.html, args.json);
 }
 
 }  // namespace
