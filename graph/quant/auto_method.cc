@@ -6,6 +6,7 @@ namespace quadlane {
 namespace {
 
 constexpr const char* kAdaptive = " + adaptive";
+constexpr double kLossOfUnlike = 3;  // dB
 
 class Choice {
  public:
@@ -90,8 +91,13 @@ class Choice {
 
  private:
   double level_gain(size_t i) const { return report_.candidates[i].sqnr_db - report_.candidates[0].sqnr_db; }
+  // Ranges that cut what these inputs do not have may cut what the next one has. It is counted, too: unlike those seen.
   bool clearly_better(size_t i) const {
-    return report_.candidates[i].gain.beyond_noise() && level_gain(i) >= options_.least_gain_db;
+    const QuantPolicy& policy = report_.candidates[i].policy;
+    const bool cuts = policy.method != RangeMethod::minmax || !policy.value_methods.empty();
+    std::vector<double> db = measured_[i], before = minmax_;
+    if (cuts) db.push_back(0), before.push_back(kLossOfUnlike);
+    return paired_gain(db, before).beyond_noise() && level_gain(i) >= options_.least_gain_db;
   }
   double merit(size_t i) const { return report_.candidates[i].gain.mean + level_gain(i); }
 

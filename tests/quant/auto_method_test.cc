@@ -28,12 +28,15 @@ TEST(Paired, LevelIsThatOfTheWorstInputs) {
   EXPECT_NEAR(level_db(Db{10, 60}), 13, 0.02);
 }
 
-// What `by_method` adds to four inputs by the method of all values.
+constexpr size_t kInputs = 12;
+
+// What `by_method` adds to the inputs, in turn, by the method of all values.
 Result<QuantPolicy> chosen(const std::map<RangeMethod, Db>& by_method, AutoReport& report) {
   auto measure = [&](const QuantPolicy& policy) -> Result<Db> {
-    Db db{20, 25, 30, 35};
-    if (auto found = by_method.find(policy.method); found != by_method.end())
-      for (size_t i = 0; i < db.size(); ++i) db[i] += found->second[i];
+    Db db;
+    auto found = by_method.find(policy.method);
+    for (size_t i = 0; i < kInputs; ++i)
+      db.push_back(20 + static_cast<double>(i) + (found == by_method.end() ? 0 : found->second[i % 4]));
     return db;
   };
   return choose_methods({}, {}, {}, measure, {}, &report);
@@ -56,11 +59,20 @@ TEST(AutoMethod, TakesTheBestOfThoseThatAreClearlyBetter) {
   EXPECT_GT(report.gain.mean, 2);
 }
 
+// Percentile gains on each of these inputs, but so little that a single one that it cuts would lose as much.
+TEST(AutoMethod, CountsAnInputUnlikeThoseSeen) {
+  AutoReport report;
+  auto policy = chosen({{RangeMethod::percentile, {0.5, 0.4, 0.5, 0.3}}}, report);
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(report.base, "minmax");
+  EXPECT_TRUE(report.candidates[2].gain.on_every_input()) << report.candidates[2].name;
+}
+
 // Alone neither cutting nor rounding adaptively gains; what was cut leaves adaptive rounding something.
 TEST(AutoMethod, ComparesRangesAndRoundingTogether) {
   auto measure = [](const QuantPolicy& policy) -> Result<Db> {
-    Db db{20, 25, 30, 35};
-    if (policy.method != RangeMethod::minmax && policy.method != RangeMethod::percentile) db = {5, 5, 5, 5};
+    Db db(kInputs, 25);
+    if (policy.method != RangeMethod::minmax && policy.method != RangeMethod::percentile) db.assign(kInputs, 5);
     if (policy.moments)
       for (double& d : db) d += policy.method == RangeMethod::percentile ? 3 : -1;
     return db;
