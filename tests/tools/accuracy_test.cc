@@ -408,6 +408,23 @@ output %classes
   EXPECT_NE(r.out.find("share of classes that differ"), std::string::npos) << r.out;
 }
 
+TEST(Quantize, WhatAutoChoosesIsWhatTheChosenMethodGives) {
+  Fixture f;
+  const std::string report = cat(" --json ", f.scratch.path("r.json"));
+  ASSERT_EQ(f.quantize("--method auto --rounding nearest" + report).code, 0);
+  const nlohmann::json chosen = f.json("r.json")["auto"];
+  if (!chosen["values"].empty()) GTEST_SKIP() << "a mixture was chosen: " << chosen.dump();
+  auto network = [&] {  // but for the statistics' hash: minmax takes no histograms
+    std::string bytes = *read_file(f.scratch.path("int8.onnx"));
+    const size_t hash = bytes.find("calibration_sha256");
+    EXPECT_NE(hash, std::string::npos);
+    return bytes.erase(hash, 100);
+  };
+  const std::string written = network();
+  ASSERT_EQ(f.quantize(cat("--method ", chosen["base"].get<std::string>())).code, 0);
+  EXPECT_TRUE(written == network()) << chosen["base"];
+}
+
 TEST(CompareLayers, ShowsWhereInt8Diverges) {
   Fixture f;
   ASSERT_EQ(f.quantize("").code, 0);
