@@ -6,7 +6,7 @@ namespace quadlane {
 namespace {
 
 constexpr const char* kAdaptive = " + adaptive";
-constexpr double kLossOfUnlike = 3;  // dB
+constexpr double kLossOfUnlike = 1.5;  // dB
 
 class Choice {
  public:
