@@ -17,7 +17,7 @@ namespace {
 // samples are judged by copies of less and less contrast, so many that there are kMeasured in all, or outputs of
 // kMostElements.
 constexpr float kContrastStep = 0.03f;
-constexpr int64_t kMeasured = 96, kMostCopies = 8, kMostElements = 1 << 24;
+constexpr int64_t kMeasured = 40, kMostCopies = 8, kMostElements = 1 << 24;
 
 // Calls seen(sample, outputs) for every sample.
 Status run_all(Graph graph, std::span<const std::vector<Tensor>> samples,
