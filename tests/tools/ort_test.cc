@@ -92,8 +92,8 @@ TEST_F(OnnxRuntime, Fp32Agrees) {
   EXPECT_LT(worst, 1e-4 * largest);
 }
 
-// 41 layers carry on each rounding that falls the other way: 1.4 % of the logits are a step apart, none 2.4; either engine
-// is 3 from fp32.
+// 41 layers carry on each rounding that falls the other way: 1.4 % of the logits are a step apart, none 2.4; either
+// engine is 3 from fp32.
 TEST_F(OnnxRuntime, Int8Agrees) {
   run_both(quantized("quadlane"));
   if (IsSkipped() || HasFatalFailure()) return;
