@@ -1,4 +1,5 @@
-// ql.Quantize, ql.Dequantize and ql.DequantizedMean: f32 rows of the caller's tensors or of f32 planes <-> u8 quad planes.
+// ql.Quantize, ql.Dequantize and ql.DequantizedMean: f32 rows of the caller's tensors or of f32 planes <-> u8 quad
+// planes.
 #include <algorithm>
 #include <variant>
 
@@ -289,10 +290,10 @@ Result<std::variant<Dequantizing, Verdict>> dequantizing(Lowering& l, const Node
   return Found(std::move(d));
 }
 
-template <class DequantizeStep>
-std::unique_ptr<DequantizeStep> make_step(const Dequantizing& d, const std::vector<Run>& runs, size_t scale,
-                                          size_t zero, const Addresses& a, const Layouts& layouts) {
-  auto s = std::make_unique<DequantizeStep>();
+template <class Step>
+std::unique_ptr<Step> make_step(const Dequantizing& d, const std::vector<Run>& runs, size_t scale, size_t zero,
+                                const Addresses& a, const Layouts& layouts) {
+  auto s = std::make_unique<Step>();
   s->src = layouts.geometry(d.x.layout);
   s->src_planes = a.planes(d.x);
   s->dst = float_rows(d.dst, d.x, a, layouts);
@@ -310,39 +311,17 @@ std::unique_ptr<DequantizeStep> make_step(const Dequantizing& d, const std::vect
   return s;
 }
 
-}  // namespace
-
-Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
+// `pixels`: how many a result is the mean of. `spec_of(pixels of a row, gap behind its results)`: the kernel's, but for
+// the channels.
+template <class Step, class SpecOf>
+Result<Verdict> lower_dequantizing(Lowering& l, const Node& node, int64_t pixels, const SpecOf& spec_of) {
   QL_TRY(auto found, dequantizing(l, node));
   if (Verdict* why = std::get_if<Verdict>(&found)) return *why;
   run::StepInfo info = make_info(node);
   info.bytes_written = l.graph.at(node.output()).type.count() * 4;
   info.note = "int8 leaves for fp32";
   l.emit([=, &l, d = std::get<Dequantizing>(std::move(found))](Emitter& e) -> Status {
-    DequantizeSpec spec{l.isa, {e.geometry(d.x).w, d.dst.planar ? e.geometry(*d.dst.planar).gap : 0}, -1};
-    QL_TRY(auto runs, kernel_runs(e, d.x, spec));
-    const size_t scale = e.constant(by_lane<float>(d.scale, d.x)), zero = e.constant(by_lane<int32_t>(d.zero, d.x));
-    run::StepInfo step = info;
-    spec.channels = channel_bits(d.x.planes[0]);
-    step.kernel = describe(spec);
-    step.bytes_read = e.pixel_bytes(d.x);
-    e.step(std::move(step), touched(d.dst, d.x), [=, &l](const Addresses& a) {
-      return make_step<run::DequantizeStep>(d, runs, scale, zero, a, l.layouts);
-    });
-    return {};
-  });
-  return Verdict{};
-}
-
-Result<Verdict> lower_dequantized_mean(Lowering& l, const Node& node) {
-  QL_TRY(auto found, dequantizing(l, node));
-  if (Verdict* why = std::get_if<Verdict>(&found)) return *why;
-  run::StepInfo info = make_info(node);
-  info.bytes_written = l.graph.at(node.output()).type.count() * 4;
-  info.note = "int8 leaves for fp32";
-  const int64_t pixels = l.shape(node.input(0))[2] * l.shape(node.input(0))[3];
-  l.emit([=, &l, d = std::get<Dequantizing>(std::move(found))](Emitter& e) -> Status {
-    DequantizedMeanSpec spec{l.isa, e.geometry(d.x).w, d.dst.planar ? e.geometry(*d.dst.planar).gap : 0, -1};
+    auto spec = spec_of(e.geometry(d.x).w, d.dst.planar ? e.geometry(*d.dst.planar).gap : 0);
     QL_TRY(auto runs, kernel_runs(e, d.x, spec));
     std::vector<float> factors = by_lane<float>(d.scale, d.x);
     for (float& f : factors) f = mean_factor(f, pixels);
@@ -353,12 +332,26 @@ Result<Verdict> lower_dequantized_mean(Lowering& l, const Node& node) {
     spec.channels = channel_bits(d.x.planes[0]);
     step.kernel = describe(spec);
     step.bytes_read = e.pixel_bytes(d.x);
-    e.step(std::move(step), touched(d.dst, d.x), [=, &l](const Addresses& a) {
-      return make_step<run::DequantizedMeanStep>(d, runs, scale, zero, a, l.layouts);
-    });
+    e.step(std::move(step), touched(d.dst, d.x),
+           [=, &l](const Addresses& a) { return make_step<Step>(d, runs, scale, zero, a, l.layouts); });
     return {};
   });
   return Verdict{};
+}
+
+}  // namespace
+
+Result<Verdict> lower_dequantize(Lowering& l, const Node& node) {
+  return lower_dequantizing<run::DequantizeStep>(l, node, 1, [isa = l.isa](int w, int gap) {
+    return DequantizeSpec{isa, {w, gap}, -1};
+  });
+}
+
+Result<Verdict> lower_dequantized_mean(Lowering& l, const Node& node) {
+  const int64_t pixels = l.shape(node.input(0))[2] * l.shape(node.input(0))[3];
+  return lower_dequantizing<run::DequantizedMeanStep>(l, node, pixels, [isa = l.isa](int w, int gap) {
+    return DequantizedMeanSpec{isa, w, gap, -1};
+  });
 }
 
 }  // namespace quadlane::compile

@@ -110,28 +110,20 @@ void DynamicScaleStep::check(Checker& c) const {
   c.writes(pads, Checker::product({4, pad_words}));
 }
 
-namespace {
-
-// `written`: the extent of the f32 side.
-template <class Dequantizing>
-void check_dequantizing(Checker& c, const Dequantizing& s, const Geometry& written) {
-  c.planes(s.src, s.src_planes);
-  if (!s.dst_planes.planes.empty()) c.target(s.dst_planes);
-  c.float_rows(s.dst, written, s.src_planes.size(), true);
-  c.that(s.dst_pads.size() == 4 * s.src_planes.size(), "not one padding for each channel");
-  c.groups(s.groups, s.src_planes.size());
-  for (size_t at : {s.scale, s.zero}) c.table<int32_t>(at, 4 * static_cast<int64_t>(s.src_planes.size()));
+template <bool kMeans>
+void DequantizingStep<kMeans>::check(Checker& c) const {
+  Geometry written = src;
+  if (kMeans) written.h = written.w = 1;
+  c.planes(src, src_planes);
+  if (!dst_planes.planes.empty()) c.target(dst_planes);
+  c.float_rows(dst, written, src_planes.size(), true);
+  c.that(dst_pads.size() == 4 * src_planes.size(), "not one padding for each channel");
+  c.groups(groups, src_planes.size());
+  for (size_t at : {scale, zero}) c.table<int32_t>(at, 4 * static_cast<int64_t>(src_planes.size()));
 }
 
-}  // namespace
-
-void DequantizeStep::check(Checker& c) const { check_dequantizing(c, *this, src); }
-
-void DequantizedMeanStep::check(Checker& c) const {
-  Geometry pixel = src;
-  pixel.h = pixel.w = 1;
-  check_dequantizing(c, *this, pixel);
-}
+template void DequantizeStep::check(Checker&) const;
+template void DequantizedMeanStep::check(Checker&) const;
 
 void PoolStep::check(Checker& c) const {
   c.planes(src, src_planes);

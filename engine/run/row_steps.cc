@@ -88,52 +88,44 @@ void DynamicScaleStep::run(const RunContext& ctx, int part, int) const noexcept 
   std::fill_n(static_cast<uint32_t*>(pads.at(ctx)), pad_words, found.zero * 0x01010101u);
 }
 
-namespace {
-
-// The arguments for the planes of a group from p on, and rows from y on.
-template <class Dequantizing>
-DequantizeArgs dequantize_args(const Dequantizing& s, const RunContext& ctx, size_t p, int64_t image, int64_t y) {
+template <bool kMeans>
+DequantizeArgs DequantizingStep<kMeans>::arguments(const RunContext& ctx, size_t p, int64_t image, int64_t y) const {
   DequantizeArgs args;
-  args.src_row_bytes = int64_t{s.src.pitch} * kPixelBytes;
-  args.src = ctx.arena + image * s.src.image_bytes() + y * args.src_row_bytes;
-  args.src_planes = s.src_planes.data() + p;
-  args.scale = weights_at<float>(ctx, s.scale) + 4 * p;
-  args.zero = weights_at<int32_t>(ctx, s.zero) + 4 * p;
-  args.dst = s.dst.at(ctx, image, y);
-  args.dst_channels = s.dst.channels.data() + 4 * p;
-  args.dst_row_bytes = s.dst.row_bytes;
-  args.dst_pad = s.dst_pads.data() + 4 * p;
+  args.src_row_bytes = int64_t{src.pitch} * kPixelBytes;
+  args.src = ctx.arena + image * src.image_bytes() + y * args.src_row_bytes;
+  args.src_planes = src_planes.data() + p;
+  args.scale = weights_at<float>(ctx, scale) + 4 * p;
+  args.zero = weights_at<int32_t>(ctx, zero) + 4 * p;
+  args.dst = dst.at(ctx, image, y);
+  args.dst_channels = dst.channels.data() + 4 * p;
+  args.dst_row_bytes = dst.row_bytes;
+  args.dst_pad = dst_pads.data() + 4 * p;
   return args;
 }
 
-}  // namespace
-
-void DequantizeStep::run(const RunContext& ctx, int part, int parts) const noexcept {
+template <bool kMeans>
+void DequantizingStep<kMeans>::run(const RunContext& ctx, int part, int parts) const noexcept {
   if (!dst_planes.planes.empty())
     fill_padding(ctx.arena, dst_planes.geometry, dst_planes.planes, dst_planes.pads, Stored::rows, part, parts);
-  for_rows(src.n, src.h, part, parts, [&](int64_t image, int64_t y, int64_t rows) {
-    for (const PlaneGroup& group : groups) {
-      DequantizeArgs args = dequantize_args(*this, ctx, static_cast<size_t>(group.first), image, y);
-      args.planes = group.count;
-      args.rows = rows;
-      ctx.call(group.kernel, &args);
-    }
-  });
+  const auto call = [&](const PlaneGroup& group, const Share& planes, int64_t image, int64_t y, int64_t rows) {
+    if (planes.empty()) return;
+    DequantizeArgs args = arguments(ctx, static_cast<size_t>(group.first + planes.begin), image, y);
+    args.planes = planes.end - planes.begin;
+    args.rows = rows;
+    ctx.call(group.kernel, &args);
+  };
+  if constexpr (kMeans) {
+    for (int64_t image = 0; image < src.n; ++image)
+      for (const PlaneGroup& group : groups) call(group, Share(group.count, part, parts), image, 0, src.h);
+  } else {
+    for_rows(src.n, src.h, part, parts, [&](int64_t image, int64_t y, int64_t rows) {
+      for (const PlaneGroup& group : groups) call(group, Share(group.count, 0, 1), image, y, rows);
+    });
+  }
 }
 
-void DequantizedMeanStep::run(const RunContext& ctx, int part, int parts) const noexcept {
-  if (!dst_planes.planes.empty())
-    fill_padding(ctx.arena, dst_planes.geometry, dst_planes.planes, dst_planes.pads, Stored::rows, part, parts);
-  for (int64_t image = 0; image < src.n; ++image)
-    for (const PlaneGroup& group : groups) {
-      const Share share(group.count, part, parts);
-      if (share.empty()) continue;
-      DequantizeArgs args = dequantize_args(*this, ctx, static_cast<size_t>(group.first + share.begin), image, 0);
-      args.planes = share.end - share.begin;
-      args.rows = src.h;
-      ctx.call(group.kernel, &args);
-    }
-}
+template class DequantizingStep<false>;
+template class DequantizingStep<true>;
 
 void PoolStep::run(const RunContext& ctx, int part, int parts) const noexcept {
   const Geometry& g = dst.geometry;

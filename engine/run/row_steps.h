@@ -91,7 +91,10 @@ class DynamicScaleStep final : public Step {
   void run(const RunContext&, int part, int parts) const noexcept override;
 };
 
-class DequantizeStep final : public Step {
+// The pixels of each channel as floats, or (`kMeans`) the mean over each channel's whole map: then threads split the
+// planes, of which every one is a reduction, and not the rows.
+template <bool kMeans>
+class DequantizingStep final : public Step {
  public:
   Geometry src;
   std::vector<int64_t> src_planes;
@@ -99,31 +102,20 @@ class DequantizeStep final : public Step {
   std::vector<uint32_t> dst_pads;  // [4 * planes]
   Target dst_planes;               // planar results: for the padding; no planes otherwise
   std::vector<PlaneGroup> groups;
-  size_t scale, zero;
-  static constexpr auto kFields = std::tuple{
-      &DequantizeStep::src,        &DequantizeStep::src_planes, &DequantizeStep::dst,   &DequantizeStep::dst_pads,
-      &DequantizeStep::dst_planes, &DequantizeStep::groups,     &DequantizeStep::scale, &DequantizeStep::zero};
+  size_t scale, zero;  // of means: divided by and times the number of pixels
+  static constexpr auto kFields =
+      std::tuple{&DequantizingStep::src,      &DequantizingStep::src_planes, &DequantizingStep::dst,
+                 &DequantizingStep::dst_pads, &DequantizingStep::dst_planes, &DequantizingStep::groups,
+                 &DequantizingStep::scale,    &DequantizingStep::zero};
   void check(Checker&) const;
   void run(const RunContext&, int part, int parts) const noexcept override;
-};
 
-// The mean of every channel of whole maps.
-class DequantizedMeanStep final : public Step {
- public:
-  Geometry src;
-  std::vector<int64_t> src_planes;
-  FloatRows dst;
-  std::vector<uint32_t> dst_pads;  // [4 * planes]
-  Target dst_planes;               // planar results: for the padding; no planes otherwise
-  std::vector<PlaneGroup> groups;
-  size_t scale, zero;  // divided by and times the number of pixels
-  static constexpr auto kFields = std::tuple{
-      &DequantizedMeanStep::src,      &DequantizedMeanStep::src_planes, &DequantizedMeanStep::dst,
-      &DequantizedMeanStep::dst_pads, &DequantizedMeanStep::dst_planes, &DequantizedMeanStep::groups,
-      &DequantizedMeanStep::scale,    &DequantizedMeanStep::zero};
-  void check(Checker&) const;
-  void run(const RunContext&, int part, int parts) const noexcept override;
+ private:
+  // The arguments for the planes of a group from p on, and rows from y on.
+  DequantizeArgs arguments(const RunContext&, size_t p, int64_t image, int64_t y) const;
 };
+using DequantizeStep = DequantizingStep<false>;
+using DequantizedMeanStep = DequantizingStep<true>;
 
 class PoolStep final : public Step {
  public:

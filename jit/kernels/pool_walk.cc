@@ -1,5 +1,7 @@
 #include "jit/kernels/pool_walk.h"
 
+#include "jit/kernels/table_rows.h"
+
 namespace quadlane {
 namespace {
 
@@ -10,31 +12,7 @@ constexpr uint32_t kMinusInfinity = 0xff800000;
 void PoolWalk::generate() {
   if (averaging()) factors_.push_back(a_.gp("factors"));
   load_constants();
-  a_.xor_(planes_, planes_);
-  for_planes(a_, offsetof(PoolArgs, planes), [&] {
-    plane();
-    a_.inc(planes_);
-  });
-}
-
-void PoolWalk::plane() {
-  using Xbyak::util::ptr;
-  a_.load_arg(src_, offsetof(PoolArgs, src_planes));
-  a_.mov(src_, ptr[src_ + planes_ * 8]);
-  a_.add(src_, ptr[a_.args() + offsetof(PoolArgs, src)]);
-  a_.load_arg(dst_, offsetof(PoolArgs, dst_pad));
-  a_.vpbroadcastd(pad_, ptr[dst_ + planes_ * 4]);
-  a_.load_arg(dst_, offsetof(PoolArgs, dst_planes));
-  a_.mov(dst_, ptr[dst_ + planes_ * 8]);
-  a_.add(dst_, ptr[a_.args() + offsetof(PoolArgs, dst)]);
-  a_.load_arg(table_, offsetof(PoolArgs, rows));
-  Gp count = a_.gp("rows");
-  a_.load_arg(count, offsetof(PoolArgs, row_count));
-  a_.loop(count, [&] {
-    row();
-    a_.add(table_, sizeof(PoolRow));
-    a_.add(dst_, ptr[a_.args() + offsetof(PoolArgs, dst_row_bytes)]);
-  });
+  for_table_rows<PoolArgs, PoolRow>(a_, {planes_, table_, src_, dst_, pad_}, [&] { row(); });
 }
 
 void PoolWalk::row() {

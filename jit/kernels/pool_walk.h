@@ -48,7 +48,6 @@ class PoolWalk {
   Vec pad_ = a_.vec("pad");
 
  private:
-  void plane();
   void row();
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "jit/kernels/resample_bodies.h"
+#include "jit/kernels/table_rows.h"
 
 namespace quadlane {
 namespace {
@@ -21,7 +22,6 @@ class Resample {
   void generate();
 
  private:
-  void plane();
   void row();
 
   Assembler& a_;
@@ -35,31 +35,7 @@ class Resample {
 
 void Resample::generate() {
   body_->load_constants();
-  a_.xor_(index_, index_);
-  for_planes(a_, offsetof(ResampleArgs, planes), [&] {
-    plane();
-    a_.inc(index_);
-  });
-}
-
-void Resample::plane() {
-  using Xbyak::util::ptr;
-  a_.load_arg(src_, offsetof(ResampleArgs, src_planes));
-  a_.mov(src_, ptr[src_ + index_ * 8]);
-  a_.add(src_, ptr[a_.args() + offsetof(ResampleArgs, src)]);
-  a_.load_arg(dst_, offsetof(ResampleArgs, dst_pad));
-  a_.vpbroadcastd(pad_, ptr[dst_ + index_ * 4]);
-  a_.load_arg(dst_, offsetof(ResampleArgs, dst_planes));
-  a_.mov(dst_, ptr[dst_ + index_ * 8]);
-  a_.add(dst_, ptr[a_.args() + offsetof(ResampleArgs, dst)]);
-  a_.load_arg(entry_, offsetof(ResampleArgs, rows));
-  Gp count = a_.gp("rows");
-  a_.load_arg(count, offsetof(ResampleArgs, row_count));
-  a_.loop(count, [&] {
-    row();
-    a_.add(entry_, sizeof(ResampleRow));
-    a_.add(dst_, ptr[a_.args() + offsetof(ResampleArgs, dst_row_bytes)]);
-  });
+  for_table_rows<ResampleArgs, ResampleRow>(a_, {index_, entry_, src_, dst_, pad_}, [&] { row(); });
 }
 
 void Resample::row() {
