@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/on_isa.h"
+#include "graph/quant/parallel.h"
+
 namespace quadlane {
 namespace {
 
@@ -28,13 +31,17 @@ std::vector<double> level_moments(const LayerMoments& m, size_t group, std::span
   return c;
 }
 
+// y += a x, of n elements
+void add_scaled(double* y, double a, const double* x, size_t n) {
+  on_this_cpu([=] {
+    for (size_t i = 0; i < n; ++i) y[i] += a * x[i];
+  });
+}
+
 void descend(const std::vector<double>& c, std::span<const double> exact, std::span<int8_t> rounded) {
   const size_t n = exact.size();
   std::vector<double> slope(n, 0);  // C d
-  for (size_t j = 0; j < n; ++j) {
-    const double d = rounded[j] - exact[j];
-    for (size_t i = 0; i < n; ++i) slope[i] += c[j * n + i] * d;
-  }
+  for (size_t j = 0; j < n; ++j) add_scaled(slope.data(), rounded[j] - exact[j], &c[j * n], n);
   for (int sweep = 0, moved = 1; sweep < kSweeps && moved; ++sweep) {
     moved = 0;
     for (size_t i = 0; i < n; ++i) {
@@ -43,7 +50,7 @@ void descend(const std::vector<double>& c, std::span<const double> exact, std::s
       const int level = rounded[i] + step;
       if (!(change < 0) || std::abs(level) > kLargestWeight || std::abs(level - exact[i]) > kFarthest) continue;
       rounded[i] = static_cast<int8_t>(level);
-      for (size_t j = 0; j < n; ++j) slope[j] += step * c[i * n + j];
+      add_scaled(slope.data(), step, &c[i * n], n);
       ++moved;
     }
   }
@@ -57,8 +64,10 @@ void round_adaptively(const std::vector<double>& exact, const std::vector<double
   const size_t outputs = exact.size() / m.length / m.groups;
   for (size_t g = 0; g < m.groups; ++g) {
     const std::vector<double> c = level_moments(m, g, std::span(gain).subspan(g * channels, channels), taps);
-    for (size_t o = g * outputs; o < (g + 1) * outputs; ++o)
-      descend(c, std::span(exact).subspan(o * m.length, m.length), std::span(rounded).subspan(o * m.length, m.length));
+    parallel_for(static_cast<int64_t>(outputs), [&](int64_t output) {
+      const size_t first = (g * outputs + static_cast<size_t>(output)) * m.length;
+      descend(c, std::span(exact).subspan(first, m.length), std::span(rounded).subspan(first, m.length));
+    });
   }
 }
 

@@ -2,38 +2,59 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
+
+#include "engine/base/on_isa.h"
+#include "graph/quant/parallel.h"
 
 namespace quadlane {
 namespace {
 
-// What one tensor adds to one channel. Lanes keep the additions independent of each other, so that they overlap.
-class ChannelSum {
- public:
-  void add(const float* x, int64_t count) {
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes)
-      for (int lane = 0; lane < kLanes; ++lane) add(x[i + lane], lane);
-    for (; i < count; ++i) add(x[i], 0);
-  }
+// What one tensor adds to one channel, in lanes: element i in lane i mod 8, what is left over in lane 0. So the sums
+// do not depend on the width of the machine's registers.
+struct ChannelSum {
+  static constexpr int kLanes = 8;
+  float min[kLanes], max[kLanes];
+  double sum[kLanes] = {};
+  int64_t positive = 0;
 
-  float min() const { return *std::min_element(min_, min_ + kLanes); }
-  float max() const { return *std::max_element(max_, max_ + kLanes); }
-  double sum() const { return std::accumulate(sum_, sum_ + kLanes, 0.0); }
-  double positive() const { return std::accumulate(positive_, positive_ + kLanes, 0.0); }
+  ChannelSum() {
+    std::fill_n(min, kLanes, HUGE_VALF);
+    std::fill_n(max, kLanes, -HUGE_VALF);
+  }
+  void add(const float* x, int64_t count) {
+    const int64_t whole = count / kLanes * kLanes;
+    on_this_cpu([=, this] { add_lanes(x, whole); });
+    for (int64_t i = whole; i < count; ++i) {
+      min[0] = std::min(min[0], x[i]);
+      max[0] = std::max(max[0], x[i]);
+      sum[0] += x[i];
+      positive += x[i] > 0;
+    }
+  }
+  double total() const { return std::accumulate(sum, sum + kLanes, 0.0); }
 
  private:
-  static constexpr int kLanes = 8;
-  void add(float x, int lane) {
-    min_[lane] = x < min_[lane] ? x : min_[lane];
-    max_[lane] = x > max_[lane] ? x : max_[lane];
-    sum_[lane] += x;
-    positive_[lane] += x > 0 ? 1.0f : 0.0f;
+  // Compilers vectorize no loop over lanes in a loop over elements.
+  using Floats [[gnu::vector_size(4 * kLanes)]] = float;
+  using Integers [[gnu::vector_size(4 * kLanes)]] = int32_t;
+  using Doubles [[gnu::vector_size(8 * kLanes)]] = double;
+  void add_lanes(const float* x, int64_t count) {
+    Floats low, high, v;
+    Doubles total;
+    Integers above = {};
+    std::memcpy(&low, min, sizeof low), std::memcpy(&high, max, sizeof high), std::memcpy(&total, sum, sizeof total);
+    for (int64_t i = 0; i < count; i += kLanes) {
+      std::memcpy(&v, x + i, sizeof v);
+      low = v < low ? v : low;
+      high = v > high ? v : high;
+      total += __builtin_convertvector(v, Doubles);
+      above -= v > 0;  // true is -1
+    }
+    std::memcpy(min, &low, sizeof low), std::memcpy(max, &high, sizeof high), std::memcpy(sum, &total, sizeof total);
+    for (int lane = 0; lane < kLanes; ++lane) positive += above[lane];
   }
-
-  float min_[kLanes] = {HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF, HUGE_VALF};
-  float max_[kLanes] = {-HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF, -HUGE_VALF};
-  double sum_[kLanes] = {}, positive_[kLanes] = {};
 };
 
 // The statistics of both; `into` may be empty.
@@ -71,18 +92,22 @@ Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
   ValueProfile p;
   p.count = batch * inner;
   p.observations = 1;
-  for (int64_t c = 0; c < channels; ++c) {
+  const auto all = static_cast<size_t>(channels);
+  p.min.resize(all), p.max.resize(all), p.mean.resize(all), p.positive.resize(all);
+  if (histograms) p.histograms.resize(all);
+  parallel_for(channels, [&](int64_t channel) {
+    const auto c = static_cast<size_t>(channel);
     ChannelSum sum;
-    for (int64_t n = 0; n < batch; ++n) sum.add(t.as<float>() + (n * channels + c) * inner, inner);
-    if (!std::isfinite(sum.sum())) return invalid_argument("is not finite in channel ", c);
-    p.min.push_back(sum.min());
-    p.max.push_back(sum.max());
-    p.mean.push_back(sum.sum() / static_cast<double>(p.count));
-    p.positive.push_back(sum.positive() / static_cast<double>(p.count));
-    if (!histograms) continue;
-    Histogram& h = p.histograms.emplace_back();
-    for (int64_t n = 0; n < batch; ++n) h.add(t.as<float>() + (n * channels + c) * inner, inner);
-  }
+    for (int64_t n = 0; n < batch; ++n) sum.add(t.as<float>() + (n * channels + channel) * inner, inner);
+    p.min[c] = *std::min_element(sum.min, std::end(sum.min));
+    p.max[c] = *std::max_element(sum.max, std::end(sum.max));
+    p.mean[c] = sum.total() / static_cast<double>(p.count);
+    p.positive[c] = static_cast<double>(sum.positive) / static_cast<double>(p.count);
+    if (!histograms || !std::isfinite(p.mean[c])) return;
+    for (int64_t n = 0; n < batch; ++n) p.histograms[c].add(t.as<float>() + (n * channels + channel) * inner, inner);
+  });
+  for (int64_t c = 0; c < channels; ++c)
+    if (!std::isfinite(p.mean[static_cast<size_t>(c)])) return invalid_argument("is not finite in channel ", c);
   p.average_min.assign(p.min.begin(), p.min.end());
   p.average_max.assign(p.max.begin(), p.max.end());
   return p;

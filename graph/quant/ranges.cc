@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/quant/parallel.h"
+
 namespace quadlane {
 namespace {
 
@@ -23,14 +25,20 @@ class Moments {
     }
   }
 
-  // Sum of the squared errors of 256 levels over the range: the distance outside; inside step^2 / 12, but for what lies
+  struct End {
+    double at;
+    size_t bin;  // the first one whose middle lies above
+  };
+  End end(double x) const { return {x, first_above(x)}; }
+
+  // Sum of the squared errors of 256 levels over a range: the distance outside; inside step^2 / 12, but for what lies
   // nearest to the level 0, often a peak much narrower than a step, its own square.
-  double error(const Range& r) const {
-    const size_t a = first_above(r.low), b = std::max(a, first_above(r.high));
-    const double step = (r.high - r.low) / kLevels;
-    double sum = distance(0, a, r.low) + distance(b, bins_.size(), r.high);
+  double error(const End& low, const End& high) const {
+    const size_t a = low.bin, b = std::max(a, high.bin);
+    const double step = (high.at - low.at) / kLevels;
+    double sum = distance(0, a, low.at) + distance(b, bins_.size(), high.at);
     double count = n_[b] - n_[a];
-    if (r.low <= 0 && r.high >= 0) {
+    if (low.at <= 0 && high.at >= 0) {
       const size_t c = std::clamp(first_above(-step / 2), a, b), d = std::clamp(first_above(step / 2), a, b);
       sum += square_[d] - square_[c];
       count -= n_[d] - n_[c];
@@ -39,7 +47,6 @@ class Moments {
   }
 
  private:
-  // The first bin whose middle lies above x.
   size_t first_above(double x) const {
     auto it = std::partition_point(bins_.begin(), bins_.end(),
                                    [x](const Histogram::Bin& bin) { return (bin.low + bin.high) / 2 <= x; });
@@ -68,11 +75,15 @@ std::vector<double> candidates(const std::vector<Histogram::Bin>& bins, double e
 Range least_squares(const Histogram& h, const Range& seen) {
   const Moments moments(h);
   const std::vector<Histogram::Bin> bins = h.bins();
+  std::vector<Moments::End> highs;
+  for (double high : candidates(bins, seen.high, seen.high > 0)) highs.push_back(moments.end(high));
   Range best = seen;
   double least = HUGE_VAL;
-  for (double low : candidates(bins, seen.low, seen.low < 0))
-    for (double high : candidates(bins, seen.high, seen.high > 0))
-      if (double error = moments.error({low, high}); error < least) least = error, best = {low, high};
+  for (double at : candidates(bins, seen.low, seen.low < 0)) {
+    const Moments::End low = moments.end(at);
+    for (const Moments::End& high : highs)
+      if (double error = moments.error(low, high); error < least) least = error, best = {low.at, high.at};
+  }
   return best;
 }
 
@@ -185,10 +196,13 @@ Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod meth
   if (counts && p.histograms.empty())
     return invalid_argument("method ", to_string(method), " needs histograms, the calibration statistics have none");
   std::vector<Range> ranges(p.channels());
-  for (size_t c = 0; c < ranges.size(); ++c) {
+  for (size_t c = 0; c < ranges.size(); ++c)
     ranges[c] = method == RangeMethod::average ? Range{p.average_min[c], p.average_max[c]} : Range{p.min[c], p.max[c]};
-    if (counts && !shared) ranges[c] = by_histogram(p.histograms[c], ranges[c], method);
-  }
+  if (counts && !shared)
+    parallel_for(static_cast<int64_t>(ranges.size()), [&](int64_t channel) {
+      const auto c = static_cast<size_t>(channel);
+      ranges[c] = by_histogram(p.histograms[c], ranges[c], method);
+    });
   if (!shared) return ranges;
   Range all = ranges[0];
   for (const Range& r : ranges) all = {std::min(all.low, r.low), std::max(all.high, r.high)};
@@ -211,7 +225,9 @@ Result<std::vector<Range>> RangeMemory::choose(const std::string& value, const V
 
 double expected_error(const Histogram& h, const Range& r) {
   const uint64_t total = h.total();
-  return total ? Moments(h).error(r) / static_cast<double>(total) : 0;
+  if (total == 0) return 0;
+  const Moments moments(h);
+  return moments.error(moments.end(r.low), moments.end(r.high)) / static_cast<double>(total);
 }
 
 // 0 is a whole level first, then the scale covers both ends: a picture in [-1, 1] would lie on ties otherwise, half a

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 
 namespace quadlane {
 namespace {
@@ -23,6 +25,26 @@ TEST(Profile, CountsEachChannel) {
   EXPECT_EQ(x->mean, (std::vector<double>{1, 5.5}));
   EXPECT_EQ(x->positive, (std::vector<double>{0.5, 1}));
   EXPECT_EQ(p.find("y"), nullptr);
+}
+
+// Element i is added to sum i mod 8, what is left over of a row to the first: on every machine, so the bits agree.
+TEST(Profile, SumsInAnOrderOfItsOwn) {
+  uint32_t state = 1;
+  for (int64_t n : {1, 7, 8, 9, 31, 1000, 4099}) {
+    std::vector<float> values(static_cast<size_t>(n));
+    for (float& v : values) v = static_cast<float>(static_cast<int32_t>(state = state * 1664525 + 1013904223) >> 4);
+    Profile p(true);
+    ASSERT_TRUE(p.observe("x", image(values, {1, 1, n})).ok());
+    std::vector<double> lanes(8);
+    for (size_t i = 0; i < values.size(); ++i) lanes[i < values.size() / 8 * 8 ? i % 8 : 0] += values[i];
+    const ValueProfile& x = *p.find("x");
+    EXPECT_EQ(x.mean[0], std::accumulate(lanes.begin(), lanes.end(), 0.0) / static_cast<double>(n));
+    EXPECT_EQ(x.min[0], *std::min_element(values.begin(), values.end()));
+    EXPECT_EQ(x.max[0], *std::max_element(values.begin(), values.end()));
+    const auto above = std::count_if(values.begin(), values.end(), [](float v) { return v > 0; });
+    EXPECT_EQ(x.positive[0], static_cast<double>(above) / static_cast<double>(n));
+    EXPECT_EQ(x.histograms[0].total(), static_cast<uint64_t>(n));
+  }
 }
 
 TEST(Profile, MergesLikeOneRun) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "engine/api/engine.h"
+#include "engine/base/on_isa.h"
 #include "engine/run/topology.h"
 #include "ops/table.h"
 #include "tools/cli/calibrate.h"
@@ -38,14 +39,27 @@ Result<Product> make_product(size_t length) {
   return Product{std::move(stream), std::move(outputs)};
 }
 
+// Compilers give no sum of fp32 products another order, so these are the same on every machine.
+void add_products(std::span<const float> rows, size_t length, float* product) {
+  on_this_cpu([=] {
+    for (size_t r = 0; r < rows.size(); r += length)
+      for (size_t i = 0; i < length; ++i)
+        for (size_t j = 0; j < length; ++j) product[i * length + j] += rows[r + i] * rows[r + j];
+  });
+}
+
+void add(std::span<float> sum, const float* x) {
+  on_this_cpu([=] {
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += x[i];
+  });
+}
+
 class Products {
  public:
   Status operator()(std::span<const float> rows, size_t length, std::span<float> product) {
     std::fill(product.begin(), product.end(), 0.0f);
     if (length < kSmallLength) {
-      for (size_t r = 0; r < rows.size(); r += length)
-        for (size_t i = 0; i < length; ++i)
-          for (size_t j = 0; j < length; ++j) product[i * length + j] += rows[r + i] * rows[r + j];
+      add_products(rows, length, product.data());
       return {};
     }
     if (!by_length_.count(length)) {
@@ -60,7 +74,7 @@ class Products {
       std::copy_n(rows.data() + at, count, target);
       std::fill(target + count, target + kRows * length, 0.0f);
       QL_CHECK_OK(p.stream.run(std::vector<View>{block.view()}, p.outputs.views()));
-      for (size_t i = 0; i < product.size(); ++i) product[i] += p.outputs[0].as<float>()[i];
+      add(product, p.outputs[0].as<float>());
     }
     return {};
   }

@@ -1,6 +1,6 @@
 #include "engine/run/dense/dynamic_quantize.h"
 
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "engine/run/dense/elementwise.h"
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

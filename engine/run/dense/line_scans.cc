@@ -3,7 +3,7 @@
 
 #include "engine/run/dense/line_loops.h"
 #include "engine/run/dense/lines.h"
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "engine/run/dense/line_loops.h"
 #include "engine/run/dense/math.h"
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 #include "engine/run/dense/transpose_blocks.h"
 
 namespace quadlane::run {

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "engine/run/dense/math.h"
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/base/guard.h"
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 
 namespace quadlane::run {
 namespace {

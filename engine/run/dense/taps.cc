@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/run/dense/on_isa.h"
+#include "engine/base/on_isa.h"
 #include "engine/run/dense/reflected.h"
 
 namespace quadlane::run {

@@ -11,7 +11,7 @@
 
 #include "engine/base/cpu.h"
 
-namespace quadlane::run {
+namespace quadlane {
 
 #define QL_AVX2 gnu::target("avx2,fma,f16c"), gnu::flatten, gnu::noinline
 #define QL_AVX512 \
@@ -39,4 +39,14 @@ void on_isa(Isa isa, const Body& body) {
     on_avx2(body);
 }
 
-}  // namespace quadlane::run
+// The best this machine runs, or as the compiler was told to build the file.
+template <class Body>
+void on_this_cpu(const Body& body) {
+  static const Isa isa = detect_cpu().best_isa();
+  if (isa == Isa::reference)
+    body();
+  else
+    on_isa(isa, body);
+}
+
+}  // namespace quadlane
