@@ -74,6 +74,10 @@ TEST(MaxDrop, KeepsTheFewestLayersAndReportsThem) {
   EXPECT_GE(mixed["accuracy"]["kept"].size(), 1u);
   EXPECT_LE(mixed["accuracy"]["mixed"]["held_out"]["drop"].get<double>(), bound);
   EXPECT_EQ(mixed["accuracy"]["ranking"].size(), 3u);
+  const std::vector<double> others = mixed["accuracy"]["held_out_drop_95"];
+  EXPECT_GT(others.at(0), 0);
+  EXPECT_GT(others.at(1), others.at(0));
+  EXPECT_NE(tight.out.find("on other inputs"), std::string::npos) << tight.out;
   EXPECT_NE(tight.out.find("stays in fp32"), std::string::npos) << tight.out;
   EXPECT_NE(read_file(f.scratch.path("r.html"))->find("<b>stays in fp32</b>"), std::string::npos);
   // Equal inputs, equal bytes.

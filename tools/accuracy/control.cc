@@ -64,8 +64,8 @@ Status measure_costs(const Graph& fp32, const Profile& profile, const QuantPolic
 
 }  // namespace
 
-// Neighbours are alike, as slices of an exam are, so runs of them go to one part. A class is one answer a sample where a
-// mask is thousands: it takes more samples to tune by.
+// Neighbours are alike, as slices of an exam are, so runs of them go to one part. A class is one answer a sample where
+// a mask is thousands: it takes more samples to tune by.
 SampleParts split_in_three(const CalibrationSource& all, Metric metric) {
   SampleParts parts;
   parts.statistics = all;
@@ -113,6 +113,11 @@ Result<ControlResult> control_accuracy(const Graph& fp32, const Profile& profile
   QL_TRY(result.layers, keep_layers(convs, {bound.max_drop, bound.most}, measure_on(tuning), measure_on(held_out)));
   if (result.layers.met && parts.apart)
     QL_CHECK_OK(count_all_inputs(fp32, profile, policy, parts, tuning, held_out, bound.max_drop, result));
+  if (parts.apart && held_out.inputs() > 1) {
+    const Profile& used = result.all ? *result.all : profile;
+    QL_TRY(const Graph written, with_kept(fp32, used, policy, result.layers.keep));
+    QL_TRY(result.interval, held_out.interval(written));
+  }
   QL_CHECK_OK(measure_costs(fp32, profile, remembering, tuning, result));
   result.fp32_score = tuning.fp32_score();
   result.fp32_held_out = held_out.fp32_score();

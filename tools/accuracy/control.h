@@ -30,9 +30,10 @@ struct ControlResult {
   double fp32_score = 1, fp32_held_out = 1;
   size_t tuning = 0, held_out = 0;  // inputs
   bool apart = true;                // as in SampleParts
-  // Of all inputs, where ranges that count those that chose and checked meet the bound, too: few inputs show too little to
-  // be left out of what is written. The losses above are from before.
+  // Of all inputs, where ranges that count those that chose and checked meet the bound, too: few inputs show too little
+  // to be left out of what is written. The losses above are from before.
   std::optional<Profile> all;
+  std::optional<DropInterval> interval;  // of what is written, on other inputs; none where all were chosen on
   // One run, untuned; measured after the choice, which depends on no time.
   double fp32_ms = 0, int8_ms = 0, ms = 0;  // ms: with the layers kept; 0: nothing was kept
   std::map<std::string, double> cost_ms;    // of each kept layer alone over int8

@@ -186,6 +186,12 @@ void BoxScore::add(const std::vector<Detection>& got, const std::vector<Detectio
   for (const Detection& box : wanted) wanted_.push_back(box.kind);
 }
 
+BoxScore& BoxScore::operator+=(const BoxScore& other) {
+  found_.insert(found_.end(), other.found_.begin(), other.found_.end());
+  wanted_.insert(wanted_.end(), other.wanted_.begin(), other.wanted_.end());
+  return *this;
+}
+
 double BoxScore::value() const {
   std::vector<Found> ranked = found_;
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.score > b.score; });

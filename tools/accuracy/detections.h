@@ -46,6 +46,7 @@ Result<std::vector<Detection>> read_boxes(const std::string& path);
 class BoxScore {
  public:
   void add(const std::vector<Detection>& got, const std::vector<Detection>& wanted);
+  BoxScore& operator+=(const BoxScore&);
   double value() const;
 
  private:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 
 #include "engine/api/engine.h"
@@ -14,7 +13,7 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{512} << 20;  // of inputs and outputs held
+constexpr size_t kMaxBytes = size_t{512} << 20;        // of inputs and outputs held
 constexpr size_t kFewestRounds = 3, kMostRounds = 25;  // of timing
 constexpr double kMostMs = 1000;
 
@@ -53,48 +52,50 @@ Result<Tensor> copy_of(const Tensor& t) {
   return copy;
 }
 
-struct Power {
-  double signal = 0, noise = 0;
-  void add(const Tensor& wanted, const Tensor& got) {
-    if (wanted.dtype() != DType::f32) return;
-    for (int64_t i = 0; i < wanted.count(); ++i) {
-      const double w = wanted.as<float>()[i], d = got.as<float>()[i] - w;
-      signal += w * w;
-      noise += d * d;
-    }
-  }
-  double share() const {
-    if (!std::isfinite(signal) || !std::isfinite(noise)) return HUGE_VAL;
-    return signal > 0 ? noise / signal : noise > 0 ? HUGE_VAL : 0;
-  }
-};
+Score total(std::span<const Score> scores, Metric metric) {
+  Score sum(metric);
+  for (const Score& score : scores) sum += score;
+  return sum;
+}
 
 }  // namespace
 
-Status Evaluator::add(const Sample& sample, Case c, std::span<const Tensor> answers, const Labels* labels,
-                      TaskScore& own, BoxScore& own_boxes) {
+Status Evaluator::add(const Sample& sample, Case c, std::span<const Tensor> answers, const Labels* labels) {
   if (metric_ == Metric::map) {
     if (cases_.empty()) {
       QL_TRY(form_, box_form(answers));
     }
-    const std::vector<Detection> found = detections_of(answers, form_);
-    c.boxes = confident(found);
+    c.boxes = confident(detections_of(answers, form_));
     if (labels) {
       QL_TRY(c.boxes, labels->boxes_of(sample, form_.classes));
     }
-    own_boxes.add(found, c.boxes);
   } else if (metric_ != Metric::sqnr) {
     if (cases_.empty()) threshold_ = threshold_of(c.answer);
-    QL_TRY(Classes answered, classes_of(metric_, c.answer, threshold_));
-    c.wanted = answered;
     if (labels) {
       QL_TRY(const LabelForm form, label_form(metric_, c.answer));
       QL_TRY(c.wanted, labels->of(sample, form));
+    } else {
+      QL_TRY(c.wanted, classes_of(metric_, c.answer, threshold_));
     }
-    own.add(answered, c.wanted);
   }
+  QL_TRY(Score own, score_of(c, c.fp32, answers));
+  own_.push_back(std::move(own));
   cases_.push_back(std::move(c));
   return {};
+}
+
+Result<Score> Evaluator::score_of(const Case& c, std::span<const Tensor> outputs,
+                                  std::span<const Tensor> answers) const {
+  Score score(metric_);
+  score.powers.resize(c.fp32.size());
+  for (size_t i = 0; i < c.fp32.size(); ++i) score.powers[i].add(c.fp32[i], outputs[i]);
+  if (metric_ == Metric::map) {
+    score.boxes.add(detections_of(answers, form_), c.boxes);
+  } else if (metric_ != Metric::sqnr) {
+    QL_TRY(Classes answered, classes_of(metric_, answers[0], threshold_));
+    score.task.add(answered, c.wanted);
+  }
+  return score;
 }
 
 Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> samples,
@@ -103,8 +104,6 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
   QL_TRY(Runner runner, Runner::make(fp32));
   Evaluator evaluator;
   evaluator.metric_ = metric;
-  TaskScore own(metric);
-  BoxScore own_boxes;
   size_t bytes = 0;
   for (const Sample& sample : samples) {
     QL_TRY(auto read, read_samples(sample, fp32, source));
@@ -122,36 +121,35 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
       if (runner.tail) {
         QL_TRY(c.answer, copy_of(runner.answers[0]));
       }
-      QL_CHECK_OK(evaluator.add(sample, std::move(c), runner.answers, labels, own, own_boxes));
+      QL_CHECK_OK(evaluator.add(sample, std::move(c), runner.answers, labels));
     }
     if (bytes > kMaxBytes) break;
   }
-  evaluator.fp32_score_ = metric == Metric::map ? own_boxes.value() : own.value();
+  evaluator.fp32_score_ = total(evaluator.own_, metric).value();
   return evaluator;
 }
 
-Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
+Result<std::vector<Score>> Evaluator::scores(const Graph& quantized) const {
   QL_TRY(Runner runner, Runner::make(quantized));
-  TaskScore score(metric_);
-  BoxScore boxes;
-  std::vector<Power> powers;  // of each output
+  std::vector<Score> scores;
   for (const Case& c : cases_) {
     QL_CHECK_OK(runner.run(c.inputs).context(c.name));
-    powers.resize(c.fp32.size());
-    for (size_t i = 0; i < powers.size(); ++i) powers[i].add(c.fp32[i], runner.outputs[i]);
-    if (metric_ == Metric::sqnr) continue;
-    if (metric_ == Metric::map) {
-      boxes.add(detections_of(runner.answers, form_), c.boxes);
-      continue;
-    }
-    QL_TRY(Classes answered, classes_of(metric_, runner.answers[0], threshold_));
-    score.add(answered, c.wanted);
+    QL_TRY(Score one, score_of(c, runner.outputs.tensors(), runner.answers));
+    scores.push_back(std::move(one));
   }
-  const double own = metric_ == Metric::map ? boxes.value() : score.value();
-  double noise = 0;
-  for (const Power& power : powers) noise = std::max(noise, power.share());
-  const double drop = metric_ == Metric::sqnr ? noise : fp32_score_ - own;
-  return NetworkLoss{drop, noise};
+  return scores;
+}
+
+Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
+  QL_TRY(const std::vector<Score> all, scores(quantized));
+  const Score score = total(all, metric_);
+  const double drop = metric_ == Metric::sqnr ? score.noise() : fp32_score_ - score.value();
+  return NetworkLoss{drop, score.noise()};
+}
+
+Result<DropInterval> Evaluator::interval(const Graph& quantized) const {
+  QL_TRY(const std::vector<Score> all, scores(quantized));
+  return drop_interval(own_, all);
 }
 
 Result<std::vector<double>> Evaluator::ms_in_turn(std::span<const Graph> graphs) const {

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "graph/quant/keep_layers.h"
-#include "tools/accuracy/detections.h"
+#include "tools/accuracy/drop_interval.h"
 #include "tools/accuracy/labels.h"
+#include "tools/accuracy/score.h"
 
 namespace quadlane::tools {
 
@@ -16,6 +17,8 @@ class Evaluator {
   // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most. Where
   // outputs have shapes that depend on the data, it is that of the values they are made of.
   Result<NetworkLoss> loss(const Graph& quantized) const;
+  // Of the drop on other inputs.
+  Result<DropInterval> interval(const Graph& quantized) const;
   // Of a run of each on the first input, compiled without tuning: medians of rounds in which they run in turn.
   Result<std::vector<double>> ms_in_turn(std::span<const Graph>) const;
   double fp32_score() const { return fp32_score_; }
@@ -39,13 +42,16 @@ class Evaluator {
     Classes wanted;
     std::vector<Detection> boxes;  // wanted
   };
-  // Completes the case by what is wanted of a network; `own` and `own_boxes` count how fp32 fares with its answers.
-  Status add(const Sample&, Case, std::span<const Tensor> answers, const Labels*, TaskScore& own, BoxScore& own_boxes);
+  // Completes the case by what is wanted of a network, and counts how fp32 fares with its answers.
+  Status add(const Sample&, Case, std::span<const Tensor> answers, const Labels*);
+  Result<Score> score_of(const Case&, std::span<const Tensor> outputs, std::span<const Tensor> answers) const;
+  Result<std::vector<Score>> scores(const Graph& quantized) const;  // of each case
 
   Metric metric_ = Metric::sqnr;
   float threshold_ = 0;  // this and the form: as the first answers of fp32 have it
   BoxForm form_;
   std::vector<Case> cases_;
+  std::vector<Score> own_;  // fp32's, of each case
   double fp32_score_ = 1;
 };
 

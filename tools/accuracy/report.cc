@@ -54,9 +54,7 @@ Result<std::string> overlay(const Tensor& input, const Pixels& p, const Classes&
   return format_png(picture);
 }
 
-nlohmann::ordered_json loss_json(const NetworkLoss& loss) {
-  return {{"drop", loss.drop}, {"noise", loss.noise}};
-}
+nlohmann::ordered_json loss_json(const NetworkLoss& loss) { return {{"drop", loss.drop}, {"noise", loss.noise}}; }
 
 }  // namespace
 
@@ -120,7 +118,8 @@ nlohmann::ordered_json control_json(const DropBound& bound, const std::string& m
     if (auto cost = control.cost_ms.find(layer.conv); cost != control.cost_ms.end())
       ranking.back()["cost_ms"] = cost->second;
   }
-  nlohmann::ordered_json ms;  // null where nothing is kept
+  nlohmann::ordered_json ms, interval;  // null where nothing is kept; where none are held out
+  if (control.interval) interval = {control.interval->low, control.interval->high};
   if (control.ms > 0) ms = {{"f32", control.fp32_ms}, {"int8", control.int8_ms}, {"mixed", control.ms}};
   return {{"metric", metric},
           {"max_drop", bound.max_drop},
@@ -130,6 +129,7 @@ nlohmann::ordered_json control_json(const DropBound& bound, const std::string& m
           {"inputs", {{"tuning", control.tuning}, {"held_out", control.held_out}, {"apart", control.apart}}},
           {"int8", {{"tuning", loss_json(layers.int8)}, {"held_out", loss_json(layers.int8_held_out)}}},
           {"mixed", {{"tuning", loss_json(layers.loss)}, {"held_out", loss_json(layers.held_out)}}},
+          {"held_out_drop_95", interval},
           {"kept", layers.keep},
           {"ms", ms},
           {"ranking", ranking}};

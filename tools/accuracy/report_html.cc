@@ -110,6 +110,10 @@ std::string control_section(const QuantizationReport& r) {
   row("chosen on", r.control->fp32_score, layers.int8, layers.loss);
   if (r.control->apart) row("held out", r.control->fp32_held_out, layers.int8_held_out, layers.held_out);
   html += "</table>\n";
+  if (r.control->interval)
+    html += "<p>What the held-out inputs say of others like them: a drop between " +
+            format("%.3g", r.control->interval->low) + " and " + format("%.3g", r.control->interval->high) +
+            " (95 %).</p>\n";
   if (r.control->ms > 0)
     html += "<p>A run takes " + format("%.3g ms", r.control->fp32_ms) + " in fp32, " +
             format("%.3g ms", r.control->int8_ms) + " in int8 and " + format("%.3g ms", r.control->ms) +

@@ -99,6 +99,18 @@ void TaskScore::add(const Classes& got, const Classes& wanted) {
   }
 }
 
+TaskScore& TaskScore::operator+=(const TaskScore& other) {
+  counts_.resize(std::max(counts_.size(), other.counts_.size()));
+  for (size_t k = 0; k < other.counts_.size(); ++k) {
+    counts_[k].both += other.counts_[k].both;
+    counts_[k].got += other.counts_[k].got;
+    counts_[k].wanted += other.counts_[k].wanted;
+  }
+  right_ += other.right_;
+  all_ += other.all_;
+  return *this;
+}
+
 double TaskScore::value() const {
   if (metric_ == Metric::top1) return all_ > 0 ? right_ / all_ : 1;
   double sum = 0, classes = 0;

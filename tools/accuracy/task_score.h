@@ -39,7 +39,10 @@ class TaskScore {
   explicit TaskScore(Metric metric) : metric_(metric) {}
   // `wanted` may hold kAnyClass where nothing is known. A class that `got` lacks is wrong (top1) or does not count.
   void add(const Classes& got, const Classes& wanted);
+  TaskScore& operator+=(const TaskScore&);
   double value() const;
+  double right() const { return right_; }  // top1: answers
+  double answers() const { return all_; }
 
   static constexpr int32_t kAnyClass = -1, kLastClass = 65535;
 
