@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/base/on_isa.h"
-#include "graph/quant/parallel.h"
 
 namespace quadlane {
 namespace {
@@ -59,12 +58,12 @@ void descend(const std::vector<double>& c, std::span<const double> exact, std::s
 }  // namespace
 
 void round_adaptively(const std::vector<double>& exact, const std::vector<double>& gain, const LayerMoments& m,
-                      std::vector<int8_t>& rounded) {
+                      std::vector<int8_t>& rounded, const ParallelFor& parallel) {
   const size_t channels = gain.size() / m.groups, taps = m.length / channels;
   const size_t outputs = exact.size() / m.length / m.groups;
   for (size_t g = 0; g < m.groups; ++g) {
     const std::vector<double> c = level_moments(m, g, std::span(gain).subspan(g * channels, channels), taps);
-    parallel_for(static_cast<int64_t>(outputs), [&](int64_t output) {
+    parallel(static_cast<int64_t>(outputs), [&](int64_t output) {
       const size_t first = (g * outputs + static_cast<size_t>(output)) * m.length;
       descend(c, std::span(exact).subspan(first, m.length), std::span(rounded).subspan(first, m.length));
     });

@@ -12,12 +12,13 @@
 #pragma once
 
 #include "graph/quant/input_moments.h"
+#include "graph/quant/parallel.h"
 
 namespace quadlane {
 
 // `exact`: weights [output][patch] in steps, for a convolution whose input channel c counts gain[c] a step; dead
 // channels (gain 0) stay. `rounded`: where to begin, and the result.
 void round_adaptively(const std::vector<double>& exact, const std::vector<double>& gain, const LayerMoments&,
-                      std::vector<int8_t>& rounded);
+                      std::vector<int8_t>& rounded, const ParallelFor& parallel = one_by_one);
 
 }  // namespace quadlane

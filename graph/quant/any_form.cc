@@ -62,10 +62,10 @@ class AnyForm {
       for (ValueId v : node.inputs) tie(v, node.outputs[0]);
   }
 
-  // Between equal scales ONNX Runtime drops the pairs around a linear Resize and cuts off the fractions of bytes, half a
-  // level of bias at each. A scale just beside makes it interpolate in floats and round. And averages of bytes are often
-  // exact halves, which the last bit of a float would round up or down: this factor lies far enough from 1 to decide
-  // them alike in all engines, and moves no value of a byte by a 16th of a level.
+  // Between equal scales ONNX Runtime drops the pairs around a linear Resize and cuts off the fractions of bytes, half
+  // a level of bias at each. A scale just beside makes it interpolate in floats and round. And averages of bytes are
+  // often exact halves, which the last bit of a float would round up or down: this factor lies far enough from 1 to
+  // decide them alike in all engines, and moves no value of a byte by a 16th of a level.
   static constexpr double kOffTies = 1 - 1 / 4096.0;
   bool is_interpolated(ValueId v) const {
     const Node* node = producer_of(fp32_, v, "Resize");
@@ -189,8 +189,9 @@ class AnyForm {
     const bool reads_bytes = ranges_.count(node.input(0));
     const std::vector<double> means = reads_bytes && policy_.bias_correction ? means_of(node) : std::vector<double>();
     const bool has_bias = reads_bytes && (node.input(2) != kNoValue || !means.empty());
-    RoundedWeights rounded = round_weights(fp32_, node, has_bias ? byte_scale(ranges_[node.input(0)]).scale : 0, means,
-                                           policy_.moments ? policy_.moments->find(node.name) : nullptr);
+    RoundedWeights rounded =
+        round_weights(fp32_, node, has_bias ? byte_scale(ranges_[node.input(0)]).scale : 0, means,
+                      policy_.moments ? policy_.moments->find(node.name) : nullptr, policy_.parallel);
     g_.set_input(id, 1, emit_.constant<int8_t>(rounded.weights, rounded.scale, rounded.axis, node.name + ".weight"));
     QL_CHECK_OK(emit_.status());
     if (has_bias) quantize_bias(id, node, rounded);

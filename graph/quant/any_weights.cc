@@ -53,7 +53,7 @@ struct Layout {
 }  // namespace
 
 RoundedWeights round_weights(const Graph& g, const Node& node, float input_scale, std::span<const double> means,
-                             const LayerMoments* moments) {
+                             const LayerMoments* moments, const ParallelFor& parallel) {
   const Tensor& weights = *g.constant(node.input(1));
   const Layout layout(node, weights.shape());
   std::span<const float> w = weights.span<float>();
@@ -73,7 +73,8 @@ RoundedWeights round_weights(const Graph& g, const Node& node, float input_scale
   for (size_t i = 0; i < w.size(); ++i) exact[layout.place(i)] = double{w[i]} / result.scale[layout.channel(i)];
   std::vector<int8_t> placed = round_kernels(exact, layout.kernel());
   // Moments are of convolutions, whose weights lie as they are. Input channels have one scale, so any will do.
-  if (moments) round_adaptively(exact, std::vector<double>(layout.columns * layout.groups, 1), *moments, placed);
+  if (moments)
+    round_adaptively(exact, std::vector<double>(layout.columns * layout.groups, 1), *moments, placed, parallel);
   std::vector<int8_t> rounded(w.size());
   for (size_t i = 0; i < w.size(); ++i) rounded[i] = placed[layout.place(i)];
   result.weights = Tensor::from<int8_t>(weights.shape(), rounded);

@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "graph/quant/input_moments.h"
+#include "graph/quant/parallel.h"
 
 namespace quadlane {
 
@@ -19,6 +20,6 @@ struct RoundedWeights {
 // weight scale (`input_scale` 0: there is none). `means`: of the input's channels, for the bias; empty: it stays as it
 // is. `moments`: of a convolution's inputs, for adaptive rounding; or null.
 RoundedWeights round_weights(const Graph&, const Node&, float input_scale, std::span<const double> means,
-                             const LayerMoments* moments = nullptr);
+                             const LayerMoments* moments = nullptr, const ParallelFor& parallel = one_by_one);
 
 }  // namespace quadlane

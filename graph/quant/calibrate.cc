@@ -14,10 +14,10 @@ Status Calibrator::add(std::span<const Tensor> inputs) {
   Status failed;
   auto observe = [&](ValueId id, const Tensor& t) {
     if (!failed.ok() || t.dtype() != DType::f32 || t.count() == 0) return;
-    failed = sample.observe(graph_[id].name, t);
+    failed = sample.observe(graph_[id].name, t, parallel_);
     if (!failed.ok() || !columns_.count(id)) return;
     const int64_t columns = t.shape().back();
-    failed = sample.observe(by_columns(graph_[id].name), t.reshaped({t.count() / columns, columns}));
+    failed = sample.observe(by_columns(graph_[id].name), t.reshaped({t.count() / columns, columns}), parallel_);
   };
   QL_CHECK_OK(evaluate_(inputs, observe));
   QL_CHECK_OK(std::move(failed));

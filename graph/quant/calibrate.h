@@ -18,8 +18,12 @@ Evaluate reference_evaluator(const Graph&, const OpTable&);
 class Calibrator {
  public:
   // `histograms`: kept beside the extremes; every method but minmax and average needs them.
-  Calibrator(const Graph& graph, Evaluate evaluate, bool histograms = false)
-      : graph_(graph), evaluate_(std::move(evaluate)), columns_(read_by_columns(graph)), profile_(histograms) {}
+  Calibrator(const Graph& graph, Evaluate evaluate, bool histograms = false, ParallelFor parallel = one_by_one)
+      : graph_(graph),
+        evaluate_(std::move(evaluate)),
+        parallel_(std::move(parallel)),
+        columns_(read_by_columns(graph)),
+        profile_(histograms) {}
 
   Status add(std::span<const Tensor> inputs);
   const Profile& profile() const { return profile_; }
@@ -27,6 +31,7 @@ class Calibrator {
  private:
   const Graph& graph_;
   Evaluate evaluate_;
+  ParallelFor parallel_;
   std::set<ValueId> columns_;
   Profile profile_;
 };

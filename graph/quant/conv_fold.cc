@@ -137,7 +137,7 @@ FoldedConv fold_conv(const Graph& g, const StoragePlan& plan, const QuantConv& c
   if (const LayerMoments* moments = policy.moments ? policy.moments->find(node.name) : nullptr) {
     std::vector<double> gains;
     for (const InputChannel& channel : in) gains.push_back(channel.gain);
-    round_adaptively(exact, gains, *moments, rounded);
+    round_adaptively(exact, gains, *moments, rounded, policy.parallel);
   }
   if (policy.bias_correction)
     for_weights(conv, weights.shape(), [&](size_t c, size_t o, size_t i) {

@@ -1,5 +1,4 @@
-// Independent pieces of work on all processors the process may use. Streams bring threads of their own; this is for what
-// is computed once, such as statistics and weights.
+// Independent pieces of work, on threads of the caller's: quantization has none of its own.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +6,13 @@
 
 namespace quadlane {
 
-// Calls body(i) once for every i < count, in any order and from any thread; returns when all are done. Where the
-// library is built without threads: on the caller's. An exception ends it and is thrown here.
-void parallel_for(int64_t count, const std::function<void(int64_t)>& body);
+// Calls body(i) once for every i < count, in any order and from any thread; returns when all are done. What a body
+// throws ends it and is thrown again.
+using ParallelFor = std::function<void(int64_t count, const std::function<void(int64_t)>& body)>;
+
+// On the calling thread.
+inline void one_by_one(int64_t count, const std::function<void(int64_t)>& body) {
+  for (int64_t i = 0; i < count; ++i) body(i);
+}
 
 }  // namespace quadlane

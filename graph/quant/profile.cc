@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "engine/base/on_isa.h"
-#include "graph/quant/parallel.h"
 
 namespace quadlane {
 namespace {
@@ -83,7 +82,7 @@ void combine(ValueProfile& into, const ValueProfile& other) {
   into.observations += other.observations;
 }
 
-Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
+Result<ValueProfile> profile_of(const Tensor& t, bool histograms, const ParallelFor& parallel) {
   if (t.dtype() != DType::f32) return invalid_argument("is ", to_string(t.type()), ", expected f32");
   const Shape& shape = t.shape();
   int64_t channels = shape.size() < 2 ? 1 : shape[1], batch = shape.size() < 2 ? 1 : shape[0];
@@ -95,7 +94,7 @@ Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
   const auto all = static_cast<size_t>(channels);
   p.min.resize(all), p.max.resize(all), p.mean.resize(all), p.positive.resize(all);
   if (histograms) p.histograms.resize(all);
-  parallel_for(channels, [&](int64_t channel) {
+  parallel(channels, [&](int64_t channel) {
     const auto c = static_cast<size_t>(channel);
     ChannelSum sum;
     for (int64_t n = 0; n < batch; ++n) sum.add(t.as<float>() + (n * channels + channel) * inner, inner);
@@ -118,8 +117,8 @@ Result<ValueProfile> profile_of(const Tensor& t, bool histograms) {
 float ValueProfile::lowest() const { return *std::min_element(min.begin(), min.end()); }
 float ValueProfile::highest() const { return *std::max_element(max.begin(), max.end()); }
 
-Status Profile::observe(const std::string& value, const Tensor& t) {
-  auto seen = profile_of(t, histograms_).context(cat("value '", value, "'"));
+Status Profile::observe(const std::string& value, const Tensor& t, const ParallelFor& parallel) {
+  auto seen = profile_of(t, histograms_, parallel).context(cat("value '", value, "'"));
   if (!seen.ok()) return seen.error();
   ValueProfile& into = values_[value];
   if (into.count && into.channels() != seen->channels())

@@ -8,6 +8,7 @@
 
 #include "engine/base/tensor.h"
 #include "graph/quant/histogram.h"
+#include "graph/quant/parallel.h"
 
 namespace quadlane {
 
@@ -33,7 +34,7 @@ class Profile {
   explicit Profile(bool histograms = false) : histograms_(histograms) {}
 
   // Adds the elements of one f32 tensor [N, C, ...] (rank 1 and 0: one channel). NaN and infinity are errors.
-  Status observe(const std::string& value, const Tensor&);
+  Status observe(const std::string& value, const Tensor&, const ParallelFor& = one_by_one);
   // Counts one more calibration input.
   void add_sample() { ++samples_; }
   Status merge(const Profile&);

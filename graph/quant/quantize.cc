@@ -11,7 +11,8 @@ namespace quadlane {
 
 Result<std::vector<Range>> QuantPolicy::ranges(const std::string& value, const ValueProfile& seen, bool shared) const {
   const RangeMethod chosen = method_of(value);
-  auto ranges = memory ? memory->choose(value, seen, chosen, shared) : choose_ranges(seen, chosen, shared);
+  auto ranges =
+      memory ? memory->choose(value, seen, chosen, shared, parallel) : choose_ranges(seen, chosen, shared, parallel);
   return std::move(ranges).context(cat("value '", value, "'"));
 }
 

@@ -35,8 +35,9 @@ struct QuantPolicy {
   // Rounds weights for the least error of the layer's output on the calibration inputs, where it has moments of them
   // (adaptive_rounding.h); null: to the nearest, with right kernel sums.
   std::shared_ptr<const InputMoments> moments;
-  bool threshold_on_grid = true;  // for_quadlane
-  bool channel_scales = true;     // for_quadlane: a scale for each channel where that is free
+  ParallelFor parallel = one_by_one;  // where searches for ranges and weights run
+  bool threshold_on_grid = true;      // for_quadlane
+  bool channel_scales = true;         // for_quadlane: a scale for each channel where that is free
 
   const char* why_kept(const std::string& conv) const {
     return for_a_bound.count(conv) ? "kept in fp32 to meet the bound" : "kept in fp32 as asked";

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/quant/parallel.h"
-
 namespace quadlane {
 namespace {
 
@@ -137,7 +135,9 @@ double divergence(const std::vector<Histogram::Bin>& bins, const Range& r) {
     for (size_t c = first; c < first + kCells; ++c) {
       if (p[c] <= 0) continue;
       if (p[c] != cell) cell = p[c], cell_log = std::log(cell);
-      mass += c == 0 ? std::max(0.0, p[c] - outside_low) : c + 1 == p.size() ? std::max(0.0, p[c] - outside_high) : p[c];
+      mass += c == 0              ? std::max(0.0, p[c] - outside_low)
+              : c + 1 == p.size() ? std::max(0.0, p[c] - outside_high)
+                                  : p[c];
       clipped += p[c];
       logs += p[c] * cell_log;
       ++used;
@@ -191,7 +191,8 @@ std::optional<RangeMethod> range_method(std::string_view name) {
   return std::nullopt;
 }
 
-Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod method, bool shared) {
+Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod method, bool shared,
+                                         const ParallelFor& parallel) {
   const bool counts = method != RangeMethod::minmax && method != RangeMethod::average;
   if (counts && p.histograms.empty())
     return invalid_argument("method ", to_string(method), " needs histograms, the calibration statistics have none");
@@ -199,7 +200,7 @@ Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod meth
   for (size_t c = 0; c < ranges.size(); ++c)
     ranges[c] = method == RangeMethod::average ? Range{p.average_min[c], p.average_max[c]} : Range{p.min[c], p.max[c]};
   if (counts && !shared)
-    parallel_for(static_cast<int64_t>(ranges.size()), [&](int64_t channel) {
+    parallel(static_cast<int64_t>(ranges.size()), [&](int64_t channel) {
       const auto c = static_cast<size_t>(channel);
       ranges[c] = by_histogram(p.histograms[c], ranges[c], method);
     });
@@ -216,10 +217,10 @@ Result<std::vector<Range>> choose_ranges(const ValueProfile& p, RangeMethod meth
 }
 
 Result<std::vector<Range>> RangeMemory::choose(const std::string& value, const ValueProfile& seen, RangeMethod method,
-                                               bool shared) {
+                                               bool shared, const ParallelFor& parallel) {
   const auto key = std::make_tuple(value, method, shared);
   if (auto known = known_.find(key); known != known_.end()) return known->second;
-  QL_TRY(std::vector<Range> ranges, choose_ranges(seen, method, shared));
+  QL_TRY(std::vector<Range> ranges, choose_ranges(seen, method, shared, parallel));
   return known_[key] = std::move(ranges);
 }
 

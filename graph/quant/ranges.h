@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "graph/quant/parallel.h"
 #include "graph/quant/profile.h"
 
 namespace quadlane {
@@ -32,12 +33,14 @@ struct Range {
 
 // The range of each channel; `shared`: one range for all of them together, repeated. Never wider than what was seen.
 // Fails when the method needs histograms and the profile was made without.
-Result<std::vector<Range>> choose_ranges(const ValueProfile&, RangeMethod, bool shared);
+Result<std::vector<Range>> choose_ranges(const ValueProfile&, RangeMethod, bool shared,
+                                         const ParallelFor& parallel = one_by_one);
 
 // choose_ranges() for the values of one profile, each searched once: that takes far longer than quantizing with it.
 class RangeMemory {
  public:
-  Result<std::vector<Range>> choose(const std::string& value, const ValueProfile&, RangeMethod, bool shared);
+  Result<std::vector<Range>> choose(const std::string& value, const ValueProfile&, RangeMethod, bool shared,
+                                    const ParallelFor& = one_by_one);
 
  private:
   std::map<std::tuple<std::string, RangeMethod, bool>, std::vector<Range>> known_;

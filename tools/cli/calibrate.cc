@@ -4,6 +4,7 @@
 
 #include "engine/api/engine.h"
 #include "engine/run/topology.h"
+#include "tools/cli/parallel.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/tensors.h"
 
@@ -71,7 +72,7 @@ Result<Profile> calibrate_elsewhere(const Sample& sample, const Graph& simplifie
   QL_TRY(std::vector<Shape> shapes, shapes_in(sample, simplified, source));
   QL_TRY(Graph graph, source.rebind(shapes).context(sample.name()));
   QL_TRY(Evaluate evaluate, engine_evaluator(graph));
-  Calibrator calibrator(graph, std::move(evaluate), histograms);
+  Calibrator calibrator(graph, std::move(evaluate), histograms, on_usable_processors());
   QL_TRY(auto inputs, read_samples(sample, graph, source));
   for (const std::vector<Tensor>& input : inputs) QL_CHECK_OK(calibrator.add(input).context(sample.name()));
   return calibrator.profile();
@@ -89,7 +90,7 @@ Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& sour
                           std::vector<std::string>* notes) {
   if (source.profile) return *source.profile;
   QL_TRY(Evaluate evaluate, engine_evaluator(simplified));
-  Calibrator calibrator(simplified, std::move(evaluate), histograms);
+  Calibrator calibrator(simplified, std::move(evaluate), histograms, on_usable_processors());
   Profile elsewhere(histograms);  // of the samples of other shapes
   size_t inputs = 0, constant = 0;
   Progress progress("calibrating", static_cast<int64_t>(source.samples.size() + source.others.size()), "samples");
@@ -118,7 +119,7 @@ Result<Profile> calibrate(const Graph& simplified, const CalibrationSource& sour
 
 Result<Profile> calibrate(const Graph& simplified, std::span<const std::vector<Tensor>> samples) {
   QL_TRY(Evaluate evaluate, engine_evaluator(simplified));
-  Calibrator calibrator(simplified, std::move(evaluate));
+  Calibrator calibrator(simplified, std::move(evaluate), false, on_usable_processors());
   Progress progress("calibrating", static_cast<int64_t>(samples.size()), "samples");
   for (const std::vector<Tensor>& sample : samples) {
     QL_CHECK_OK(calibrator.add(sample));

@@ -18,6 +18,7 @@
 #include "tools/cli/nearest.h"
 #include "tools/cli/open_shapes.h"
 #include "tools/cli/output_files.h"
+#include "tools/cli/parallel.h"
 #include "tools/cli/range_choice.h"
 #include "tools/io/file.h"
 #include "tools/verbs/quantize_report.h"
@@ -160,6 +161,7 @@ Status quantize_model(const QuantizeArgs& args) {
   set_others_apart(graph, source);
   QL_TRY(const std::string others, remark_on_others(graph, source, args));
   QuantPolicy policy;
+  policy.parallel = on_usable_processors();
   policy.form = for_any ? QuantForm::for_any : QuantForm::for_quadlane;
   policy.keep_f32.insert(args.keep_f32.begin(), args.keep_f32.end());
   SampleParts parts{source, {}, {}, {}};
