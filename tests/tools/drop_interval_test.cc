@@ -15,7 +15,7 @@ Score answer(Metric metric, const Classes& got, const Classes& wanted) {
 }
 
 double drop_of(std::span<const Score> fp32, std::span<const Score> network) {
-  Score exact(fp32[0].metric()), got(fp32[0].metric());
+  Score exact(fp32[0].metric), got(fp32[0].metric);
   for (size_t i = 0; i < fp32.size(); ++i) exact += fp32[i], got += network[i];
   return exact.value() - got.value();
 }

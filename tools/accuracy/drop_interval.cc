@@ -39,7 +39,7 @@ DropInterval of_answers(std::span<const Score> fp32, std::span<const Score> netw
 }  // namespace
 
 DropInterval drop_interval(std::span<const Score> fp32, std::span<const Score> network) {
-  const Metric metric = fp32[0].metric();
+  const Metric metric = fp32[0].metric;
   if (metric == Metric::top1) return of_answers(fp32, network);
   std::mt19937 random(1);
   std::vector<double> drops;

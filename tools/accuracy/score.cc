@@ -37,8 +37,8 @@ double Score::noise() const {
 }
 
 double Score::value() const {
-  if (metric_ == Metric::sqnr) return 1 - noise();
-  return metric_ == Metric::map ? boxes.value() : task.value();
+  if (metric == Metric::sqnr) return 1 - noise();
+  return metric == Metric::map ? boxes.value() : task.value();
 }
 
 }  // namespace quadlane::tools

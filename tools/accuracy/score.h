@@ -14,22 +14,16 @@ struct Power {
   double share() const;  // noise / signal
 };
 
-class Score {
- public:
-  explicit Score(Metric metric) : metric_(metric), task(metric) {}
-  Score& operator+=(const Score&);
-
-  double value() const;  // of the task; sqnr: 1 - noise()
-  double noise() const;  // of the output that has most
-  Metric metric() const { return metric_; }
-
- private:
-  Metric metric_;
-
- public:
+struct Score {
+  Metric metric;
   TaskScore task;
   BoxScore boxes;
   std::vector<Power> powers;  // of each output
+
+  explicit Score(Metric m) : metric(m), task(m) {}
+  Score& operator+=(const Score&);
+  double value() const;  // of the task; sqnr: 1 - noise()
+  double noise() const;  // of the output that has most
 };
 
 }  // namespace quadlane::tools
