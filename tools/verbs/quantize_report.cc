@@ -43,7 +43,7 @@ void print(const std::string& metric, const DropBound& bound, const ControlResul
   if (control.interval)
     std::printf("on other inputs like the held-out ones the drop lies between %.3g and %.3g (95 %%)%s\n",
                 control.interval->low, control.interval->high,
-                control.interval->high > bound.max_drop ? "; to show that the bound holds takes more inputs" : "");
+                control.interval->high > bound.max_drop ? ": it may exceed what was asked" : "");
   for (const KeptLayers::Layer& layer : layers.ranking)
     if (layers.keep.count(layer.conv))
       std::printf("  %s stays in fp32: alone it takes the noise from %.3g to %.3g and costs %+.3f ms\n",
