@@ -10,7 +10,6 @@
 #include "tests/loader/model_builder.h"
 #include "tests/tools/command.h"
 #include "tools/cli/tensors.h"
-#include "tools/compare/layers.h"
 #include "tools/io/npy.h"
 
 namespace quadlane::tools {
@@ -129,6 +128,24 @@ TEST(MaxDrop, LabelsMustFitTheSamples) {
   f.scratch.write("labels/labels.csv", "1,2\n5,zero\n");
   EXPECT_NE(f.quantize(cat("--max-drop 1 --metric top1 --labels ", f.labels)).err.find("line 2 is not NAME,CLASS"),
             std::string::npos);
+}
+
+// Against fp32 three classes that stay say little, and by how much they are ahead says more; labels are right or wrong.
+TEST(MaxDrop, ClassesThatNearlyChangedCount) {
+  Fixture f;
+  const std::string ask = cat("--max-drop 1 --metric top1 --json ", f.scratch.path("r.json"));
+  const CommandResult r = f.quantize(ask);
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("is expected to by how far scores moved"), std::string::npos) << r.out;
+  auto thirds = [&] { return 3 * f.json("r.json")["accuracy"]["int8"]["tuning"]["drop"].get<double>(); };
+  EXPECT_GT(std::abs(thirds() - std::round(thirds())), 0.01);
+  std::string labels;
+  for (int i = 0; i < 12; ++i) labels += cat(i, ",", i % 3, "\n");
+  f.scratch.write("labels/labels.csv", labels);
+  const CommandResult labelled = f.quantize(cat(ask, " --labels ", f.labels));
+  ASSERT_EQ(labelled.code, 0) << labelled.err;
+  EXPECT_EQ(labelled.out.find("is expected to"), std::string::npos) << labelled.out;
+  EXPECT_NEAR(thirds(), std::round(thirds()), 1e-9);
 }
 
 TEST(MaxDrop, BoxesAreComparedWithThoseOfFp32) {
@@ -302,49 +319,6 @@ TEST(CompareLayers, ShowsWhereInt8Diverges) {
   CommandResult same = quadlane(
       f.scratch, cat("compare ", f.model, " --layers --also ", f.model, " --input ", f.scratch.path("calib/3.npy")));
   EXPECT_NE(same.out.find("equal"), std::string::npos) << same.out << same.err;
-}
-
-// What equalization divided is multiplied again; an offset is an error, and two elements cannot tell.
-TEST(CompareLayers, AFactorHidesNoOffset) {
-  auto graph = [](const char* name, const char* factor, const char* offset) {
-    return *parse_graph(
-        cat("graph \"g\"\ninput %x: f32[1,2,4,4]\nconst %f: f32[1] = {", factor, "}\nconst %o: f32[1] = {", offset,
-            "}\n%p: f32[1,2,4,4] = Mul(%x, %f) name=\"mul\"\n%", name,
-            ": f32[1,2,4,4] = Add(%p, %o) name=\"add\"\n%few", name, ": f32[1,2,1,1] = GlobalAveragePool(%", name,
-            ") name=\"mean\"\noutput %", name, "\noutput %few", name, "\n"),
-        op_table());
-  };
-  std::vector<float> values;
-  for (int i = 0; i < 32; ++i) values.push_back(static_cast<float>(i % 7) - 3);
-  const std::vector<std::vector<Tensor>> inputs{{Tensor::from<float>({1, 2, 4, 4}, values)}};
-  const Graph fp32 = graph("y", "2", "0");
-  auto db = [&](const Graph& other) {
-    const auto layers = *compare_layers(fp32, other, inputs);
-    for (const LayerDifference& layer : layers) EXPECT_EQ(layer.judged, layer.name != "fewy") << layer.name;
-    for (const LayerDifference& layer : layers)
-      if (layer.name == "y") return layer.deviation.sqnr_db();
-    return 0.0;
-  };
-  EXPECT_GT(db(graph("y_equalized", "0.5", "0")), 100);
-  EXPECT_LT(db(graph("y_equalized", "0.5", "0.2")), 30);
-}
-
-// Bytes of equal scale on both sides: how many are the same, how many a level apart.
-TEST(CompareLayers, CountsLevels) {
-  auto graph = [](const char* factor, const char* scale) {
-    return *parse_graph(
-        cat("graph \"g\"\ninput %x: f32[1,1,1,4]\nconst %f: f32[1] = {", factor, "}\nconst %s: f32[] = {", scale,
-            "}\nconst %z: u8[] = {0}\n%p: f32[1,1,1,4] = Mul(%x, %f) name=\"mul\"\n",
-            "%q: u8[1,1,1,4] = QuantizeLinear(%p, %s, %z) name=\"q\"\noutput %q\n"),
-        op_table());
-  };
-  const std::vector<std::vector<Tensor>> inputs{{Tensor::from<float>({1, 1, 1, 4}, std::vector<float>{0, 1, 10, 20})}};
-  auto levels = [&](const Graph& other) { return levels_of(*compare_layers(graph("1", "1"), other, inputs)); };
-  const Levels close = levels(graph("1.1", "1"));
-  EXPECT_EQ(close.values, 4);
-  EXPECT_EQ(close.equal, 2);
-  EXPECT_EQ(close.within_one, 3);
-  EXPECT_EQ(levels(graph("1", "2")).values, 0) << "levels of another scale";
 }
 
 }  // namespace

@@ -7,7 +7,14 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMostTuning = 24, kMostOfAnswers = 96, kFewestSamples = 8, kManySamples = 64;
+constexpr size_t kFewestSamples = 8, kManySamples = 64;
+
+// Inputs that choose, which run for every trial, and inputs that check, which run for few. 380 answers without a change
+// are what it takes to say that no more than one in a hundred changes.
+struct MostInputs {
+  size_t tuning, held_out;
+};
+constexpr MostInputs kMost{24, 96}, kMostOfAnswers{96, 400};
 
 // Leaves `most` of the samples, evenly spaced; the others go to `rest`.
 void keep_evenly(std::vector<Sample>& samples, size_t most, std::vector<Sample>& rest) {
@@ -81,8 +88,8 @@ SampleParts split_in_three(const CalibrationSource& all, Metric metric) {
     const size_t run = i * runs / count % 4;
     (run == 1 ? parts.tuning : run == 3 ? parts.held_out : parts.statistics.samples).push_back(all.samples[i]);
   }
-  const size_t most_tuning = metric == Metric::top1 ? kMostOfAnswers : kMostTuning;
-  for (auto [part, most] : {std::pair(&parts.tuning, most_tuning), std::pair(&parts.held_out, kMostOfAnswers)})
+  const MostInputs& most_of = metric == Metric::top1 ? kMostOfAnswers : kMost;
+  for (auto [part, most] : {std::pair(&parts.tuning, most_of.tuning), std::pair(&parts.held_out, most_of.held_out)})
     keep_evenly(*part, most, parts.statistics.samples);
   return parts;
 }

@@ -94,6 +94,7 @@ Result<Score> Evaluator::score_of(const Case& c, std::span<const Tensor> outputs
   } else if (metric_ != Metric::sqnr) {
     QL_TRY(Classes answered, classes_of(metric_, answers[0], threshold_));
     score.task.add(answered, c.wanted);
+    if (metric_ == Metric::top1 && !labelled_) score.margins.add(c.answer, answers[0], threshold_);
   }
   return score;
 }
@@ -104,6 +105,7 @@ Result<Evaluator> Evaluator::against(const Graph& fp32, std::span<const Sample> 
   QL_TRY(Runner runner, Runner::make(fp32));
   Evaluator evaluator;
   evaluator.metric_ = metric;
+  evaluator.labelled_ = labels != nullptr;
   size_t bytes = 0;
   for (const Sample& sample : samples) {
     QL_TRY(auto read, read_samples(sample, fp32, source));
@@ -143,8 +145,9 @@ Result<std::vector<Score>> Evaluator::scores(const Graph& quantized) const {
 Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   QL_TRY(const std::vector<Score> all, scores(quantized));
   const Score score = total(all, metric_);
-  const double drop = metric_ == Metric::sqnr ? score.noise() : fp32_score_ - score.value();
-  return NetworkLoss{drop, score.noise()};
+  const double counted = metric_ == Metric::sqnr ? score.noise() : fp32_score_ - score.value();
+  const bool rivals = metric_ == Metric::top1 && !labelled_;
+  return NetworkLoss{rivals ? std::max(counted, score.margins.expected_changes()) : counted, score.noise()};
 }
 
 Result<DropInterval> Evaluator::interval(const Graph& quantized) const {

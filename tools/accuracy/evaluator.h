@@ -14,8 +14,9 @@ class Evaluator {
   static Result<Evaluator> against(const Graph& fp32, std::span<const Sample>, const CalibrationSource&, Metric,
                                    const Labels* labels);
 
-  // drop: fp32's score minus this network's (sqnr: the noise itself); noise: of the float output that has most. Where
-  // outputs have shapes that depend on the data, it is that of the values they are made of.
+  // drop: fp32's score minus this network's (sqnr: the noise itself; top1 against fp32: the share of classes that
+  // changed or is expected to, whichever is larger); noise: of the float output that has most. Where outputs have
+  // shapes that depend on the data, it is that of the values they are made of.
   Result<NetworkLoss> loss(const Graph& quantized) const;
   // Of the drop on other inputs.
   Result<DropInterval> interval(const Graph& quantized) const;
@@ -48,6 +49,7 @@ class Evaluator {
   Result<std::vector<Score>> scores(const Graph& quantized) const;  // of each case
 
   Metric metric_ = Metric::sqnr;
+  bool labelled_ = false;
   float threshold_ = 0;  // this and the form: as the first answers of fp32 have it
   BoxForm form_;
   std::vector<Case> cases_;

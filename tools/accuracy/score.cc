@@ -21,6 +21,7 @@ double Power::share() const {
 
 Score& Score::operator+=(const Score& other) {
   task += other.task;
+  margins += other.margins;
   boxes += other.boxes;
   powers.resize(std::max(powers.size(), other.powers.size()));
   for (size_t i = 0; i < other.powers.size(); ++i) {

@@ -2,6 +2,7 @@
 // selection.
 #pragma once
 
+#include "tools/accuracy/class_margins.h"
 #include "tools/accuracy/detections.h"
 #include "tools/accuracy/task_score.h"
 
@@ -17,6 +18,7 @@ struct Power {
 struct Score {
   Metric metric;
   TaskScore task;
+  ClassMargins margins;  // top1 against fp32
   BoxScore boxes;
   std::vector<Power> powers;  // of each output
 

@@ -40,6 +40,9 @@ void print(const std::string& metric, const DropBound& bound, const ControlResul
   std::printf("%s drop: int8 %.6g, %.6g on %s; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
               metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, control.checked_on(), layers.keep.size(),
               layers.loss.drop, layers.held_out.drop, bound.max_drop);
+  if (metric == "top1" && bound.labels.empty())
+    std::printf(
+        "  (of classes: the share that changed or, where that is more, is expected to by how far scores moved)\n");
   if (control.interval)
     std::printf("on other inputs like the held-out ones the drop lies between %.3g and %.3g (95 %%)%s\n",
                 control.interval->low, control.interval->high,
