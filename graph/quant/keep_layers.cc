@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
 
 namespace quadlane {
 namespace {
@@ -31,7 +30,7 @@ class Search {
   }
 
  private:
-  bool fits(const NetworkLoss& loss) const { return loss.drop <= options_.max_drop; }
+  bool fits(const NetworkLoss& loss) const { return loss.bounded() <= options_.max_drop; }
   size_t most() const { return std::min(options_.most, convs_.size()); }
 
   Result<NetworkLoss> measure(const std::set<std::string>& keep) {
@@ -39,7 +38,8 @@ class Search {
     QL_TRY(const NetworkLoss loss, tuning_(keep));
     measured_[keep] = loss;
     const NetworkLoss& least = measured_.at(best_);  // of nothing kept, which comes first
-    if (keep.size() <= most() && std::tie(loss.drop, loss.noise) < std::tie(least.drop, least.noise)) best_ = keep;
+    const auto rank = [](const NetworkLoss& l) { return std::pair(l.bounded(), l.noise); };
+    if (keep.size() <= most() && rank(loss) < rank(least)) best_ = keep;
     return loss;
   }
 
@@ -64,9 +64,9 @@ class Search {
     QL_TRY(Keep one_by_one, grow());
     QL_TRY(const std::vector<std::string> loudest, rank_in_int8());
     QL_TRY(Keep together, shortest({}, loudest, [&](const Keep& keep) -> Result<bool> {
-      QL_TRY(const NetworkLoss loss, measure(keep));
-      return fits(loss);
-    }));
+             QL_TRY(const NetworkLoss loss, measure(keep));
+             return fits(loss);
+           }));
     for (const Keep& keep : {one_by_one, together}) {
       QL_TRY(const NetworkLoss loss, measure(keep));
       if (!fits(loss) || keep.size() > most()) continue;
@@ -93,7 +93,7 @@ class Search {
       std::set<std::string> more = keep;
       more.insert(conv);
       QL_TRY(const NetworkLoss loss, measure(more));
-      if (loss.noise < now.noise || loss.drop < now.drop) keep = more, now = loss;
+      if (loss.noise < now.noise || loss.bounded() < now.bounded()) keep = more, now = loss;
     }
     return keep;
   }

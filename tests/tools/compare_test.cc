@@ -125,6 +125,23 @@ output %d, %e
   EXPECT_EQ(graph->at(named[2].value).name, "d");
 }
 
+// A scale found at run time is multiplied by the weights' in the step that found it: its bytes are what leaves it.
+TEST(Compare, BytesLeaveTheStepThatFindsTheirScale) {
+  auto graph = parse_graph(R"(graph "net"
+input %x: f32[1,4,4,4]
+const %w: f32[] = {0.5}
+%q: u8[1,4,4,4], %s: f32[], %z: u8[] = DynamicQuantizeLinear(%x) name="quantize"
+%m: f32[] = Mul(%s, %w) name="scales"
+output %q, %z, %m
+)",
+                           op_table());
+  ASSERT_TRUE(graph.ok()) << graph.error().text();
+  const std::string steps[] = {"quantize"};
+  const std::vector<StepNames> named = names_of_steps(*graph, steps);
+  EXPECT_EQ(graph->at(named[0].value).name, "q");
+  EXPECT_EQ(named[0].names, (std::vector<std::string>{"quantize", "q", "s", "z", "scales", "m"}));
+}
+
 TEST(Compare, OneDnnLayerByLayer) {
   Scratch scratch;
   CommandResult r = compare(scratch, "--with onednn");

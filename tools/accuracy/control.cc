@@ -44,7 +44,7 @@ Status count_all_inputs(const Graph& fp32, const Profile& profile, const QuantPo
   QL_TRY(const Graph graph, with_kept(fp32, all, policy, result.layers.keep));
   for (const Evaluator* evaluator : {&tuning, &held_out}) {
     QL_TRY(const NetworkLoss loss, evaluator->loss(graph));
-    if (loss.drop > max_drop) return {};
+    if (loss.bounded() > max_drop) return {};
   }
   result.all = std::move(all);
   return {};

@@ -145,9 +145,9 @@ Result<std::vector<Score>> Evaluator::scores(const Graph& quantized) const {
 Result<NetworkLoss> Evaluator::loss(const Graph& quantized) const {
   QL_TRY(const std::vector<Score> all, scores(quantized));
   const Score score = total(all, metric_);
-  const double counted = metric_ == Metric::sqnr ? score.noise() : fp32_score_ - score.value();
-  const bool rivals = metric_ == Metric::top1 && !labelled_;
-  return NetworkLoss{rivals ? std::max(counted, score.margins.expected_changes()) : counted, score.noise()};
+  NetworkLoss loss{metric_ == Metric::sqnr ? score.noise() : fp32_score_ - score.value(), score.noise(), {}};
+  if (metric_ == Metric::top1 && !labelled_) loss.expected = score.margins.expected_changes();
+  return loss;
 }
 
 Result<DropInterval> Evaluator::interval(const Graph& quantized) const {

@@ -14,9 +14,9 @@ class Evaluator {
   static Result<Evaluator> against(const Graph& fp32, std::span<const Sample>, const CalibrationSource&, Metric,
                                    const Labels* labels);
 
-  // drop: fp32's score minus this network's (sqnr: the noise itself; top1 against fp32: the share of classes that
-  // changed or is expected to, whichever is larger); noise: of the float output that has most. Where outputs have
-  // shapes that depend on the data, it is that of the values they are made of.
+  // drop: fp32's score minus this network's (sqnr: the noise itself); expected: of classes against fp32's; noise: of
+  // the float output that has most. Where outputs have shapes that depend on the data, it is that of the values they
+  // are made of.
   Result<NetworkLoss> loss(const Graph& quantized) const;
   // Of the drop on other inputs.
   Result<DropInterval> interval(const Graph& quantized) const;

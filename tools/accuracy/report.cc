@@ -54,7 +54,11 @@ Result<std::string> overlay(const Tensor& input, const Pixels& p, const Classes&
   return format_png(picture);
 }
 
-nlohmann::ordered_json loss_json(const NetworkLoss& loss) { return {{"drop", loss.drop}, {"noise", loss.noise}}; }
+nlohmann::ordered_json loss_json(const NetworkLoss& loss) {
+  nlohmann::ordered_json json = {{"drop", loss.drop}, {"noise", loss.noise}};
+  if (loss.expected) json["expected_drop"] = *loss.expected;
+  return json;
+}
 
 }  // namespace
 

@@ -26,8 +26,11 @@ std::vector<StepNames> names_of_steps(const Graph& file, std::span<const std::st
       owners[output] = {moment, owner.second};
       step.names.push_back(file.at(output).name);
     }
-    // Bytes and the reals they stand for are one value: the bytes leave the step.
-    if (node.op != "DequantizeLinear") step.value = node.outputs[0];
+    // Bytes and the reals they stand for are one value: the bytes leave the step. So they do beside what is made of a
+    // scale that was found with them.
+    const Node* bytes = step.value == kNoValue ? nullptr : file.producer(step.value);
+    const bool beside_bytes = bytes && bytes->op == "DynamicQuantizeLinear";
+    if (node.op != "DequantizeLinear" && !beside_bytes) step.value = node.outputs[0];
   }
   return result;
 }

@@ -108,7 +108,7 @@ Result<ControlResult> control(const Graph& graph, const SampleParts& parts, cons
   const KeptLayers& layers = result.layers;
   if (!layers.met)
     return invalid_argument("no assignment found meets a ", args.metric, " drop of ", bound.max_drop,
-                            ": the best reached is ", layers.loss.drop, ", ", layers.held_out.drop, " on ",
+                            ": the best reached is ", layers.loss.bounded(), ", ", layers.held_out.bounded(), " on ",
                             result.checked_on(), ", with ", layers.keep.size(), " of ", layers.ranking.size(),
                             " layers in fp32");
   choice.policy.keep_f32.insert(layers.keep.begin(), layers.keep.end());

@@ -40,9 +40,10 @@ void print(const std::string& metric, const DropBound& bound, const ControlResul
   std::printf("%s drop: int8 %.6g, %.6g on %s; with %zu layers in fp32 %.6g, %.6g (at most %.6g asked)\n",
               metric.c_str(), layers.int8.drop, layers.int8_held_out.drop, control.checked_on(), layers.keep.size(),
               layers.loss.drop, layers.held_out.drop, bound.max_drop);
-  if (metric == "top1" && bound.labels.empty())
+  if (layers.loss.expected)
     std::printf(
-        "  (of classes: the share that changed or, where that is more, is expected to by how far scores moved)\n");
+        "expected by how far scores moved: int8 %.3g, %.3g; with them %.3g, %.3g (the bound holds for this, too)\n",
+        *layers.int8.expected, *layers.int8_held_out.expected, *layers.loss.expected, *layers.held_out.expected);
   if (control.interval)
     std::printf("on other inputs like the held-out ones the drop lies between %.3g and %.3g (95 %%)%s\n",
                 control.interval->low, control.interval->high,
