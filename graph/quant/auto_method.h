@@ -8,8 +8,6 @@
 // clearly worse with adaptive rounding, too, for what suits one rounding need not suit the other. The best has the
 // highest sum of the mean gain, which the many inputs decide, and the level's, which the worst do; adaptive rounding is
 // left out where the same ranges are as good to nearest but for chance.
-// Where many inputs are held out, the runners-up are then tried value by value, and stay where they gain on every
-// input.
 #pragma once
 
 #include <functional>
@@ -25,8 +23,8 @@ namespace quadlane {
 using MeasurePolicy = std::function<Result<std::vector<double>>(const QuantPolicy&)>;
 
 struct AutoOptions {
-  int max_trials = 120;                                   // of single values
-  double least_gain_db = 0.02;                            // a smaller one is noise
+  double least_gain_db = 0.2;                             // a smaller one is not worth it
+  size_t runs = 1;                                        // of inputs that are alike (paired_gain)
   std::shared_ptr<const InputMoments> moments = nullptr;  // of all inputs: adaptive rounding is a candidate
 };
 
@@ -42,15 +40,13 @@ struct AutoReport {
   std::string base;                       // the name of the chosen one
   double sqnr_db = 0;                     // of the policy returned; at least that of minmax
   PairedGain gain;                        // over minmax
-  int trials = 0;                         // of single values
 };
 
 inline constexpr int kAutoCandidates = 2 * (static_cast<int>(std::size(kRangeMethods)) + 1);
 
-// Fills `method`, `value_methods` and `moments` of the policy. `values`: names of those that are tried on their own.
-// `mixed`: the method of each value that another than minmax suits better.
-Result<QuantPolicy> choose_methods(QuantPolicy, const std::map<std::string, RangeMethod>& mixed,
-                                   std::span<const std::string> values, const MeasurePolicy&, const AutoOptions& = {},
-                                   AutoReport* report = nullptr);
+// Fills `method`, `value_methods` and `moments` of the policy. `mixed`: the method of each value that another than
+// minmax suits better.
+Result<QuantPolicy> choose_methods(QuantPolicy, const std::map<std::string, RangeMethod>& mixed, const MeasurePolicy&,
+                                   const AutoOptions& = {}, AutoReport* report = nullptr);
 
 }  // namespace quadlane

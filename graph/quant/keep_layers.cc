@@ -64,9 +64,9 @@ class Search {
     QL_TRY(Keep one_by_one, grow());
     QL_TRY(const std::vector<std::string> loudest, rank_in_int8());
     QL_TRY(Keep together, shortest({}, loudest, [&](const Keep& keep) -> Result<bool> {
-             QL_TRY(const NetworkLoss loss, measure(keep));
-             return fits(loss);
-           }));
+      QL_TRY(const NetworkLoss loss, measure(keep));
+      return fits(loss);
+    }));
     for (const Keep& keep : {one_by_one, together}) {
       QL_TRY(const NetworkLoss loss, measure(keep));
       if (!fits(loss) || keep.size() > most()) continue;

@@ -1,15 +1,14 @@
 // Which convolutions stay in fp32 so that a network loses no more than a bound: the fewest that measuring finds.
 //
-// Two rankings of convolutions say what to try. How much noise at the outputs falls with one alone in fp32 is right
-// where one or few are to blame; noise falls steadily where a task's score moves in steps. And how much noise there is
-// with one alone in int8: small noises of different origin add up, so the quietest can stay in int8 together, and what
-// rounding the values between two layers costs shows, as it does not while a neighbour needs the bytes anyway. If one
-// in fp32 alone is enough, it is; else the shorter of two lists is kept: one after the other of the first ranking that
-// lowers the noise until the bound is met, or the loudest of the second, found by bisection; members that a list can do
-// without are put back. Inputs that took no part in any of this have the last word: while they exceed the bound, more
-// of the second ranking are kept. With all in fp32 nothing is lost, so only a limit on how many stands between a bound
-// and the search; then the best that was measured is named. Nothing depends on time, so equal inputs give equal
-// choices.
+// Two rankings of convolutions say what to try. How much noise at the outputs falls with one alone in fp32 is right where
+// one or few are to blame; noise falls steadily where a task's score moves in steps. And how much noise there is with
+// one alone in int8: small noises of different origin add up, so the quietest can stay in int8 together, and what rounding
+// the values between two layers costs shows, as it does not while a neighbour needs the bytes anyway. If one in fp32
+// alone is enough, it is; else the shorter of two lists is kept: one after the other of the first ranking that lowers
+// the noise until the bound is met, or the loudest of the second, found by bisection; members that a list can do without
+// are put back. Inputs that took no part in any of this have the last word: while they exceed the bound, more of the
+// second ranking are kept. With all in fp32 nothing is lost, so only a limit on how many stands between a bound and the
+// search; then the best that was measured is named. Nothing depends on time, so equal inputs give equal choices.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +25,8 @@ namespace quadlane {
 struct NetworkLoss {
   double drop = 0;   // of the task's score against fp32
   double noise = 0;  // at the outputs, relative to the signal's power
-  std::optional<double>
-      expected;  // drop on inputs like these, where more is known than what these show; bounds hold for both
+  // Drop on inputs like these, where more is known than what these show. Bounds hold for both.
+  std::optional<double> expected = {};
 
   double bounded() const { return expected ? std::max(drop, *expected) : drop; }
 };

@@ -16,9 +16,10 @@ struct PairedGain {
   // More than chance would give the best of a handful: the mean exceeds two standard errors.
   bool beyond_noise() const { return inputs > 1 && mean > 2 * error; }
   bool worse_beyond_noise() const { return inputs > 1 && mean < -error; }
-  bool on_every_input() const { return inputs > 0 && better == inputs; }
 };
 
-PairedGain paired_gain(std::span<const double> db, std::span<const double> before);
+// Inputs are `runs` of equal length, of 1 in all none: neighbours are alike, so the error is at least that of the mean
+// of the runs' means.
+PairedGain paired_gain(std::span<const double> db, std::span<const double> before, size_t runs = 1);
 
 }  // namespace quadlane

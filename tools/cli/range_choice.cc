@@ -10,11 +10,9 @@
 namespace quadlane::tools {
 namespace {
 
-constexpr size_t kMeasured = 12, kRuns = 3;
-// Of fewer samples some cannot be held out for good: what is left says too little, and so do they. Then each of so many
-// folds is held out in turn, and a method has to be good on all of them; single values are not tried one by one then.
-constexpr size_t kEnough = 32, kFolds = 4;
-constexpr double kFewSamplesGain = 0.2;  // dB that a method must gain then
+// Each fold is held out in turn, and a method has to be good on all of them. Inputs measured and, where rounding is
+// judged, inputs of the others that moments are taken of.
+constexpr size_t kFolds = 4, kMeasured = 12, kOfMoments = 24;
 
 // Samples to take statistics from, and others to measure on.
 struct Fold {
@@ -25,10 +23,18 @@ struct Fold {
   std::shared_ptr<const InputMoments> moments = nullptr;  // of `seen`, once they are needed
 };
 
+// So many of them, or all.
+std::vector<Sample> evenly(std::span<const Sample> samples, size_t most) {
+  std::vector<Sample> some;
+  for (size_t i = 0; i < std::min(most, samples.size()); ++i)
+    some.push_back(samples[i * samples.size() / std::min(most, samples.size())]);
+  return some;
+}
+
 Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source, std::span<const Sample> from,
                              std::span<const QuantValue> ranged) {
   std::vector<std::vector<Tensor>> samples;
-  for (const Sample& sample : from) {
+  for (const Sample& sample : evenly(from, kMeasured)) {
     QL_TRY(auto read, read_samples(sample, graph, source));
     for (std::vector<Tensor>& tensors : read)
       if (samples.size() < kMeasured) samples.push_back(std::move(tensors));
@@ -36,19 +42,14 @@ Result<OutputError> error_on(const Graph& graph, const CalibrationSource& source
   return OutputError::against(graph, std::move(samples), ranged);
 }
 
-// Parts of the samples: those held out and the rest, or as many as there are folds. Neighbours are alike, as slices of
-// an exam or frames of a film are, so runs of them are held out together.
+// A part of the samples for each fold. Neighbours are alike, as slices of an exam or frames of a film are, so runs of
+// them are held out together.
 std::vector<CalibrationSource> parts_of(const CalibrationSource& all) {
-  const size_t count = all.samples.size(), folds = count < kEnough ? std::min(count, kFolds) : 2;
+  const size_t count = all.samples.size(), folds = std::min(count, kFolds);
   std::vector<CalibrationSource> parts(folds, all);
   for (CalibrationSource& part : parts) part.samples.clear(), part.others.clear();
-  const auto is_held_out = [&](size_t i) {  // one of kRuns, each in the middle of its share
-    const size_t share = count / kRuns, length = kMeasured / kRuns, first = (share - length) / 2;
-    return i / share < kRuns && i % share >= first && i % share < first + length;
-  };
-  for (size_t i = 0; i < count; ++i)
-    parts[count < kEnough ? i * folds / count : is_held_out(i) ? 0 : 1].samples.push_back(all.samples[i]);
-  for (size_t i = 0; i < all.others.size(); ++i) parts[count < kEnough ? i % folds : 1].others.push_back(all.others[i]);
+  for (size_t i = 0; i < count; ++i) parts[i * folds / count].samples.push_back(all.samples[i]);
+  for (size_t i = 0; i < all.others.size(); ++i) parts[i % folds].others.push_back(all.others[i]);
   return parts;
 }
 
@@ -80,8 +81,7 @@ Result<Folds> make_folds(const Graph& graph, const CalibrationSource& source, st
     profiles.push_back(*std::move(profile));
   }
   QL_TRY(made.ranged, ranged_values(graph, made.all, policy));
-  const size_t folds = source.samples.size() < kEnough ? parts.size() : 1;
-  for (size_t k = 0; k < folds; ++k) {
+  for (size_t k = 0; k < parts.size(); ++k) {
     Profile others(true);
     CalibrationSource seen = source;
     seen.samples.clear(), seen.others.clear();
@@ -110,7 +110,9 @@ Result<std::map<std::string, RangeMethod>> mixed_methods(const std::vector<Quant
 Result<std::vector<double>> db_on(Fold& fold, const Graph& graph, QuantPolicy policy) {
   policy.memory = fold.memory;
   if (policy.moments && !fold.moments) {
-    QL_TRY(fold.moments, input_moments(graph, fold.seen));
+    CalibrationSource some = fold.seen;
+    some.samples = evenly(fold.seen.samples, kOfMoments);
+    QL_TRY(fold.moments, input_moments(graph, some));
   }
   if (policy.moments) policy.moments = fold.moments;
   QuantReport report;
@@ -129,15 +131,11 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
   choice.profile = std::move(made.all);
   QL_TRY(auto mixed, mixed_methods(made.ranged, base, made.folds));
   AutoOptions options;
-  std::vector<std::string> values;
-  if (source.samples.size() < kEnough)
-    options.max_trials = 0, options.least_gain_db = kFewSamplesGain;
-  else
-    for (const QuantValue& value : made.ranged) values.push_back(value.name);
+  options.runs = made.folds.size();
   if (choose_rounding) {
     QL_TRY(options.moments, input_moments(graph, source));
   }
-  Progress progress("choosing ranges", kAutoCandidates + options.max_trials, "trials");
+  Progress progress("choosing ranges", kAutoCandidates, "trials");
   auto measure = [&](const QuantPolicy& policy) -> Result<std::vector<double>> {
     std::vector<double> all;
     for (Fold& fold : made.folds) {
@@ -147,7 +145,7 @@ Result<RangeChoice> choose_automatically(const Graph& graph, const CalibrationSo
     progress.advance();
     return all;
   };
-  QL_TRY(choice.policy, choose_methods(std::move(base), mixed, values, measure, options, &choice.report));
+  QL_TRY(choice.policy, choose_methods(std::move(base), mixed, measure, options, &choice.report));
   return choice;
 }
 

@@ -19,9 +19,9 @@ struct RangeChoice {
 bool needs_histograms(const std::string& method);
 
 // `histograms`: take them even where the method needs none. `method`: minmax, average, percentile, entropy, mse, or
-// auto. auto keeps runs of neighbouring samples (kMeasured in all), or of few samples each in turn, out of the
-// statistics while it compares methods on the int8 network itself, and adds them at the end. `choose_rounding`: then
-// adaptive rounding is compared, too, and the policy has the moments of all samples if it is chosen.
+// auto. auto keeps runs of neighbouring samples out of the statistics, each in turn, while it compares methods on the
+// int8 network itself. `choose_rounding`: then adaptive rounding is compared, too, and the policy has the moments of
+// all samples if it is chosen.
 Result<RangeChoice> choose_ranges(const Graph& simplified, const CalibrationSource&, const std::string& method,
                                   QuantPolicy base, bool histograms = false, bool choose_rounding = false);
 

@@ -27,8 +27,7 @@ nlohmann::ordered_json describe(const RangeChoice& choice) {
                                  {"single_sqnr_db", single},
                                  {"over_minmax", over_minmax},
                                  {"base", choice.report.base},
-                                 {"values", values},
-                                 {"trials", choice.report.trials}};
+                                 {"values", values}};
   return json;
 }
 
