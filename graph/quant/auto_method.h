@@ -2,12 +2,12 @@
 //
 // With few inputs the best of several figures is mostly the luckiest one. So everything is compared input by input with
 // minmax, which cuts nothing, and that stays unless the difference is more than chance: the share of noise falls, and
-// the mean gain in dB exceeds twice its standard error, one input more counted on which another range loses 1.5 dB:
-// what no input had is cut, and the next may have it. What is compared: every method for all values alike, and for each
-// value the method with the least squared error on held-out inputs (held_out_methods.h); each of them that is not
-// clearly worse with adaptive rounding, too, for what suits one rounding need not suit the other. The best has the
-// highest sum of the mean gain, which the many inputs decide, and the level's, which the worst do; adaptive rounding is
-// left out where the same ranges are as good to nearest but for chance.
+// the mean gain in dB exceeds twice its standard error (neighbours count as alike), one input more counted on which
+// another range loses 1.5 dB: what no input had is cut, and the next may have it. What is compared: every method for
+// all values alike, and for each value the method with the least squared error on held-out inputs (held_out_methods.h);
+// each of them that is not clearly worse with adaptive rounding, too, for what suits one rounding need not suit the
+// other. The best has the highest sum of the mean gain, which the many inputs decide, and the level's, which the worst
+// do; adaptive rounding is left out where the same ranges are as good to nearest but for chance.
 #pragma once
 
 #include <functional>

@@ -110,6 +110,10 @@ std::string control_section(const QuantizationReport& r) {
   row("chosen on", r.control->fp32_score, layers.int8, layers.loss);
   if (r.control->apart) row("held out", r.control->fp32_held_out, layers.int8_held_out, layers.held_out);
   html += "</table>\n";
+  if (layers.loss.expected)
+    html += "<p>By how far scores moved against how far the best is ahead, a share of " +
+            format("%.3g", *layers.int8_held_out.expected) + " of the classes is expected to change in int8, " +
+            format("%.3g", *layers.held_out.expected) + " as written; the bound holds for this, too.</p>\n";
   if (r.control->interval)
     html += "<p>What the held-out inputs say of others like them: a drop between " +
             format("%.3g", r.control->interval->low) + " and " + format("%.3g", r.control->interval->high) +
@@ -118,10 +122,6 @@ std::string control_section(const QuantizationReport& r) {
     html += "<p>A run takes " + format("%.3g ms", r.control->fp32_ms) + " in fp32, " +
             format("%.3g ms", r.control->int8_ms) + " in int8 and " + format("%.3g ms", r.control->ms) +
             " as written (kernels not tuned).</p>\n";
-  if (layers.loss.expected)
-    html += "<p>By how far scores moved against how far the best is ahead, a share of " +
-            format("%.3g", *layers.int8_held_out.expected) + " of the classes is expected to change in int8, " +
-            format("%.3g", *layers.held_out.expected) + " as written; the bound holds for this, too.</p>\n";
   if (layers.ranking.empty()) return html + "<p>int8 alone meets the bound: no layer was measured on its own.</p>\n";
   html +=
       "<h2>Sensitivity</h2>\n<p>Every layer alone in fp32, measured on the kernels that run, and what it adds to a "
