@@ -18,8 +18,8 @@ struct PairedGain {
   bool worse_beyond_noise() const { return inputs > 1 && mean < -error; }
 };
 
-// Inputs are `runs` of equal length, of 1 in all none: neighbours are alike, so the error is at least that of the mean
-// of the runs' means.
+// `runs`: of so many equal runs the inputs are neighbours, which are alike; the error is at least that of the mean of the
+// runs' means. 1: inputs are independent.
 PairedGain paired_gain(std::span<const double> db, std::span<const double> before, size_t runs = 1);
 
 }  // namespace quadlane
