@@ -6,7 +6,7 @@ namespace quadlane {
 namespace {
 
 constexpr const char* kAdaptive = " + adaptive";
-constexpr double kLossOfUnlike = 1.5;  // dB
+constexpr double kLossOfUnlike = 1.5, kLeastGain = 0.2;  // dB; a smaller gain is not worth it
 
 class Choice {
  public:
@@ -44,13 +44,6 @@ class Choice {
     return suits && !paired_gain(measured_[best], measured_[nearest], options_.runs).beyond_noise() ? nearest : best;
   }
 
-  // The same ranges with weights rounded to nearest.
-  size_t nearest_of(size_t chosen) const {
-    for (size_t i = 0; i < measured_.size(); ++i)
-      if (report_.candidates[i].name + kAdaptive == report_.candidates[chosen].name) return i;
-    return chosen;
-  }
-
   const QuantPolicy& take(size_t i) {
     const AutoCandidate& one = report_.candidates[i];
     report_.base = one.name, report_.sqnr_db = one.sqnr_db, report_.gain = one.gain;
@@ -58,6 +51,13 @@ class Choice {
   }
 
  private:
+  // The same ranges with weights rounded to nearest.
+  size_t nearest_of(size_t chosen) const {
+    for (size_t i = 0; i < measured_.size(); ++i)
+      if (report_.candidates[i].name + kAdaptive == report_.candidates[chosen].name) return i;
+    return chosen;
+  }
+
   double level_gain(size_t i) const { return report_.candidates[i].sqnr_db - report_.candidates[0].sqnr_db; }
   // Ranges that cut what these inputs do not have may cut what the next one has. It is counted, too: unlike those seen.
   bool clearly_better(size_t i) const {
@@ -67,7 +67,7 @@ class Choice {
     if (cuts) db.push_back(0), before.push_back(kLossOfUnlike);
     PairedGain gain = paired_gain(db, before);
     gain.error = std::max(gain.error, report_.candidates[i].gain.error);
-    return gain.beyond_noise() && level_gain(i) >= options_.least_gain_db;
+    return gain.beyond_noise() && level_gain(i) >= kLeastGain;
   }
   double merit(size_t i) const { return report_.candidates[i].gain.mean + level_gain(i); }
 

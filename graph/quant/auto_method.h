@@ -11,7 +11,6 @@
 #pragma once
 
 #include <functional>
-#include <span>
 
 #include "graph/quant/paired.h"
 #include "graph/quant/quantize.h"
@@ -23,7 +22,6 @@ namespace quadlane {
 using MeasurePolicy = std::function<Result<std::vector<double>>(const QuantPolicy&)>;
 
 struct AutoOptions {
-  double least_gain_db = 0.2;                             // a smaller one is not worth it
   size_t runs = 1;                                        // of inputs that are alike (paired_gain)
   std::shared_ptr<const InputMoments> moments = nullptr;  // of all inputs: adaptive rounding is a candidate
 };

@@ -95,6 +95,16 @@ TEST(ClassMargins, OfOneNumber) {
   EXPECT_DOUBLE_EQ(expected(one), expected(two));
 }
 
+TEST(ClassMargins, NotANumberIsAnError) {
+  std::mt19937 random(6);
+  const Answers answers = answers_of(random, 40, 3, 0);
+  Answers lost = answers, unknown = answers;
+  for (std::vector<float>& row : lost.moved) row = {NAN, NAN, HUGE_VALF};
+  EXPECT_EQ(expected(lost), 1);  // one in two for each of two rivals
+  for (std::vector<float>& row : unknown.exact) row[1] = NAN;
+  EXPECT_EQ(expected(unknown), 0);
+}
+
 // Margins of single inputs add up to those of a batch, and integers say nothing.
 TEST(ClassMargins, AddUp) {
   std::mt19937 random(5);

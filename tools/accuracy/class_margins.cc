@@ -32,6 +32,7 @@ void ClassMargins::add(const Tensor& wanted, const Tensor& got, float threshold)
   for (int64_t n = 0; n < rows; ++n) {
     const std::vector<double> exact = scores_of(wanted.as<float>() + n * classes, classes, threshold);
     const std::vector<double> moved = scores_of(got.as<float>() + n * classes, classes, threshold);
+    if (!std::all_of(exact.begin(), exact.end(), [](double score) { return std::isfinite(score); })) continue;
     std::vector<size_t> order(exact.size());
     std::iota(order.begin(), order.end(), size_t{0});
     const size_t count = std::min(order.size(), kRivals + 1);
@@ -39,7 +40,7 @@ void ClassMargins::add(const Tensor& wanted, const Tensor& got, float threshold)
                       [&](size_t a, size_t b) { return std::pair(-exact[a], a) < std::pair(-exact[b], b); });
     for (size_t k = 1; k < count; ++k) {
       const double margin = exact[order[0]] - exact[order[k]], now = moved[order[0]] - moved[order[k]];
-      rivals_.push_back({margin, std::abs(now - margin), answers_});
+      rivals_.push_back({margin, std::isfinite(now) ? std::abs(now - margin) : HUGE_VAL, answers_});
     }
     ++answers_;
   }

@@ -13,7 +13,7 @@ class ClassMargins {
  public:
   // The scores of [N, ...], a row an answer: N classes of `wanted`, and how far `got` is off. Of one number a row
   // `threshold` tells two classes. Where it is 0.5 elements are probabilities, and their logarithms compared. Integers
-  // say nothing.
+  // say nothing, nor does an answer of `wanted` that is not finite; one of `got` is off by more than any margin.
   void add(const Tensor& wanted, const Tensor& got, float threshold);
   ClassMargins& operator+=(const ClassMargins&);
 
